@@ -1,0 +1,7 @@
+"""`python -m USGanSimLib COMMAND`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

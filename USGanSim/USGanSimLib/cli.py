@@ -1,0 +1,73 @@
+"""The command line: finds the command, prints its result, and turns errors into one line and an exit code.
+
+Exit codes: 0 success, 2 bad input (one clear line on standard error), 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from . import __version__
+from .errors import UserError
+
+# Name → what it does; the command itself is commands/<name>.py, imported only when it runs.
+COMMANDS = {
+    "info": "print what is in a recording or a model",
+    "prepare": "make a training set of recordings",
+    "train": "train a model on a training set",
+    "simulate": "simulate the images of a recording's poses",
+    "evaluate": "compare models with baselines on held-out frames",
+    "replay": "play a recording over OpenIGTLink as PlusServer would",
+    "serve": "send simulated images for the tracker poses of an OpenIGTLink server",
+    "bench": "measure latency and rate of the live path",
+    "demo": "run the whole live path on a recording and make a picture of it",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    parser = _parser(words)
+    arguments = parser.parse_args(words)
+    command: ModuleType = arguments.command_module
+    try:
+        result: dict[str, Any] = command.run(arguments)
+        if arguments.json:
+            print(json.dumps(result))
+        else:
+            command.show(result)
+    except UserError as error:
+        print(f"usgansim {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"usgansim {arguments.command}: {place}{error.strerror or error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"usgansim {arguments.command}: interrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="usgansim", description="Simulated freehand ultrasound. Not for clinical use.",
+        epilog="'usgansim COMMAND --help' tells the options of a command.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, purpose in COMMANDS.items():
+        sub = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        # Only the chosen command is imported, so that --help and bad words answer at once.
+        if name == chosen:
+            module = importlib.import_module(f".commands.{name}", __package__)
+            module.add_arguments(sub)
+            sub.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+            sub.set_defaults(command_module=module)
+    return parser

@@ -1,0 +1,87 @@
+"""Results appear whole or not at all: write beside the target, then replace it in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+
+@contextlib.contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; on success it becomes `path`, on any failure it is removed.
+
+    Raises UserError where the folder is missing or the disk is full.
+    """
+    part = _partial_path(path)
+    with _explained(path):
+        try:
+            yield part
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
+    """Yield a new folder beside `path` to fill; on success it becomes `path`, on any failure it is removed.
+
+    An existing `path` is replaced only when it is empty or holds the file `marker`, so that a wrong `--out` never
+    deletes a folder that is not ours. Raises UserError otherwise.
+    """
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; a folder is to be written there.", "Choose another --out.")
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
+        raise UserError(f"{path} holds other files (no {marker} in it).", "Choose another --out, or an empty folder.")
+    part = _partial_path(path)
+    with _explained(path):
+        try:
+            part.mkdir()
+            yield part
+            _replace_folder(part, path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all."""
+    with replacing_file(path) as part:
+        part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def disk_error(error: OSError, path: Path) -> UserError:
+    """The sentence for an operating-system error while writing `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"The disk is full: {path} could not be written.", "Free some space and run again.")
+    return UserError(f"{path} could not be written: {error.strerror or error}.", "Check that its folder exists and can be written to.")
+
+
+def _partial_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def _replace_folder(part: Path, path: Path) -> None:
+    # A non-empty folder cannot be replaced in one step, so the old one moves aside first.
+    if path.exists():
+        old = _partial_path(path)
+        os.replace(path, old)
+        os.replace(part, path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(part, path)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error

@@ -1,0 +1,1 @@
+"""Where pixels are: named transforms, image geometry, conditioning grids, distances between poses. Core ring."""
