@@ -1,0 +1,226 @@
+"""A training set on disk: a folder of numpy files and `dataset.json`, opened without reading the images.
+
+    images.npy        (N, H, W) uint8, MF orientation
+    poses.npy         (N, 4, 4) float64, ImageToReference of these pixels (pixels to millimetres)
+    timestamps_s.npy  (N,) float64, image time stamps of the recordings
+    sweep_index.npy   (N,) int32, which of `sources` a frame comes from
+    source_frame.npy  (N,) int32, the frame's index in that recording
+    heldout.npy       (N,) bool, frames that training must never see
+    dataset.json      everything else, see Dataset
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..files import replacing_folder, write_json
+from ..geometry.conditioning import CoordinateNormalisation
+from ..geometry.image_geometry import Crop, ImageGeometry
+from ..geometry.transforms import Matrix
+from .sweep import Frames
+
+MARKER = "dataset.json"
+FORMAT_VERSION = 1
+_COLUMNS = {"poses": np.float64, "timestamps_s": np.float64, "sweep_index": np.int32,
+            "source_frame": np.int32, "heldout": np.bool_}
+_Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording that went into a training set: its file name and hash, its frames and how many were used."""
+
+    name: str
+    sha256: str
+    frames_in: int
+    frames_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """An opened training set. The arrays are those of the files above; `images` is a read-only memory map.
+
+    geometry         size and ImageToProbe of the images as stored, after crop and resize
+    source_size_px   width and height of the recordings' images
+    crop             the part of the recordings' images that was kept
+    lag_s            the lag that was applied: an image stamped t has the pose stamped t + lag_s
+    normalisation    mean and SD of the coordinates over every pixel of the training frames
+    sha256           content hash of pixels, poses, split and geometry
+    """
+
+    folder: Path
+    images: Frames
+    poses: Matrix
+    timestamps_s: NDArray[np.float64]
+    sweep_index: NDArray[np.int32]
+    source_frame: NDArray[np.int32]
+    heldout: NDArray[np.bool_]
+    geometry: ImageGeometry
+    source_size_px: tuple[int, int]
+    crop: Crop
+    lag_s: float
+    reference_frame: str
+    split: str
+    normalisation: CoordinateNormalisation
+    sha256: str
+    sources: tuple[Source, ...]
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def train_indices(self) -> NDArray[np.int_]:
+        """Indices of the frames to train on, ascending."""
+        return np.flatnonzero(~self.heldout)
+
+    @property
+    def heldout_indices(self) -> NDArray[np.int_]:
+        """Indices of the held-out frames, ascending."""
+        return np.flatnonzero(self.heldout)
+
+    def read_images(self, indices: Sequence[int] | NDArray[np.int_]) -> Frames:
+        """A copy (B, H, W) of some images, read from the file.
+
+        Touching the map instead would leave its pages in resident memory until the whole set is there. Every
+        call has a file handle of its own, so threads and forked processes do not disturb each other.
+        """
+        chosen = np.asarray(indices, dtype=np.int64)
+        if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
+            raise IndexError(f"image indices {chosen.min()} to {chosen.max()} of a set of {len(self)}")
+        batch = np.empty((len(chosen), *self.images.shape[1:]), np.uint8)
+        start, size = _pixels_offset(self.images), batch[:1].nbytes
+        with (self.folder / "images.npy").open("rb", buffering=0) as stream:
+            for image, index in zip(batch, chosen % len(self), strict=True):
+                stream.seek(start + int(index) * size)
+                if stream.readinto(image.data) != size:
+                    raise _damaged(self.folder, "images.npy is cut short")
+        return batch
+
+
+def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometry: ImageGeometry, *,
+                  heldout: NDArray[np.bool_] | None = None, timestamps_s: NDArray[np.float64] | None = None,
+                  sweep_index: NDArray[np.int_] | None = None, source_frame: NDArray[np.int_] | None = None,
+                  source_size_px: tuple[int, int] | None = None, crop: Crop | None = None, lag_s: float = 0.0,
+                  reference_frame: str = "Reference", split: str = "blocks",
+                  sources: Sequence[Source] = ()) -> Dataset:
+    """Write a training set, whole or not at all, and open it.
+
+    `images` are N arrays (H, W) uint8, taken one at a time; `poses` (N, 4, 4) are their ImageToReference and
+    `geometry` is theirs. What is not given is: nothing held out, time stamps and source frames by counting, one
+    sweep, no crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other
+    files.
+    """
+    count = len(poses)
+    columns: _Columns = {"poses": poses, "timestamps_s": _or_counting(timestamps_s, count),
+               "sweep_index": np.zeros(count) if sweep_index is None else sweep_index,
+               "source_frame": _or_counting(source_frame, count),
+               "heldout": np.zeros(count, bool) if heldout is None else heldout}
+    columns = {name: np.asarray(columns[name], dtype) for name, dtype in _COLUMNS.items()}
+    if any(len(column) != count for column in columns.values()):
+        raise ValueError(f"{count} poses do not go with { {name: len(c) for name, c in columns.items()} }")
+    trained = columns["poses"][~columns["heldout"]]
+    if not len(trained):
+        raise UserError(f"No training frame is left: all of {count} frames are held out.", "Hold out fewer.")
+    size_px = (geometry.width_px, geometry.height_px)
+    with replacing_folder(folder, MARKER) as part:
+        digest = hashlib.sha256(_settled(columns["poses"], columns["heldout"], geometry))
+        _write_images(part / "images.npy", images, (count, *reversed(size_px)), digest)
+        for name, column in columns.items():
+            np.save(part / f"{name}.npy", column)
+        write_json(part / MARKER, {
+            "format": FORMAT_VERSION, "frames": count, "width_px": size_px[0], "height_px": size_px[1],
+            "image_to_probe": geometry.image_to_probe.tolist(), "source_size_px": source_size_px or size_px,
+            "crop_px": dataclasses.astuple(crop or Crop(0, 0, *size_px)), "lag_s": float(lag_s),
+            "reference_frame": reference_frame, "split": split,
+            "normalisation": dataclasses.asdict(CoordinateNormalisation.of_poses(trained, *size_px)),
+            "sha256": digest.hexdigest(), "sources": [dataclasses.asdict(source) for source in sources]})
+    return open_dataset(folder)
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a training set. Raises UserError where it is missing, of another version, or damaged."""
+    try:
+        data = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if data["format"] != FORMAT_VERSION:
+            raise UserError(f"{folder} has format {data['format']}; this version reads {FORMAT_VERSION}.",
+                            "Prepare the training set again.")
+        shape = (int(data["frames"]), int(data["height_px"]), int(data["width_px"]))
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        columns = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _COLUMNS}
+        _require_shapes(folder, images, columns, shape)
+        return Dataset(
+            folder=folder, images=images, **columns, geometry=_geometry(data),
+            source_size_px=(int(data["source_size_px"][0]), int(data["source_size_px"][1])),
+            crop=Crop(*data["crop_px"]), lag_s=float(data["lag_s"]),
+            reference_frame=str(data["reference_frame"]), split=str(data["split"]),
+            normalisation=CoordinateNormalisation(
+                **{name: tuple(values) for name, values in data["normalisation"].items()}),
+            sha256=str(data["sha256"]), sources=tuple(Source(**source) for source in data["sources"]))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is not a training set: there is no {Path(error.filename).name} in it.",
+                        "Give the folder that 'usgansim prepare' wrote.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _write_images(path: Path, images: Iterable[Frames], shape: tuple[int, ...],
+                  digest: hashlib._Hash) -> None:
+    with path.open("wb") as stream:
+        _write_header(stream, shape)
+        written = 0
+        for image in images:
+            if image.shape != shape[1:] or image.dtype != np.uint8:
+                raise ValueError(f"image {written} is {image.shape} {image.dtype}, not {shape[1:]} uint8")
+            pixels = np.ascontiguousarray(image).data
+            digest.update(pixels)
+            stream.write(pixels)
+            written += 1
+    if written != shape[0]:
+        raise ValueError(f"{written} images do not go with {shape[0]} poses")
+
+
+def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _settled(poses: Matrix, heldout: NDArray[np.bool_], geometry: ImageGeometry) -> bytes:
+    # What the hash covers besides the pixels, the same bytes on every machine.
+    size_px = np.array([len(poses), geometry.width_px, geometry.height_px], "<i8")
+    return b"".join([size_px.tobytes(), geometry.image_to_probe.astype("<f8").tobytes(),
+                     poses.astype("<f8").tobytes(), heldout.tobytes()])
+
+
+def _or_counting(column: NDArray[Any] | None, count: int) -> NDArray[Any]:
+    return np.arange(count) if column is None else column
+
+
+def _geometry(data: dict[str, Any]) -> ImageGeometry:
+    matrix = np.array(data["image_to_probe"], dtype=np.float64).reshape(4, 4)
+    return ImageGeometry(int(data["width_px"]), int(data["height_px"]), matrix)
+
+
+def _pixels_offset(images: Frames) -> int:
+    return int(images.offset)  # type: ignore[attr-defined]
+
+
+def _require_shapes(folder: Path, images: Frames, columns: _Columns, shape: tuple[int, ...]) -> None:
+    if images.shape != shape or images.dtype != np.uint8:
+        raise _damaged(folder, f"images.npy is {images.shape} {images.dtype}, not {shape} uint8")
+    for name, column in columns.items():
+        wanted = (shape[0], 4, 4) if name == "poses" else shape[:1]
+        if column.shape != wanted or column.dtype != _COLUMNS[name]:
+            raise _damaged(folder, f"{name}.npy is {column.shape} {column.dtype}, not {wanted}")
+
+
+def _damaged(folder: Path, reason: str) -> UserError:
+    return UserError(f"The training set {folder} is damaged: {reason}.", "Prepare it again.")
