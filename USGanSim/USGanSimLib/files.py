@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     with _explained(path):
         try:
             yield part
-            os.replace(part, path)
+            part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
@@ -61,22 +60,24 @@ def disk_error(error: OSError, path: Path) -> UserError:
     """The sentence for an operating-system error while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The disk is full: {path} could not be written.", "Free some space and run again.")
-    return UserError(f"{path} could not be written: {error.strerror or error}.", "Check that its folder exists and can be written to.")
+    return UserError(f"{path} could not be written: {error.strerror or error}.",
+                     "Check that its folder exists and can be written to.")
 
 
 def _partial_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    # absolute(): the name of "." is empty.
+    return path.absolute().with_name(f".{path.absolute().name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def _replace_folder(part: Path, path: Path) -> None:
     # A non-empty folder cannot be replaced in one step, so the old one moves aside first.
     if path.exists():
         old = _partial_path(path)
-        os.replace(path, old)
-        os.replace(part, path)
+        path.replace(old)
+        part.replace(path)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.replace(part, path)
+        part.replace(path)
 
 
 @contextlib.contextmanager

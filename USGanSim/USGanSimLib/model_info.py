@@ -79,9 +79,11 @@ class ModelInfo:
         `image_to_probe` and `size_px` (width, height) are those of the full image of the probe, before the crop.
         """
         if tuple(size_px) != tuple(self.source_size_px):
-            raise UserError(f"The model was trained on images of {self.source_size_px[0]}×{self.source_size_px[1]} px, "
-                            f"{source} is for {size_px[0]}×{size_px[1]} px.", "Use the calibration the model was made with.")
-        fitted = ImageGeometry(*size_px, image_to_probe).resized(self.crop, self.geometry.width_px, self.geometry.height_px)
+            trained = f"{self.source_size_px[0]}×{self.source_size_px[1]} px"
+            raise UserError(f"The model was trained on images of {trained}, {source} is for "
+                            f"{size_px[0]}×{size_px[1]} px.", "Use the calibration the model was made with.")
+        fitted = ImageGeometry(*size_px, image_to_probe).resized(
+            self.crop, self.geometry.width_px, self.geometry.height_px)
         distance_mm = corner_distance_mm(self.geometry, fitted)
         if distance_mm > FIT_TOLERANCE_MM:
             raise UserError(f"The model's image and that of {source} are {distance_mm:.1f} mm apart at a corner "
@@ -96,13 +98,14 @@ class ModelInfo:
             raise ValueError(f"format {data['format']}, where this version reads {FORMAT_VERSION}")
         width_px, height_px = int(data["width_px"]), int(data["height_px"])
         known = data["training_poses"]
-        normalisation = {key: tuple(float(x) for x in value) for key, value in data["normalisation"].items()}
+        normalisation = data["normalisation"]
         return cls(
             recipe=str(data["recipe"]), network=dict(data["network"]),
             geometry=ImageGeometry(width_px, height_px, _matrix(data["image_to_probe"])),
             source_size_px=(int(data["source_size_px"][0]), int(data["source_size_px"][1])),
             crop=Crop(*data["crop_px"]), reference_frame=str(data["reference_frame"]),
-            normalisation=CoordinateNormalisation(**normalisation),
+            normalisation=CoordinateNormalisation(
+                mean_mm=_three(normalisation["mean_mm"]), std_mm=_three(normalisation["std_mm"])),
             pose_range=PoseRange(width_px, height_px, _poses(known["image_to_reference"]),
                                  float(known["coverage_mm"]), float(known["margin_mm"])),
             training_set_sha256=str(data["training_set_sha256"]), seed=int(data["seed"]),
@@ -126,17 +129,18 @@ def read_model_header(path: Path) -> ModelHeader:
     written by this software.
     """
     header, data_bytes = _read_header(path)
-    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    promised = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-    if data_bytes < promised:
-        raise UserError(f"{path} is cut short: {data_bytes} of {promised} bytes of weights are there.",
-                        "Copy the file again.")
     try:
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        promised = max((int(entry["data_offsets"][1]) for entry in tensors), default=0)
+        parameters = sum(int(np.prod(entry["shape"])) for entry in tensors)
         info = ModelInfo.from_json(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is a safetensors file, but not a model of this software ({error}).",
                         "Choose a model.safetensors that 'usgansim train' wrote.") from error
-    return ModelHeader(info, sum(int(np.prod(entry["shape"])) for entry in tensors.values()))
+    if data_bytes < promised:
+        raise UserError(f"{path} is cut short: {data_bytes} of {promised} bytes of weights are there.",
+                        "Copy the file again.")
+    return ModelHeader(info, parameters)
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -158,6 +162,11 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     if not isinstance(header, dict):
         raise not_ours
     return header, size - 8 - length
+
+
+def _three(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return float(x), float(y), float(z)
 
 
 def _matrix(rows: list[list[float]]) -> Matrix:

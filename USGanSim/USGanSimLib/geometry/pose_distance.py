@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .conditioning import pixel_moments, pixel_affine
+from .conditioning import pixel_affine, pixel_moments
 from .transforms import Matrix
 
 

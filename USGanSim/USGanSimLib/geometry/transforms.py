@@ -6,6 +6,7 @@ is in pixels of an MF-oriented image.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -44,11 +45,14 @@ class TransformTrack:
     @classmethod
     def constant(cls, matrix: Matrix) -> TransformTrack:
         """A track of one moment; it broadcasts against tracks of any length."""
-        return cls(np.asarray(matrix, float).reshape(1, 4, 4), np.ones(1, bool))
+        return cls(np.asarray(matrix, np.float64).reshape(1, 4, 4), np.ones(1, bool))
 
     def inverse(self) -> TransformTrack:
-        """The opposite direction. Invalid moments become the identity, whatever numbers they carry."""
-        return TransformTrack(np.linalg.inv(self._usable()), self.valid)
+        """The opposite direction. Invalid moments become the identity, whatever numbers they carry, and a matrix
+        without an inverse becomes NaN, which is never rigid."""
+        usable = self._usable()
+        singular = (np.linalg.det(usable) == 0)[:, None, None]
+        return TransformTrack(np.where(singular, np.nan, np.linalg.inv(np.where(singular, np.eye(4), usable))), self.valid)
 
     def after(self, first: TransformTrack) -> TransformTrack:
         """`self · first` at every moment, valid where both are."""
@@ -99,7 +103,7 @@ class TransformGraph:
             raise UserError(f"There is no transform {source}To{target}: from {source} one reaches {known}.",
                             "Name a frame that is there, or give the missing transform (for Image: a calibration).")
         result = TransformTrack.constant(np.eye(4))
-        for start, end in zip(path[:-1], path[1:]):
+        for start, end in itertools.pairwise(path):
             result = self._edges[start][end].after(result)
         return result
 

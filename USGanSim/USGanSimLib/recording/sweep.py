@@ -52,11 +52,11 @@ class TrackedSweep:
 
     @property
     def width_px(self) -> int:
-        return self.frames.shape[2]
+        return int(self.frames.shape[2])
 
     @property
     def height_px(self) -> int:
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
     @property
     def has_images(self) -> bool:
