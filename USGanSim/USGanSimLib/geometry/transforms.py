@@ -52,7 +52,8 @@ class TransformTrack:
         without an inverse becomes NaN, which is never rigid."""
         usable = self._usable()
         singular = (np.linalg.det(usable) == 0)[:, None, None]
-        return TransformTrack(np.where(singular, np.nan, np.linalg.inv(np.where(singular, np.eye(4), usable))), self.valid)
+        inverses = np.linalg.inv(np.where(singular, np.eye(4), usable))
+        return TransformTrack(np.where(singular, np.nan, inverses), self.valid)
 
     def after(self, first: TransformTrack) -> TransformTrack:
         """`self · first` at every moment, valid where both are."""

@@ -1,0 +1,109 @@
+"""The command line with a command made for the test in place of a real one."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import USGanSimLib
+from USGanSimLib import cli
+from USGanSimLib.errors import UserError
+
+Run = Callable[[argparse.Namespace], dict[str, Any]]
+
+
+@pytest.fixture
+def a_command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
+    """Puts a command with the given `run` in the place of `info`."""
+
+    def install(run: Run) -> None:
+        module = types.ModuleType("USGanSimLib.commands.info")
+        module.add_arguments = lambda parser: parser.add_argument("word")  # type: ignore[attr-defined]
+        module.run = run  # type: ignore[attr-defined]
+        module.show = lambda result: print(f"The word is {result['word']}.")  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    return install
+
+
+def failing(error: BaseException) -> Run:
+    def run(arguments: argparse.Namespace) -> dict[str, Any]:
+        raise error
+
+    return run
+
+
+def test_a_result_is_shown_to_a_person(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(lambda arguments: {"word": arguments.word})
+    assert cli.main(["info", "probe"]) == 0
+    assert capsys.readouterr().out == "The word is probe.\n"
+
+
+def test_with_json_standard_output_is_the_result_alone(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(lambda arguments: {"word": arguments.word, "size_px": [3, 4]})
+    assert cli.main(["info", "probe", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"word": "probe", "size_px": [3, 4]}
+
+
+def test_bad_input_is_one_line_and_exit_2(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(UserError("The file has 3 of 9 frames.", "Copy it again.")))
+    assert cli.main(["info", "x", "--json"]) == 2
+    assert capsys.readouterr() == ("", "usgansim info: The file has 3 of 9 frames. Copy it again.\n")
+
+
+def test_a_missing_file_is_one_line_with_its_name(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(FileNotFoundError(errno.ENOENT, "No such file or directory", "a.igs.mha")))
+    assert cli.main(["info", "x"]) == 2
+    assert capsys.readouterr().err == "usgansim info: a.igs.mha: No such file or directory.\n"
+
+
+def test_ctrl_c_is_one_line_and_exit_130(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(KeyboardInterrupt()))
+    assert cli.main(["info", "x"]) == 130
+    assert capsys.readouterr().err == "usgansim info: interrupted.\n"
+
+
+def test_a_mistake_of_ours_is_not_dressed_up_as_bad_input(a_command) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["info", "x"])
+
+
+@pytest.mark.parametrize("words", [["nonsense"], [], ["info"], ["info", "a", "--nonsense"]])
+def test_words_that_are_not_understood_exit_2(a_command, capsys, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+    a_command(lambda arguments: {"word": arguments.word})
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: usgansim")
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    script = ("import sys; from USGanSimLib.cli import main\n"
+              "try: main(['--help'])\n"
+              "finally: print('heavy:', sorted({'torch', 'slicer', 'pyigtl'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
+                          cwd=Path(USGanSimLib.__file__).parents[1])
+    assert "heavy: []" in done.stdout
+    assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
+    assert "Not for clinical use" in done.stdout
+
+
+def test_the_module_runs_and_exits_with_the_code_of_the_command() -> None:
+    def run_module(word: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "USGanSimLib", word], capture_output=True, text=True,
+                              cwd=Path(USGanSimLib.__file__).parents[1], check=False)
+
+    version, unknown = run_module("--version"), run_module("nonsense")
+    assert (version.returncode, version.stdout.strip()) == (0, USGanSimLib.__version__)
+    assert unknown.returncode == 2
+    assert "Traceback" not in unknown.stderr
