@@ -2,21 +2,26 @@
 
 Poses arrive whenever the tracker sends them; images are made one at a time. `PoseQueue` keeps the newest pose alone
 and counts the ones that a newer pose replaced, so that every pose is accounted for: received = rendered + superseded
-+ not usable + waiting.
++ unusable + waiting.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry.pose_distance import PoseRange
+from .geometry.pose_distance import NearestPose, PoseRange
 from .geometry.transforms import Matrix
+
+STALE_AFTER_S = 0.5
+
+Pose = TypeVar("Pose")
 
 
 class Renderer(Protocol):
@@ -52,3 +57,146 @@ class PoseState(enum.Enum):
     STALE = "pose is stale"
     OUT_OF_RANGE = "outside the trained range"
     GOOD = "live"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the image on the screen belongs to the probe's pose of this moment."""
+        return self in (PoseState.GOOD, PoseState.OUT_OF_RANGE)
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """A state and what there is to say about it: the reason, the age, or the distance to the trained poses."""
+
+    state: PoseState
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state.value}: {self.detail}" if self.detail else self.state.value
+
+    @classmethod
+    def of_range(cls, pose_range: PoseRange, nearest: NearestPose) -> LiveStatus:
+        """GOOD, or OUT_OF_RANGE with the distance to the nearest trained pose."""
+        if pose_range.contains(nearest):
+            return cls(PoseState.GOOD)
+        return cls(PoseState.OUT_OF_RANGE, f"{nearest.centre_mm:.0f} mm and {nearest.angle_deg:.0f}° from the "
+                                           "nearest trained pose")
+
+
+@dataclass(frozen=True)
+class PoseCounts:
+    """Where the received poses went. `refreshed` images were made without a new pose and are not among them."""
+
+    received: int = 0
+    rendered: int = 0
+    superseded: int = 0
+    unusable: int = 0
+    waiting: int = 0
+    refreshed: int = 0
+
+    @property
+    def accounted_for(self) -> bool:
+        """Whether every received pose has gone somewhere."""
+        return self.received == self.rendered + self.superseded + self.unusable + self.waiting
+
+    def as_dict(self) -> dict[str, int]:
+        return dataclasses.asdict(self)
+
+
+class PoseQueue(Generic[Pose]):
+    """Holds the newest pose with its time of arrival, and counts what became of every pose. Used from one thread."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[Pose, float] | None = None
+        self._received = self._rendered = self._superseded = self._unusable = self._refreshed = 0
+
+    def put(self, pose: Pose, at_s: float) -> None:
+        """A pose arrived at `at_s`; it replaces one that still waits."""
+        self._received += 1
+        if self._waiting is not None:
+            self._superseded += 1
+        self._waiting = (pose, at_s)
+
+    def take(self) -> tuple[Pose, float] | None:
+        """The newest pose and its time of arrival, or None. The taker must say `count_rendered` or `count_unusable`."""
+        taken, self._waiting = self._waiting, None
+        return taken
+
+    def count_rendered(self) -> None:
+        """The pose last taken became an image."""
+        self._rendered += 1
+
+    def count_unusable(self) -> None:
+        """The pose last taken could not become an image."""
+        self._unusable += 1
+
+    def count_refreshed(self) -> None:
+        """An image was made although no new pose had arrived."""
+        self._refreshed += 1
+
+    @property
+    def counts(self) -> PoseCounts:
+        return PoseCounts(self._received, self._rendered, self._superseded, self._unusable,
+                          int(self._waiting is not None), self._refreshed)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and 95th percentile of `count` durations, in milliseconds. Both are NaN when there are none."""
+
+    count: int
+    median_ms: float
+    p95_ms: float
+
+    @classmethod
+    def of_seconds(cls, seconds: NDArray[np.float64]) -> Spread:
+        if len(seconds) == 0:
+            return cls(0, float("nan"), float("nan"))
+        median, p95 = np.percentile(seconds, (50, 95)) * 1e3
+        return cls(len(seconds), float(median), float(p95))
+
+    def __str__(self) -> str:
+        return f"median {self.median_ms:.2f} ms, 95 % below {self.p95_ms:.2f} ms"
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """The latest images: how old the pose was when rendering began, how long rendering and writing took, and their
+    sum (from the pose's arrival to the finished volume). `rate_hz` is images per second over the same stretch."""
+
+    pose_age: Spread
+    render: Spread
+    write: Spread
+    total: Spread
+    rate_hz: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Flat, with units in the names, for JSON."""
+        spreads = {"pose_age": self.pose_age, "render": self.render, "write": self.write, "total": self.total}
+        figures = {f"{name}_{key}": value for name, spread in spreads.items()
+                   for key, value in (("median_ms", spread.median_ms), ("p95_ms", spread.p95_ms))}
+        return {**figures, "rate_hz": self.rate_hz}
+
+
+class LatencyLog:
+    """The moments of the latest `length` images, all on one monotonic clock."""
+
+    def __init__(self, length: int = 600) -> None:
+        self._moments: deque[tuple[float, float, float, float]] = deque(maxlen=length)
+
+    def add(self, arrived_s: float, began_s: float, rendered_s: float, written_s: float) -> None:
+        """One image: its pose arrived, rendering began and ended, the volume was written."""
+        self._moments.append((arrived_s, began_s, rendered_s, written_s))
+
+    def clear(self) -> None:
+        self._moments.clear()
+
+    def report(self) -> LatencyReport:
+        """Statistics of what is in the log."""
+        moments = np.array(self._moments, dtype=np.float64).reshape(-1, 4)
+        steps = np.diff(moments, axis=1)
+        written = moments[:, 3]
+        rate_hz = (len(written) - 1) / (written[-1] - written[0]) if len(written) > 1 else float("nan")
+        return LatencyReport(Spread.of_seconds(steps[:, 0]), Spread.of_seconds(steps[:, 1]),
+                             Spread.of_seconds(steps[:, 2]), Spread.of_seconds(moments[:, 3] - moments[:, 0]),
+                             float(rate_hz))
