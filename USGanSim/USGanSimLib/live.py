@@ -51,6 +51,7 @@ class Renderer(Protocol):
 class PoseState(enum.Enum):
     """What a person must be told about the pose behind the image on the screen."""
 
+    STOPPED = "stopped"
     NO_MODEL = "no model"
     NO_POSE = "no pose yet"
     INVALID = "tracking lost"
