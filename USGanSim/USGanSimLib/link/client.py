@@ -22,7 +22,7 @@ from typing import Any
 
 from pyigtl.messages import MessageBase
 
-from .wire import DECODED, MessageReader, StatusMessage, pack
+from .wire import DECODED, MessageReader, StatusMessage, pack, require_port
 
 CONNECT_TIMEOUT_S = 3.0
 FIRST_WAIT_S = 0.25
@@ -69,6 +69,7 @@ class LinkClient:
 
     def __init__(self, host: str, port: int, wanted: Collection[str] = DECODED,
                  on_message: Callable[[Received], None] | None = None) -> None:
+        require_port(port)
         self.host, self.port = host, port
         self._wanted, self._on_message = wanted, on_message
         self._changed = threading.Condition()
@@ -131,7 +132,8 @@ class LinkClient:
         """End the connection and the thread, within a second."""
         if not self._stopping.is_set():
             self._stopping.set()
-            self._wake.send(b"\0")
+            with contextlib.suppress(OSError):  # closed by the thread, which was about to end
+                self._wake.send(b"\0")
             # Only a name server that does not answer can hold the thread up; it ends by itself then.
             self._thread.join(1.0)
 
@@ -202,6 +204,8 @@ class LinkClient:
                 data = connection.recv(_RECEIVE_BYTES)
             except BlockingIOError:
                 continue
+            except (ConnectionResetError, ConnectionAbortedError):
+                data = b""  # closed as well, by a server that had not read what we sent
             except OSError as error:
                 return error.strerror or str(error)
             if not data:

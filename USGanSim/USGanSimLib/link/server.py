@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pyigtl.messages import MessageBase
 
 from ..errors import UserError
-from .wire import MessageReader, pack
+from .wire import MessageReader, pack, require_port
 
 QUEUE_MESSAGES = 600
 QUEUE_BYTES = 64 << 20
@@ -228,13 +228,14 @@ class LinkServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    require_port(port)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"{host}:{port} is no address to listen at ({error}).",
-                        "Give this computer's name or address, and a port from 0 to 65535.") from error
+    except OSError as error:
+        raise UserError(f"{host} is no address to listen at ({error.strerror or error}).",
+                        "Give a name or an address of this computer.") from error
     try:
         if os.name == "posix":  # On Windows the option would let two servers share the port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyigtl.messages import CRC64, ImageMessage, MessageBase, StringMessage, TransformMessage
 
+from ..errors import UserError
 from ..geometry.transforms import Matrix
 
 HEADER = struct.Struct("> H 12s 20s Q Q Q")
@@ -42,6 +43,12 @@ _log = logging.getLogger(__name__)
 
 class StreamBrokenError(Exception):
     """The bytes of a connection are no OpenIGTLink messages; the reason in words."""
+
+
+def require_port(port: int) -> None:
+    """Raise UserError for a number that is no port; the socket library takes some of them modulo 65536."""
+    if not 0 <= port <= 65535:
+        raise UserError(f"{port} is no port number.", "Ports go from 1 to 65535; 18944 is that of OpenIGTLink.")
 
 
 @dataclass(frozen=True)
