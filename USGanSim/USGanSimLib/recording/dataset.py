@@ -38,12 +38,14 @@ _Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """A recording that went into a training set: its file name and hash, its frames and how many were used."""
+    """A recording that went into a training set: its file name and hash, how many frames it has, how many of them
+    were used, and why the others were not (reason → frames)."""
 
     name: str
     sha256: str
     frames_in: int
     frames_out: int
+    excluded: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +118,8 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
     """Write a training set, whole or not at all, and open it.
 
     `images` are N arrays (H, W) uint8, taken one at a time; `poses` (N, 4, 4) are their ImageToReference and
-    `geometry` is theirs. What is not given is: nothing held out, time stamps and source frames by counting, one
-    sweep, no crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other
-    files.
+    `geometry` is theirs. Defaults: nothing held out, time stamps and source frames by counting, one sweep, no
+    crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other files.
     """
     count = len(poses)
     columns: _Columns = {"poses": poses, "timestamps_s": _or_counting(timestamps_s, count),

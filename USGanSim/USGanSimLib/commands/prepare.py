@@ -1,0 +1,96 @@
+"""`prepare`: recordings and a calibration → a training set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..calibration.result import read_calibration
+from ..errors import UserError
+from ..geometry.image_geometry import Crop
+from ..progress import terminal_or_silent
+from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
+from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `prepare`."""
+    size = "x".join(map(str, DEFAULT_SIZE_PX))
+    parser.add_argument("recording", type=Path, nargs="+", help="tracked recordings of one probe and imaging depth")
+    parser.add_argument("--calibration", type=Path, required=True, help="CAL.json, or a PLUS XML with ImageToProbe")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
+    parser.add_argument("--crop", default="auto",
+                        help="auto: the ultrasound found in the frames, with pixels square in mm (default); tight: "
+                             "what was found and nothing more; full; or x,y,width,height in MF pixels")
+    parser.add_argument("--size", default=size, help=f"width x height of the training images (default {size})")
+    parser.add_argument("--lag-s", default="0",
+                        help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)")
+    parser.add_argument("--split", choices=SPLITS, default=DEFAULT_SPLIT,
+                        help=f"hold out blocks of every recording, or whole recordings (default {DEFAULT_SPLIT})")
+    parser.add_argument("--holdout", type=float, default=DEFAULT_HOLDOUT,
+                        help=f"held-out share (default {DEFAULT_HOLDOUT:g})")
+    parser.add_argument("--blocks", type=int, default=DEFAULT_BLOCKS,
+                        help=f"held-out blocks in a recording, evenly spread (default {DEFAULT_BLOCKS})")
+    for frame in ("Reference", "Probe", "Image"):
+        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
+                            help=f"name of the coordinate frame (default {frame})")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Prepare the training set; returns counts, size, crop, lag and hash."""
+    options = PrepareOptions(
+        crop=_crop(arguments.crop), size_px=_size(arguments.size), lag_s=_lag_s(arguments.lag_s),
+        split=arguments.split, holdout=arguments.holdout, blocks=arguments.blocks,
+        image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
+        reference_frame=arguments.reference_frame)
+    calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
+    return prepare(arguments.recording, calibration, arguments.out, options, terminal_or_silent())
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the result for a person."""
+    print(f"{result['frames_out']} of {result['frames_in']} frames used: {result['train']} to train on, "
+          f"{result['heldout']} held out ({result['split']}).")
+    for reason, count in result["excluded"].items():
+        if count:
+            print(f"  left out: {count}, where {REASONS[reason]}")
+    (width_px, height_px), (x_mm, y_mm) = result["size"], result["mm_per_px"]
+    found = f"; ultrasound found: {Crop(*result['found'])}" if result["found"] else ""
+    source = "×".join(map(str, result["source_size"]))
+    print(f"Images of {width_px}×{height_px} px, {x_mm:.4f}×{y_mm:.4f} mm a pixel, from the crop "
+          f"{Crop(*result['crop'])} of {source} px{found}.")
+    print(f"Lag {result['lag_s']:g} s. Hash {result['sha256'][:16]}…")
+    print(f"Training set: {result['out']}")
+
+
+def _crop(text: str) -> Crop | str:
+    try:
+        x_px, y_px, width_px, height_px = (int(number) for number in text.split(","))
+    except ValueError:
+        return text
+    return Crop(x_px, y_px, width_px, height_px)
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width_px, height_px = (int(number) for number in text.lower().replace("×", "x").split("x"))
+    except ValueError as error:
+        raise UserError(f"'{text}' is no image size.", "Give width x height, for example 160x120.") from error
+    return width_px, height_px
+
+
+def _lag_s(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(json.loads(Path(text).read_text(encoding="utf-8"))["lag_s"])
+    except OSError as error:
+        raise UserError(f"The lag '{text}' is neither a number nor a file that can be read ({error.strerror}).",
+                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{text} is no LAG.json: it has no number 'lag_s'.",
+                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error

@@ -1,0 +1,97 @@
+"""Where the ultrasound is in a recording's image: the bounding box of the fan or sector, found from the frames.
+
+A pixel of the image changes while the probe moves; texts, logos and rulers around it stand still, and a running clock
+is small. So: pixels that differ from the background are joined to regions, and a region counts when enough of it
+changes and when it is not tiny beside the largest one. Faint regions need no brightness of their own, and dots on
+black (wires in water) count like speckle does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..errors import UserError
+from ..geometry.image_geometry import Crop
+from .paging import release_pages
+from .sweep import Frames, TrackedSweep
+
+# Grey levels: above the noise of a frame grabber, below the faintest speckle worth keeping.
+LEAST_CHANGE = 6
+# Of a region's pixels, the share that must change. A fan's saturated near field stands still, a text all of it.
+LEAST_CHANGING_SHARE = 0.1
+# Of the largest region's changing pixels. The shortest trace of a wire has 10 % of the longest one's (PLUS fCal 2.0).
+LEAST_RELATIVE_SIZE = 0.02
+# Pixels closer than this share of the image belong together, so that a shadow does not cut a fan.
+JOINING_SHARE = 0.005
+MOST_FRAMES = 500
+
+
+def pixel_extremes(sweeps: Sequence[TrackedSweep], most_frames: int = MOST_FRAMES) -> tuple[Frames, Frames]:
+    """The darkest and the brightest value (H, W) of every pixel over evenly spread valid frames of all sweeps."""
+    shape = sweeps[0].frames.shape[1:]
+    darkest, brightest = np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8)
+    for sweep in sweeps:
+        valid = np.flatnonzero(sweep.image_valid)
+        count = min(len(valid), max(most_frames // len(sweeps), 2))
+        for index in valid[np.linspace(0, len(valid) - 1, count).round().astype(int)] if count else valid:
+            np.minimum(darkest, sweep.frames[index], out=darkest)
+            np.maximum(brightest, sweep.frames[index], out=brightest)
+            release_pages(sweep.frames)
+    return darkest, brightest
+
+
+def image_area(darkest: Frames, brightest: Frames) -> Crop:
+    """The bounding box of what changes. `darkest` and `brightest` (H, W) are those of `pixel_extremes`.
+
+    Where nothing changes at all (one frame, a probe at rest) everything that differs from the background counts.
+    Raises UserError for an image of one grey level.
+    """
+    changing = brightest.astype(np.int16) - darkest >= LEAST_CHANGE
+    lit = changing | _differs_from_background(darkest, brightest, changing)
+    if not changing.any():
+        changing = lit
+    if not lit.any():
+        raise UserError("The frames show nothing: no pixel changes or differs from the background.",
+                        "Check the recording, or give the crop as --crop x,y,width,height.")
+    reach_px = max(1, round(JOINING_SHARE * max(lit.shape)))
+    regions, count = ndimage.label(ndimage.binary_dilation(lit, iterations=reach_px))
+    labels = np.arange(1, count + 1)
+    lit_px, changing_px = (ndimage.sum_labels(mask, regions, labels) for mask in (lit, changing))
+    alive = changing_px >= LEAST_CHANGING_SHARE * lit_px
+    kept = alive & (changing_px >= LEAST_RELATIVE_SIZE * changing_px[alive].max())
+    rows, columns = np.nonzero(lit & np.concatenate([[False], kept])[regions])
+    x, y = int(columns.min()), int(rows.min())
+    return Crop(x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
+
+
+def grown_to_aspect(box: Crop, image_size_px: tuple[int, int], mm_per_px: tuple[float, float],
+                    size_px: tuple[int, int]) -> Crop:
+    """The box, made wider or higher so that pixels of `size_px` (width, height) are square in millimetres.
+
+    It grows on both sides alike and moves inwards at the image's border; where the image is too small for the wanted
+    aspect it stops there, and the pixels stay oblong (which the geometry carries exactly).
+    """
+    width_per_height = size_px[0] / size_px[1] * mm_per_px[1] / mm_per_px[0]
+    width_px = max(box.width_px, round(box.height_px * width_per_height))
+    height_px = max(box.height_px, round(box.width_px / width_per_height))
+    x_px, width_px = _grown(box.x_px, box.width_px, width_px, image_size_px[0])
+    y_px, height_px = _grown(box.y_px, box.height_px, height_px, image_size_px[1])
+    return Crop(x_px, y_px, width_px, height_px)
+
+
+def _differs_from_background(darkest: Frames, brightest: Frames, changing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    # A frame grabber's black need not be 0; it is the commonest level of what stands still.
+    still = darkest[~changing]
+    background = int(np.bincount(still).argmax()) if still.size else 0
+    result: NDArray[np.bool_] = np.abs(brightest.astype(np.int16) - background) >= LEAST_CHANGE
+    return result
+
+
+def _grown(first_px: int, length_px: int, wanted_px: int, limit_px: int) -> tuple[int, int]:
+    wanted_px = min(wanted_px, limit_px)
+    first_px -= (wanted_px - length_px) // 2
+    return min(max(first_px, 0), limit_px - wanted_px), wanted_px

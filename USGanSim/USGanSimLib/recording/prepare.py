@@ -1,0 +1,246 @@
+"""Recordings → training set: usable frames, poses at the images' true times, crop, size, split (METHOD.md)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibration.result import Calibration
+from ..errors import UserError
+from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
+from ..geometry.transforms import Matrix, interpolate
+from ..progress import Progress, Silent
+from .cropping import grown_to_aspect, image_area, pixel_extremes
+from .dataset import Dataset, Source, write_dataset
+from .paging import release_pages
+from .resampling import Resizer
+from .sequence_file import load_sweep, read_header
+from .splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, held_out
+from .sweep import Frames, TrackedSweep
+
+DEFAULT_SIZE_PX = (160, 120)
+LEAST_SIZE_PX = 8
+CROPS = ("auto", "tight", "full")
+# Between samples further apart than this the probe may have been anywhere.
+LARGEST_GAP_S = 0.5
+# Recordings that carry an ImageToProbe of their own must agree on it to this much at the image's corners.
+GEOMETRY_TOLERANCE_MM = 0.5
+# Why a frame is left out, in the order in which it is asked, and in words.
+REASONS = {"image_invalid": "the image is invalid", "pose_invalid": "the pose or its neighbour is invalid",
+           "outside_recording": "the lag leads outside the recording",
+           "pose_gap": f"the poses around it are more than {LARGEST_GAP_S:g} s apart"}
+_RELEASE_EVERY = 32
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What to make of recordings.
+
+    crop      "auto" (the ultrasound's bounding box, grown so that pixels are square in millimetres where the image
+              allows), "tight" (the bounding box itself), "full", or a rectangle of the MF-oriented image
+    size_px   width and height of the training images
+    lag_s     an image stamped t shows the pose stamped t + lag_s
+    split, holdout, blocks    see splits.held_out
+    """
+
+    crop: Crop | str = "auto"
+    size_px: tuple[int, int] = DEFAULT_SIZE_PX
+    lag_s: float = 0.0
+    split: str = DEFAULT_SPLIT
+    holdout: float = DEFAULT_HOLDOUT
+    blocks: int = DEFAULT_BLOCKS
+    image_frame: str = "Image"
+    probe_frame: str = "Probe"
+    reference_frame: str = "Reference"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.crop, str) and self.crop not in CROPS:
+            raise UserError(f"'{self.crop}' is no crop.", f"Give {', '.join(CROPS)}, or x,y,width,height in pixels.")
+        if min(self.size_px) < LEAST_SIZE_PX:
+            raise UserError(f"A size of {self.size_px[0]}×{self.size_px[1]} px is too small; "
+                            f"{LEAST_SIZE_PX}×{LEAST_SIZE_PX} is the least.", "Give --size 160x120, say.")
+        if not np.isfinite(self.lag_s):
+            raise UserError(f"The lag is {self.lag_s} s.", "Give seconds, or the LAG.json of 'calibrate temporal'.")
+
+
+@dataclass(frozen=True, eq=False)
+class UsableFrames:
+    """The frames of a sweep that can be trained on: indices (K,), ProbeToReference (K, 4, 4) at the time that each
+    image shows, and how many frames were left out, by reason."""
+
+    frames: NDArray[np.int_]
+    probe_to_reference: Matrix
+    excluded: dict[str, int] = field(default_factory=dict)
+
+
+def prepare(files: Sequence[Path], calibration: Calibration, out: Path, options: PrepareOptions | None = None,
+            progress: Progress | None = None) -> dict[str, Any]:
+    """Make the training set `out` of recordings with one calibration; returns what it holds, as JSON.
+
+    Raises UserError for recordings that do not belong together or have no usable frame, a calibration of another
+    image size, a crop outside the image, time stamps that cannot be interpolated, and a full disk; `out` is then as
+    it was before.
+    """
+    headers = [read_header(path) for path in files]
+    hashes = [_sha256(header.path, header.data_path) for header in headers]
+    sweeps = [load_sweep(header) for header in headers]
+    return prepare_sweeps(sweeps, hashes, calibration, out, options, progress)
+
+
+def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibration: Calibration, out: Path,
+                   options: PrepareOptions | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """`prepare` for sweeps that are open already; `hashes` are kept as those of their files."""
+    options, progress = options or PrepareOptions(), progress or Silent()
+    _require_one_size(sweeps)
+    _require_different(sweeps)
+    _require_one_geometry(sweeps, f"{options.image_frame}To{options.probe_frame}")
+    source = calibration.geometry(sweeps[0].width_px, sweeps[0].height_px, sweeps[0].name)
+    usable = [usable_frames(sweep, options) for sweep in sweeps]
+    _require_some(sweeps, usable)
+    heldout = held_out(options.split, [len(kept.frames) for kept in usable], options.holdout, options.blocks)
+    progress.emit("crop", crop=str(options.crop))
+    crop, found = choose_crop(sweeps, options, source)
+    geometry = source.resized(crop, *options.size_px)
+    sources = [Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
+               for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True)]
+    dataset = write_dataset(
+        out, _resized(sweeps, usable, Resizer(crop, *options.size_px), progress),
+        np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe, geometry,
+        heldout=heldout, sweep_index=np.repeat(np.arange(len(sweeps)), [len(kept.frames) for kept in usable]),
+        timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
+        source_frame=np.concatenate([kept.frames for kept in usable]),
+        source_size_px=(source.width_px, source.height_px), crop=crop, lag_s=options.lag_s,
+        reference_frame=options.reference_frame, split=options.split, sources=sources)
+    return _summary(dataset, out, found)
+
+
+def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
+    """Which frames have a valid image and a pose at the time it shows. Every other frame is counted, once."""
+    track = sweep.probe_to_reference(options.probe_frame, options.reference_frame)
+    at_s = sweep.timestamps_s + options.lag_s
+    inside = (at_s >= sweep.timestamps_s[0]) & (at_s <= sweep.timestamps_s[-1])
+    any_gap = near = track
+    if options.lag_s:
+        _require_increasing(sweep)
+        any_gap = interpolate(sweep.timestamps_s, track, at_s)
+        near = interpolate(sweep.timestamps_s, track, at_s, LARGEST_GAP_S)
+    else:
+        inside = np.ones(len(sweep), bool)
+    passed = {"image_invalid": sweep.image_valid, "outside_recording": inside,
+              "pose_invalid": any_gap.valid | ~inside, "pose_gap": near.valid}
+    left, excluded = np.ones(len(sweep), bool), {}
+    for reason in REASONS:
+        excluded[reason] = int((left & ~passed[reason]).sum())
+        left &= passed[reason]
+    return UsableFrames(np.flatnonzero(left), near.matrices[left], excluded)
+
+
+def choose_crop(sweeps: Sequence[TrackedSweep], options: PrepareOptions,
+                source: ImageGeometry) -> tuple[Crop, Crop | None]:
+    """The crop that is asked for, and the bounding box of the ultrasound where that was looked for."""
+    if isinstance(options.crop, Crop):
+        return options.crop, None
+    if options.crop == "full":
+        return Crop(0, 0, source.width_px, source.height_px), None
+    found = image_area(*pixel_extremes(sweeps))
+    if options.crop == "tight":
+        return found, found
+    size_px = (source.width_px, source.height_px)
+    return grown_to_aspect(found, size_px, source.mm_per_px, options.size_px), found
+
+
+def _resized(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames], resizer: Resizer,
+             progress: Progress) -> Iterator[Frames]:
+    total, done = sum(len(kept.frames) for kept in usable), 0
+    for sweep, kept in zip(sweeps, usable, strict=True):
+        for index in kept.frames:
+            yield resizer(sweep.frames[index])
+            done += 1
+            if done % _RELEASE_EVERY == 0 or done == total:
+                release_pages(sweep.frames)
+                progress.emit("step", step=done, of=total)
+
+
+def _summary(dataset: Dataset, out: Path, found: Crop | None) -> dict[str, Any]:
+    frames_in = sum(source.frames_in for source in dataset.sources)
+    excluded = {reason: sum(source.excluded[reason] for source in dataset.sources) for reason in REASONS}
+    return {
+        "frames_in": frames_in, "frames_out": len(dataset), "excluded": excluded,
+        "train": len(dataset.train_indices), "heldout": len(dataset.heldout_indices), "split": dataset.split,
+        "size": [dataset.geometry.width_px, dataset.geometry.height_px], "source_size": list(dataset.source_size_px),
+        "crop": list(dataclasses.astuple(dataset.crop)), "found": list(dataclasses.astuple(found)) if found else None,
+        "mm_per_px": list(dataset.geometry.mm_per_px), "lag_s": dataset.lag_s,
+        "reference_frame": dataset.reference_frame, "sha256": dataset.sha256,
+        "sources": [dataclasses.asdict(source) for source in dataset.sources], "out": str(out)}
+
+
+def _require_one_size(sweeps: Sequence[TrackedSweep]) -> None:
+    if not sweeps:
+        raise UserError("No recording was given.", "Name at least one file.")
+    for sweep in sweeps:
+        if not sweep.has_images:
+            raise UserError(f"{sweep.name} has no valid image: {len(sweep)} frames of "
+                            f"{sweep.width_px}×{sweep.height_px} px.", "Give a recording with images.")
+        if sweep.frames.shape[1:] != sweeps[0].frames.shape[1:]:
+            raise UserError(f"{sweep.name} has images of {sweep.width_px}×{sweep.height_px} px, {sweeps[0].name} of "
+                            f"{sweeps[0].width_px}×{sweeps[0].height_px} px; they do not go into one training set.",
+                            "Prepare them apart.")
+
+
+def _require_different(sweeps: Sequence[TrackedSweep]) -> None:
+    # The same frames twice would be on both sides of a split. The file may differ: another format, say.
+    for first, second in itertools.combinations(sweeps, 2):
+        if (np.array_equal(first.timestamps_s, second.timestamps_s)
+                and np.array_equal(first.frames[0], second.frames[0])):
+            raise UserError(f"{first.name} and {second.name} are the same recording: equal time stamps, equal first "
+                            "image.", "Give every recording once.")
+
+
+def _require_one_geometry(sweeps: Sequence[TrackedSweep], name: str) -> None:
+    # The calibration replaces a recording's own ImageToProbe, but two that differ (another depth, say) have two.
+    own = [(sweep, track.matrices[track.valid]) for sweep in sweeps if (track := sweep.transforms.get(name))]
+    known = [(sweep, matrices) for sweep, matrices in own if len(matrices)]
+    for sweep, matrices in known:
+        first = ImageGeometry(sweep.width_px, sweep.height_px, known[0][1][0])
+        apart_mm = max(corner_distance_mm(first, dataclasses.replace(first, image_to_probe=matrix))
+                       for matrix in np.unique(matrices, axis=0))
+        if apart_mm > GEOMETRY_TOLERANCE_MM:
+            raise UserError(f"{name} of {sweep.name} is {apart_mm:.1f} mm at a corner from that of {known[0][0].name} "
+                            f"({GEOMETRY_TOLERANCE_MM:g} mm are allowed): one calibration cannot serve both.",
+                            "Prepare recordings of one imaging depth and one probe mount.")
+
+
+def _require_some(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]) -> None:
+    if any(len(kept.frames) for kept in usable):
+        return
+    counts = {words: sum(kept.excluded[reason] for kept in usable) for reason, words in REASONS.items()}
+    reasons = ", ".join(f"in {count} {words}" for words, count in counts.items() if count)
+    raise UserError(f"None of {sum(map(len, sweeps))} frames can be used: {reasons}.",
+                    "Check the tracking and the lag.")
+
+
+def _require_increasing(sweep: TrackedSweep) -> None:
+    wrong = np.flatnonzero(~(np.diff(sweep.timestamps_s) > 0)) + 1
+    if wrong.size:
+        before_s, time_s = sweep.timestamps_s[wrong[0] - 1 : wrong[0] + 1]
+        raise UserError(
+            f"The time stamps of {sweep.name} do not increase at {wrong.size} of {len(sweep)} frames (first: frame "
+            f"{wrong[0]} at {time_s:.6f} s after {before_s:.6f} s), so no lag can be applied.",
+            "Remove repeated frames from the recording, or use --lag-s 0.")
+
+
+def _sha256(*paths: Path) -> str:
+    digest = hashlib.sha256()
+    for path in dict.fromkeys(paths):
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
