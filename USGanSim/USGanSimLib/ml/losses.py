@@ -1,0 +1,36 @@
+"""The losses of Hu et al. 2017, equations (1) and (2), on the discriminator's logits (B,); each a mean over the batch.
+
+With D = sigmoid(logit): −log D = softplus(−logit) and −log(1 − D) = softplus(logit), which stay finite and exact
+where the sigmoid saturates.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def real_loss(logits: Tensor, label: float) -> Tensor:
+    """Discriminator on real images: cross entropy with target `label` (1, or less with one-sided smoothing)."""
+    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def fake_loss(logits: Tensor) -> Tensor:
+    """Discriminator on generated images: −log(1 − D), target 0."""
+    return functional.softplus(logits).mean()
+
+
+def fooling_loss(logits: Tensor) -> Tensor:
+    """Generator, non-saturating form: −log D of its own images."""
+    return functional.softplus(-logits).mean()
+
+
+def l2_loss(generated: Tensor, real: Tensor) -> Tensor:
+    """Mean squared difference over pixels and images, both in [−1, 1]."""
+    return functional.mse_loss(generated, real)
+
+
+def share_called_real(logits: Tensor) -> Tensor:
+    """The share of images that the discriminator takes for real (D > 0.5)."""
+    return (logits > 0).float().mean()
