@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry.pose_distance import NearestPose, PoseRange
+from .geometry.pose_distance import PoseRange
 from .geometry.transforms import Matrix
 
 STALE_AFTER_S = 0.5
@@ -76,12 +76,16 @@ class LiveStatus:
         return f"{self.state.value}: {self.detail}" if self.detail else self.state.value
 
     @classmethod
-    def of_range(cls, pose_range: PoseRange, nearest: NearestPose) -> LiveStatus:
+    def of_range(cls, pose_range: PoseRange, image_to_reference: Matrix) -> LiveStatus:
         """GOOD, or OUT_OF_RANGE with the distance to the nearest trained pose."""
-        if pose_range.contains(nearest):
-            return cls(PoseState.GOOD)
+        if pose_range.covers(image_to_reference):
+            return _GOOD
+        nearest = pose_range.nearest(image_to_reference)
         return cls(PoseState.OUT_OF_RANGE, f"{nearest.centre_mm:.0f} mm and {nearest.angle_deg:.0f}° from the "
                                            "nearest trained pose")
+
+
+_GOOD = LiveStatus(PoseState.GOOD)
 
 
 @dataclass(frozen=True)

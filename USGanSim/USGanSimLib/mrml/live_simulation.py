@@ -19,8 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 import slicer
+import vtk
 
-from ..geometry.transforms import Matrix
 from ..live import (
     STALE_AFTER_S,
     LatencyLog,
@@ -32,7 +32,7 @@ from ..live import (
     Renderer,
 )
 from .output_volume import OutputVolume
-from .transform_chain import PoseProblem, between
+from .transform_chain import PoseProblem, between, from_vtk, to_vtk
 
 _POSE_EVENT = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
 
@@ -62,6 +62,7 @@ class LiveSimulation:
         self._stale_after_s = math.inf if stale_after_s is None else stale_after_s
         self._clock = clock
         self._output: OutputVolume | None = None
+        self._image_to_probe = vtk.vtkMatrix4x4()
         self._observed: list[tuple[Any, int]] = []
         self._running = False
         self._due = False
@@ -167,8 +168,8 @@ class LiveSimulation:
         self._make_image(seen, taken[1] if taken else None)
         return True
 
-    def _read_pose(self, is_new: bool) -> Matrix | LiveStatus:
-        """ProbeToReference, or the state that keeps it from being simulated."""
+    def _read_pose(self, is_new: bool) -> Any:
+        """ProbeToReference (vtkMatrix4x4), or the LiveStatus that keeps it from being simulated."""
         if self._renderer is None:
             return LiveStatus(PoseState.NO_MODEL)
         if self._probe is None:
@@ -182,12 +183,14 @@ class LiveSimulation:
         except PoseProblem as problem:
             return LiveStatus(PoseState.INVALID, str(problem))
 
-    def _make_image(self, probe_to_reference: Matrix, arrived_s: float | None) -> None:
+    def _make_image(self, probe_to_reference: Any, arrived_s: float | None) -> None:
         # _read_pose has seen to both.
         assert self._renderer is not None
         assert self._output is not None
         began_s = self._clock()
-        image_to_reference = probe_to_reference @ self._renderer.image_to_probe
+        place = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Multiply4x4(probe_to_reference, self._image_to_probe, place)
+        image_to_reference = from_vtk(place)
         try:
             image = self._renderer.render(image_to_reference)
         except BaseException:
@@ -195,9 +198,8 @@ class LiveSimulation:
                 self._queue.count_unusable()
             raise
         rendered_s = self._clock()
-        pose_range = self._renderer.pose_range
-        self._status = LiveStatus.of_range(pose_range, pose_range.nearest(image_to_reference))
-        self._output.write(image, image_to_reference, self._status)
+        self._status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
+        self._output.write(image, place, self._status)
         self._due = False
         if arrived_s is None:
             self._queue.count_refreshed()
@@ -243,6 +245,7 @@ class LiveSimulation:
         """Make the output fit the renderer: once, and again for a model of another image size."""
         if self._renderer is None:
             return
+        self._image_to_probe = to_vtk(self._renderer.image_to_probe)
         width_px, height_px = self._renderer.width_px, self._renderer.height_px
         if self._output is None or not self._output.fits(width_px, height_px):
             kept = self._output.volume if self._output is not None else self._wanted_volume

@@ -10,7 +10,6 @@ import slicer.util
 import vtk
 from numpy.typing import NDArray
 
-from ..geometry.transforms import Matrix
 from ..live import LiveStatus
 from ..model_info import INTENDED_USE
 
@@ -36,13 +35,13 @@ class OutputVolume:
         self.volume = volume or scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         self.volume.SetDescription(f"Simulated ultrasound image. {INTENDED_USE}")
         self.place = self.volume.GetNodeReference(_PLACE_ROLE) or self._new_place()
-        self._bright = np.zeros((height_px, width_px), np.uint8)
-        self._dimmed = False
-        self._matrix = vtk.vtkMatrix4x4()
-        slicer.util.updateVolumeFromArray(self.volume, self._bright[None])
+        self._dimmed = True
+        slicer.util.updateVolumeFromArray(self.volume, np.zeros((1, height_px, width_px), np.uint8))
         self.volume.SetIJKToRASMatrix(vtk.vtkMatrix4x4())
         self._pixels = slicer.util.arrayFromVolume(self.volume)[0]
         self._image = self.volume.GetImageData()
+        self._scalars = self._image.GetPointData().GetScalars()
+        self._announced: LiveStatus | None = None
         _show_in_fixed_grey(self.volume)
 
     def _new_place(self) -> Any:
@@ -65,14 +64,12 @@ class OutputVolume:
         """Put the image into the frame of a transform node; None is the world."""
         self.place.SetAndObserveTransformNodeID(reference.GetID() if reference is not None else None)
 
-    def write(self, image: NDArray[np.uint8], image_to_reference: Matrix, status: LiveStatus) -> None:
-        """Show (height_px, width_px) uint8 at its pose. Every observer sees the new pixels at the new place."""
-        self._bright[:] = image
+    def write(self, image: NDArray[np.uint8], image_to_reference: Any, status: LiveStatus) -> None:
+        """Show (height_px, width_px) uint8 at its pose (vtkMatrix4x4). Observers see new pixels at the new place."""
         self._pixels[:] = image
         self._dimmed = False
-        self._matrix.DeepCopy(image_to_reference.ravel().tolist())
         modifying = self.volume.StartModify()
-        self.place.SetMatrixTransformToParent(self._matrix)
+        self.place.SetMatrixTransformToParent(image_to_reference)
         self._announce(status)
         self._pixels_changed()
         self.volume.EndModify(modifying)
@@ -82,7 +79,8 @@ class OutputVolume:
         modifying = self.volume.StartModify()
         self._announce(status)
         if not status.state.is_live and not self._dimmed:
-            np.right_shift(self._bright, 1, out=self._pixels)
+            # The way back to full brightness is always a new image.
+            self._pixels >>= 1
             self._dimmed = True
             self._pixels_changed()
         self.volume.EndModify(modifying)
@@ -94,11 +92,14 @@ class OutputVolume:
                 self._scene.RemoveNode(node)
 
     def _announce(self, status: LiveStatus) -> None:
+        if status is self._announced:
+            return
+        self._announced = status
         self.volume.SetAttribute(STATE_ATTRIBUTE, status.state.name)
         self.volume.SetAttribute(STATUS_ATTRIBUTE, str(status))
 
     def _pixels_changed(self) -> None:
-        self._image.GetPointData().GetScalars().Modified()
+        self._scalars.Modified()
         self.volume.Modified()
 
 

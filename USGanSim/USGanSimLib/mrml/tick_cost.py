@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import vtk
 from numpy.typing import NDArray
 
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 from .live_simulation import LiveSimulation
 from .scene import headless_scene
+from .transform_chain import to_vtk
 
 
 class NullRenderer:
@@ -37,7 +37,7 @@ def mrml_tick_seconds(ticks: int = 2000, width_px: int = 160, height_px: int = 1
     image_to_probe = np.diag([0.3, 0.3, 1.0, 1.0])
     poses = np.tile(image_to_probe, (256, 1, 1))
     poses[:, :3, 3] = rng.uniform(-30, 30, (256, 3))
-    matrices = [_vtk_matrix(pose @ np.linalg.inv(image_to_probe)) for pose in poses]
+    matrices = [to_vtk(pose @ np.linalg.inv(image_to_probe)) for pose in poses]
     renderer = NullRenderer(PoseRange.of_training_poses(poses, width_px, height_px), image_to_probe)
     with headless_scene() as scene:
         reference = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
@@ -54,8 +54,3 @@ def mrml_tick_seconds(ticks: int = 2000, width_px: int = 160, height_px: int = 1
         live.close()
     return seconds[100:]
 
-
-def _vtk_matrix(matrix: Matrix) -> vtk.vtkMatrix4x4:
-    result = vtk.vtkMatrix4x4()
-    result.DeepCopy(matrix.ravel().tolist())
-    return result

@@ -27,8 +27,8 @@ class PoseProblem(Exception):  # noqa: N818 - a state of the tracker, no error o
     """Why a chain gives no usable pose, in words for a person."""
 
 
-def between(source: Any, target: Any | None) -> Matrix:
-    """(4, 4) from the frame of transform node `source` to that of `target` (None: the world).
+def between(source: Any, target: Any | None) -> Any:
+    """The vtkMatrix4x4 from the frame of transform node `source` to that of `target` (None: the world).
 
     Raises PoseProblem when a node on the way has another status than OK, when the way is not linear, or when the
     result is no rigid transform (scaled, sheared, mirrored or NaN).
@@ -41,11 +41,10 @@ def between(source: Any, target: Any | None) -> Matrix:
             raise PoseProblem(f"{node.GetName()} is not a linear transform")
     matrix = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, matrix)
-    numbers = matrix.GetData()
-    problem = rigidity_problem(numbers)
+    problem = rigidity_problem(matrix.GetData())
     if problem:
         raise PoseProblem(f"{source.GetName()} {problem}")
-    return np.array(numbers).reshape(4, 4)
+    return matrix
 
 
 def way(source: Any, target: Any | None) -> list[Any]:
@@ -63,6 +62,18 @@ def _ancestry(node: Any | None) -> list[Any]:
         nodes.append(node)
         node = node.GetParentTransformNode()
     return nodes
+
+
+def to_vtk(matrix: Matrix) -> Any:
+    """(4, 4) → vtkMatrix4x4."""
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(np.ravel(matrix).tolist())
+    return result
+
+
+def from_vtk(matrix: Any) -> Matrix:
+    """vtkMatrix4x4 → (4, 4)."""
+    return np.array(matrix.GetData()).reshape(4, 4)
 
 
 def rigidity_problem(numbers: tuple[float, ...]) -> str:
