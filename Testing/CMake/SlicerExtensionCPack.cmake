@@ -1,0 +1,1 @@
+# Slicer makes the extension's package here; there is nothing to check in that without Slicer.
