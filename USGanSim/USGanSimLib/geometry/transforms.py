@@ -96,10 +96,14 @@ class TransformGraph:
         """The frames that `source` can be mapped to, itself left out."""
         return sorted(set(self._paths(source)) - {source})
 
+    def path(self, source: str, target: str) -> list[str]:
+        """The frames on the shortest way, both ends included; empty where there is none."""
+        return self._paths(source).get(target, [])
+
     def track(self, source: str, target: str) -> TransformTrack:
         """`sourceTotarget` over all moments. Raises UserError where the frames are not connected."""
-        path = self._paths(source).get(target)
-        if path is None:
+        path = self.path(source, target)
+        if not path:
             known = ", ".join(self.reachable(source)) or "nothing"
             raise UserError(f"There is no transform {source}To{target}: from {source} one reaches {known}.",
                             "Name a frame that is there, or give the missing transform (for Image: a calibration).")
