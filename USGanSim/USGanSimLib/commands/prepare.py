@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", type=Path, required=True, help="CAL.json, or a PLUS XML with ImageToProbe")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
     parser.add_argument("--crop", default="auto",
-                        help="auto: the ultrasound found in the frames, with pixels square in mm (default); tight: "
-                             "what was found and nothing more; full; or x,y,width,height in MF pixels")
+                        help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
+                             "tight: what was found and nothing more; full; or x,y,width,height in MF pixels")
     parser.add_argument("--size", default=size, help=f"width x height of the training images (default {size})")
     parser.add_argument("--lag-s", default="0",
                         help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)")

@@ -28,6 +28,8 @@ LEAST_RELATIVE_SIZE = 0.02
 # Pixels closer than this share of the image belong together, so that a shadow does not cut a fan.
 JOINING_SHARE = 0.005
 MOST_FRAMES = 500
+# Room on every side of what was found, as a share of its size: another pose may show something further out.
+MARGIN_SHARE = 0.03
 
 
 def pixel_extremes(sweeps: Sequence[TrackedSweep], most_frames: int = MOST_FRAMES) -> tuple[Frames, Frames]:
@@ -70,17 +72,19 @@ def image_area(darkest: Frames, brightest: Frames) -> Crop:
 
 def grown_to_aspect(box: Crop, image_size_px: tuple[int, int], mm_per_px: tuple[float, float],
                     size_px: tuple[int, int]) -> Crop:
-    """The box, made wider or higher so that pixels of `size_px` (width, height) are square in millimetres.
+    """The box with a margin, made wider or higher so that pixels of `size_px` (width, height) are square in mm.
 
-    It grows on both sides alike and moves inwards at the image's border; where the image is too small for the wanted
-    aspect it stops there, and the pixels stay oblong (which the geometry carries exactly).
+    It grows on both sides alike and moves inwards at the image's border. Near the border the margin gives way; where
+    the image is too small even so, the pixels stay oblong (which the geometry carries exactly).
     """
     width_per_height = size_px[0] / size_px[1] * mm_per_px[1] / mm_per_px[0]
-    width_px = max(box.width_px, round(box.height_px * width_per_height))
-    height_px = max(box.height_px, round(box.width_px / width_per_height))
-    x_px, width_px = _grown(box.x_px, box.width_px, width_px, image_size_px[0])
-    y_px, height_px = _grown(box.y_px, box.height_px, height_px, image_size_px[1])
-    return Crop(x_px, y_px, width_px, height_px)
+    roomy = 1 + 2 * MARGIN_SHARE
+    width = min(roomy * max(box.width_px, box.height_px * width_per_height), image_size_px[0])
+    height = min(roomy * max(box.height_px, box.width_px / width_per_height), image_size_px[1])
+    width_px = max(box.width_px, round(min(width, height * width_per_height)))
+    height_px = max(box.height_px, round(min(height, width / width_per_height)))
+    return Crop(_moved_inside(box.x_px, box.width_px, width_px, image_size_px[0]),
+                _moved_inside(box.y_px, box.height_px, height_px, image_size_px[1]), width_px, height_px)
 
 
 def _differs_from_background(darkest: Frames, brightest: Frames, changing: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -91,7 +95,5 @@ def _differs_from_background(darkest: Frames, brightest: Frames, changing: NDArr
     return result
 
 
-def _grown(first_px: int, length_px: int, wanted_px: int, limit_px: int) -> tuple[int, int]:
-    wanted_px = min(wanted_px, limit_px)
-    first_px -= (wanted_px - length_px) // 2
-    return min(max(first_px, 0), limit_px - wanted_px), wanted_px
+def _moved_inside(first_px: int, length_px: int, grown_px: int, limit_px: int) -> int:
+    return min(max(first_px - (grown_px - length_px) // 2, 0), limit_px - grown_px)

@@ -44,8 +44,8 @@ _RELEASE_EVERY = 32
 class PrepareOptions:
     """What to make of recordings.
 
-    crop      "auto" (the ultrasound's bounding box, grown so that pixels are square in millimetres where the image
-              allows), "tight" (the bounding box itself), "full", or a rectangle of the MF-oriented image
+    crop      "auto" (the ultrasound's bounding box with a margin, grown so that pixels are square in millimetres
+              where the image allows), "tight" (the bounding box itself), "full", or a rectangle in MF pixels
     size_px   width and height of the training images
     lag_s     an image stamped t shows the pose stamped t + lag_s
     split, holdout, blocks    see splits.held_out
