@@ -68,9 +68,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
-    rate = "" if result["rate_hz"] is None else (f", {result['rate_hz']:.2f} a second ({result['wanted_hz']:.2f} asked "
-                                                 f"for), late by {result['lateness_median_ms']:.2f} ms (median)")
-    print(f"{result['frames']} frames in {result['duration_s']:.2f} s{rate}; the latest by {result['latest_ms']:.1f} ms.")
+    print(f"{result['frames']} frames in {result['duration_s']:.2f} s.")
+    if result["rate_hz"] is not None:
+        print(f"{result['rate_hz']:.2f} a second, {result['wanted_hz']:.2f} asked for; late by "
+              f"{result['lateness_median_ms']:.2f} ms (median), {result['latest_ms']:.1f} ms (most).")
     print(f"{result['clients']} clients; {result['sent']} messages sent, {result['dropped']} dropped for slow clients.")
 
 

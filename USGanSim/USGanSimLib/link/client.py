@@ -35,10 +35,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Received:
-    """A message, when it arrived (time.perf_counter), and how many older ones of its device it replaced unread."""
+    """A message, when it arrived (time.perf_counter), by which connection (counted from 1), and how many older ones of
+    its device it replaced unread."""
 
     message: MessageBase
     received_s: float
+    connection: int = 1
     superseded: int = 0
 
     @property
@@ -227,7 +229,7 @@ class LinkClient:
     def _take_in(self, reader: MessageReader, data: bytes) -> None:
         received_s = time.perf_counter()
         problems, skipped = reader.problems.copy(), reader.skipped.copy()
-        arrived = [Received(message, received_s) for message in reader.feed(data)]
+        arrived = [Received(message, received_s, self._connections) for message in reader.feed(data)]
         if reader.version:
             self._attempt = 0
         if self._on_message is not None:
