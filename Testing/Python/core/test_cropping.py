@@ -146,7 +146,7 @@ def test_every_wire_of_the_water_tank_is_inside_the_crop(plus_data: Path) -> Non
                       for point in points], float)
     assert len(wires) == 184 * 9
     first = np.array([found.x_px, found.y_px])
-    last = first + [found.width_px - 1, found.height_px - 1]
+    last = first + np.array([found.width_px - 1, found.height_px - 1])
     assert ((wires >= first + 3) & (wires <= last - 3)).all()
     assert found.width_px * found.height_px < 0.5 * 820 * 616
 
