@@ -57,7 +57,8 @@ def read_calibration(path: Path, image_frame: str = "Image", probe_frame: str = 
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
     name = path.name
-    if text.lstrip().startswith(b"<"):
+    # A byte order mark may come before the first bracket.
+    if b"<" in text.lstrip()[:4]:
         matrix, size = _from_xml(text, name, image_frame, probe_frame)
     else:
         matrix, size = _from_json(text, name)
@@ -95,7 +96,7 @@ def _transform_of(root: ElementTree.Element, name: str, image_frame: str, probe_
         if source and target and text:
             matrix = _matrix(text.split(), f"{source}To{target} of {name}")
             known = transforms.setdefault(f"{source}To{target}", matrix)
-            if not np.array_equal(known, matrix):
+            if not np.array_equal(known, matrix, equal_nan=True):
                 raise UserError(f"{name} has two different transforms {source}To{target}.", "Remove the outdated one.")
     wanted = f"{image_frame}To{probe_frame}"
     if wanted in transforms:

@@ -42,9 +42,19 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     for entry in result.get("files", [result]):
         print(f"{entry['file']}: {entry['kind']}")
-        lines = _model_lines(entry) if entry["kind"] == "model" else _recording_lines(entry)
-        for name, text in lines:
+        for name, text in _lines(entry):
             print(f"  {name:<12}{text}")
+
+
+def describe(path: Path) -> list[tuple[str, str]]:
+    """What `info FILE` prints of one file, as names and values, for a panel. Raises UserError."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return _lines(run(parser.parse_args(["--", str(path)])))
+
+
+def _lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    return _model_lines(entry) if entry["kind"] == "model" else _recording_lines(entry)
 
 
 def _model(path: Path) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class TransformTrack:
         """The opposite direction. Invalid moments become the identity, whatever numbers they carry, and a matrix
         without an inverse becomes NaN, which is never rigid."""
         usable = self._usable()
-        singular = (np.linalg.det(usable) == 0)[:, None, None]
+        with np.errstate(invalid="ignore"):
+            singular = (np.linalg.det(usable) == 0)[:, None, None]
         inverses = np.linalg.inv(np.where(singular, np.eye(4), usable))
         return TransformTrack(np.where(singular, np.nan, inverses), self.valid)
 

@@ -59,7 +59,7 @@ def _header(path: Path, known: Mapping[str, str], frame_fields: FrameFields, off
             raise UserError(f"{path.name} has no {needed}.", "The header is damaged; record the file again.")
     axes = len(known["DimSize"].split())
     if known.get("NDims", str(axes)) != str(axes):
-        raise UserError(f"{path.name} has NDims = {known['NDims']} and {axes} sizes ('{known['DimSize']}').",
+        raise UserError(f"{path.name} has NDims = {known['NDims']} and {axes} sizes ({known['DimSize']!r}).",
                         "The header is damaged; record the file again.")
     if not _flag(known, "BinaryData", "True"):
         raise UserError(f"{path.name} has its pixels as text (BinaryData = False).", "Save it with binary pixels.")
@@ -84,7 +84,7 @@ def _flag(known: Mapping[str, str], name: str, default: str) -> bool:
 def _channels(known: Mapping[str, str], path: Path) -> int:
     text = known.get("ElementNumberOfChannels", "1")
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise UserError(f"{path.name} gives ElementNumberOfChannels as '{text}'.", "The header is damaged.")
+        raise UserError(f"{path.name} gives ElementNumberOfChannels as {text!r}.", "The header is damaged.")
     return int(text)
 
 

@@ -57,7 +57,7 @@ def _header(path: Path, basic: Mapping[str, str], pairs: Mapping[str, str], fram
             raise UserError(f"{path.name} has no field '{needed}'.", "The header is damaged; record the file again.")
     encoding = basic["encoding"].lower()
     if encoding not in ("raw", "gz", "gzip"):
-        raise UserError(f"{path.name} has pixels in the encoding '{basic['encoding']}'.", "Save it as raw or gzip.")
+        raise UserError(f"{path.name} has pixels in the encoding {basic['encoding']!r}.", "Save it as raw or gzip.")
     data_file = basic.get("data file", basic.get("datafile"))
     for name in ("line skip", "lineskip", "byte skip", "byteskip"):
         if basic.get(name, "0") != "0":

@@ -98,7 +98,7 @@ def _track(fields: FrameFields, transform: str, told: NDArray[np.bool_], name: s
         if numbers is not None:
             matrices[frame] = np.reshape(numbers, (4, 4))
         elif valid[frame]:
-            raise UserError(f"{name}, frame {frame}: {transform} is not 16 numbers but '{text[:60]}'.",
+            raise UserError(f"{name}, frame {frame}: {transform} is not 16 numbers but {text[:60]!r}.",
                             "The file is damaged; copy or record it again.")
     return TransformTrack(matrices, valid)
 
@@ -135,5 +135,5 @@ def _stamp(text: str, frame: int, name: str) -> float:
     except ValueError:
         stamp = math.nan
     if not math.isfinite(stamp):
-        raise UserError(f"{name}, frame {frame}: the {TIMESTAMP} is '{text[:60]}'.", "A number of seconds is needed.")
+        raise UserError(f"{name}, frame {frame}: the {TIMESTAMP} is {text[:60]!r}.", "A number of seconds is needed.")
     return stamp

@@ -106,14 +106,14 @@ class HeaderLines:
 
     def error(self, what: str, line: str) -> UserError:
         """The error for the line just read."""
-        return UserError(f"{self.path.name}, line {self.number}: {what}: '{line[:60]}'.",
+        return UserError(f"{self.path.name}, line {self.number}: {what}: {line[:60]!r}.",
                          "The header is damaged; copy or record the file again.")
 
 
 def add_once(known: dict[str, str], name: str, value: str, lines: HeaderLines) -> None:
     """Store a header field. Some writers repeat a line; two different values are an error."""
     if known.setdefault(name, value) != value:
-        raise lines.error(f"{name} was '{known[name][:60]}' before", value)
+        raise lines.error(f"{name} was {known[name][:60]!r} before", value)
 
 
 def add_frame_field(known: FrameFields, name: str, value: str, lines: HeaderLines) -> None:
@@ -133,11 +133,11 @@ def pixel_layout(sizes: str, kinds: str | None, channels: int, path: Path) -> Pi
     """
     words = sizes.split()
     if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise UserError(f"{path.name} gives its size as '{sizes}'.", "Whole numbers are expected, as in '820 616 97'.")
+        raise UserError(f"{path.name} gives its size as {sizes!r}.", "Whole numbers are expected, as in '820 616 97'.")
     if kinds is None:
         kinds = " ".join(["domain"] * len(words)) if len(words) == 2 else "domain " * (len(words) - 1) + "list"
     if len(kinds.split()) != len(words):
-        raise UserError(f"{path.name} has {len(words)} sizes ('{sizes}') and {len(kinds.split())} kinds ('{kinds}').",
+        raise UserError(f"{path.name} has {len(words)} sizes ({sizes!r}) and {len(kinds.split())} kinds ({kinds!r}).",
                         "The header is damaged; record the file again.")
     axes = _axes(kinds.split(), path)
     numbers = tuple(int(word) for word in words)
