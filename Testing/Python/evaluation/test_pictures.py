@@ -1,0 +1,84 @@
+"""The picture panel: true proportions, and rings where the points are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from USGanSimLib.evaluation.pictures import panel_frames, save_panel
+from USGanSimLib.evaluation.points import Truth
+from USGanSimLib.evaluation.predictors import RealImage
+
+
+class Plain:
+    """A predictor of one grey level."""
+
+    def __init__(self, grey: int, name: str = "plain") -> None:
+        self.name, self.grey = name, grey
+
+    def images(self, index: int) -> np.ndarray:
+        return np.full((1, 60, 80), self.grey, np.uint8)
+
+
+def boxes(panel: np.ndarray, grey: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the panel where it has exactly that grey, which must be brighter than text."""
+    return np.nonzero((panel == grey).all(axis=2))
+
+
+def test_an_image_is_drawn_in_true_proportions(dotted_set, tmp_path: Path) -> None:
+    save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(251)], [8])
+    rows, columns = boxes(np.asarray(Image.open(tmp_path / "panel.png")), 251)
+    shape = (np.ptp(rows) + 1) / (np.ptp(columns) + 1)
+    assert shape == pytest.approx((60 * 0.5) / (80 * 0.4), rel=0.01)
+    assert np.ptp(columns) + 1 >= 320
+
+
+def test_rings_of_one_millimetre_stand_around_the_dots(dotted_set, tmp_path: Path) -> None:
+    dataset, points = dotted_set
+    save_panel(tmp_path / "rings.png", dataset, [Plain(0)], [8], Truth({8: points[8]}))
+    save_panel(tmp_path / "dots.png", dataset, [RealImage(dataset)], [8])
+    rings, dots = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("rings.png", "dots.png"))
+    ring_labels, ring_count = ndimage.label(rings[:, :, 0] - rings[:, :, 2] > 150, np.ones((3, 3)))
+    # Left of the images and above them there is text.
+    dot_labels, dot_count = ndimage.label((dots[:, :, 0] > 100)[40:, 64:])
+    assert (ring_count, dot_count) == (3, 3)
+    grey = dots[40:, 64:, 0]
+    dot_middles = np.array(ndimage.center_of_mass(grey, dot_labels, [1, 2, 3])) + (40, 64)
+    ring_middles = np.array(ndimage.center_of_mass(ring_labels > 0, ring_labels, [1, 2, 3]))
+    np.testing.assert_allclose(ring_middles, dot_middles, atol=1.0)
+    px_per_mm = 320 / (80 * 0.4)
+    for place in ndimage.find_objects(ring_labels):
+        assert [part.stop - part.start for part in place] == pytest.approx([2 * px_per_mm] * 2, abs=2)
+
+
+def test_every_pose_is_a_row_and_every_predictor_a_column(dotted_set, tmp_path: Path) -> None:
+    greys = (240, 245, 250)
+    save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(grey) for grey in greys], [8, 12])
+    panel = np.asarray(Image.open(tmp_path / "panel.png"))
+    places = [boxes(panel, grey) for grey in greys]
+    lefts = [columns.min() for _, columns in places]
+    assert lefts == sorted(lefts)
+    assert len(set(lefts)) == 3
+    for rows, columns in places:
+        assert len(rows) == 2 * 320 * round(320 * 30 / 32)
+        assert np.ptp(columns) + 1 == 320
+
+
+def test_a_long_name_does_not_run_into_the_next_column(dotted_set, tmp_path: Path) -> None:
+    long = "paper-fig1 (a-very-long-run-name-with-date/model.safetensors) with many more words in it"
+    heights = []
+    for name in ("short", long):
+        save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(200, name)], [8])
+        heights.append(Image.open(tmp_path / "panel.png").height)
+    assert heights[1] > heights[0]
+
+
+def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> None:
+    dataset, points = dotted_set
+    assert panel_frames(dataset, None, most=4) == [9, 11, 13, 15]
+    assert panel_frames(dataset, None, most=20) == list(range(8, 16))
+    assert panel_frames(dataset, Truth({k: points[k] for k in (3, 9, 10)}), most=4) == [9, 10]

@@ -1,0 +1,79 @@
+"""What a report was measured on: facts for report.json, and the same facts in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..geometry.image_geometry import corner_distance_mm
+from ..model_info import ModelInfo
+from ..recording.dataset import Dataset
+from .points import Truth
+from .predictors import NearestTrainingFrame
+
+# `prepare` drops no training frame for being near a held-out pose, and neither does the nearest-frame row.
+EXCLUSION_MM = 0.0
+_HASH_LETTERS = 16
+
+
+def about_dataset(dataset: Dataset) -> dict[str, Any]:
+    """The training set, its split, and how far held-out poses are from training poses."""
+    apart_mm = NearestTrainingFrame(dataset).distances_mm()
+    return {"split": dataset.split, "exclusion_mm": EXCLUSION_MM, "dataset": str(dataset.folder),
+            "dataset_sha256": dataset.sha256, "sources": [source.name for source in dataset.sources],
+            "training_frames": len(dataset.train_indices), "heldout_frames": len(dataset.heldout_indices),
+            "width_px": dataset.geometry.width_px, "height_px": dataset.geometry.height_px,
+            "mm_per_px": list(dataset.geometry.mm_per_px), "lag_s": dataset.lag_s,
+            "heldout_to_training_rms_mm": {"min": float(apart_mm.min()), "median": float(np.median(apart_mm)),
+                                           "max": float(apart_mm.max())}}
+
+
+def about_truth(dataset: Dataset, truth: Truth) -> dict[str, Any]:
+    """How many true points there are."""
+    heldout = [int(index) for index in dataset.heldout_indices if int(index) in truth.by_frame]
+    return {"heldout_frames": len(heldout), "heldout_points": truth.count(heldout), "cut_off_by_crop": truth.cut_off}
+
+
+def about_model(path: Path, info: ModelInfo, dataset: Dataset) -> dict[str, Any]:
+    """A model and its fit to the training set. `warnings` are sentences that a reader must see."""
+    heldout = dataset.poses[dataset.heldout_indices]
+    outside = sum(not info.pose_range.contains(info.pose_range.nearest(pose)) for pose in heldout)
+    warnings = []
+    if info.training_set_sha256 != dataset.sha256:
+        warnings.append(f"{path} was trained on another training set ({_short(info.training_set_sha256)}, not "
+                        f"{_short(dataset.sha256)}). Its numbers are void if it has seen these held-out frames.")
+    if outside:
+        warnings.append(f"{outside} of {len(heldout)} held-out poses lie outside the trained range of {path}.")
+    return {"file": str(path), "recipe": info.recipe, "iterations": info.iterations, "seed": info.seed,
+            "software_version": info.software_version, "training_set_sha256": info.training_set_sha256,
+            "corner_distance_mm": corner_distance_mm(info.geometry, dataset.geometry),
+            "poses_outside_range": outside, "intended_use": info.intended_use, "warnings": warnings}
+
+
+def in_words(details: dict[str, Any]) -> dict[str, str]:
+    """Heading → sentence, from the facts above (`points` and `models` where there are any)."""
+    x_mm, y_mm = details["mm_per_px"]
+    apart_mm = details["heldout_to_training_rms_mm"]
+    words = {
+        "Training set": f"{Path(details['dataset']).name}, hash {_short(details['dataset_sha256'])}",
+        "Recordings": ", ".join(details["sources"]) or "not known",
+        "Frames": f"{details['heldout_frames']} held out (split by {details['split']}), "
+                  f"{details['training_frames']} to train on",
+        "Images": f"{details['width_px']}×{details['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm",
+        "From a held-out pose to the nearest training pose":
+            f"{apart_mm['min']:.2f} to {apart_mm['max']:.2f} mm, median {apart_mm['median']:.2f} mm (RMS displacement "
+            "of the pixels). No training frame was left out for being near."}
+    points = details.get("points")
+    if points:
+        words["True points"] = (f"{points['heldout_points']} in {points['heldout_frames']} held-out frames; the crop "
+                                f"cut off {points['cut_off_by_crop']} in all frames")
+    for model in details["models"]:
+        words[model["name"]] = (f"{model['iterations']} iterations, seed {model['seed']}, training set "
+                                f"{_short(model['training_set_sha256'])}. {model['intended_use']}")
+    return words
+
+
+def _short(sha256: str) -> str:
+    return sha256[:_HASH_LETTERS]
