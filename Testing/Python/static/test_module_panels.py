@@ -1,0 +1,96 @@
+"""The module scripts, their panels (.ui) and icons, read without Qt; and run under the harness where it is there."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+MODULES = ("USGanSim", "USGanTraining")
+MOST_LINES = 500
+TEMPLATE_WORDS = ("TemplateKey", "TODO", "John Doe", "This is an example", "AnyWare", "Ideally you should")
+
+
+@pytest.fixture(params=MODULES)
+def script(request, repository) -> Path:
+    return repository / request.param / f"{request.param}.py"
+
+
+def panel_of(script: Path) -> ElementTree.Element:
+    return ElementTree.parse(script.parent / "Resources" / "UI" / f"{script.stem}.ui").getroot()
+
+
+def parameter_names(script: Path) -> set[str]:
+    """The fields of the class that parameterNodeWrapper decorates."""
+    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(mark) == "parameterNodeWrapper"
+                                                  for mark in node.decorator_list):
+            return {field.target.id for field in node.body if isinstance(field, ast.AnnAssign)}
+    raise AssertionError("no parameterNodeWrapper class")
+
+
+def widgets_used(script: Path) -> set[str]:
+    """NAME of every self.ui.NAME in the source."""
+    return {node.attr for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ui"}
+
+
+def test_every_widget_that_the_script_names_is_in_the_panel(script):
+    assert widgets_used(script) <= {widget.get("name") for widget in panel_of(script).iter("widget")}
+
+
+def test_every_parameter_has_its_widget_and_the_other_way_round(script):
+    connected = [entry.findtext("string") for entry in panel_of(script).iter("property")
+                 if entry.get("name") == "SlicerParameterName"]
+    assert sorted(connected) == sorted(parameter_names(script))
+
+
+def test_every_input_has_a_tooltip(script):
+    bare = [widget.get("name") for widget in panel_of(script).iter("widget")
+            if any(entry.get("name") == "SlicerParameterName" for entry in widget.findall("property"))
+            and not widget.findtext("property[@name='toolTip']/string")]
+    assert bare == []
+
+
+def test_every_mrml_widget_is_given_the_scene(script):
+    panel = panel_of(script)
+    needing = {widget.get("name") for widget in panel.iter("widget") if widget.get("class") == "qMRMLNodeComboBox"}
+    given = {link.findtext("receiver") for link in panel.iter("connection")
+             if link.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"}
+    assert needing == given
+
+
+def test_nothing_is_left_of_a_template_and_the_script_stays_thin(script):
+    text = script.read_text(encoding="utf-8")
+    assert [word for word in TEMPLATE_WORDS if word in text] == []
+    assert len(text.splitlines()) <= MOST_LINES
+
+
+def test_the_icon_is_128_pixels_square(script):
+    with Image.open(script.parent / "Resources" / "Icons" / f"{script.stem}.png") as icon:
+        assert icon.size == (128, 128)
+
+
+def test_the_module_says_that_it_is_not_for_clinical_use(script):
+    assert "Not for clinical use" in script.read_text(encoding="utf-8")
+    assert any("Not for clinical use" in (text.text or "") for text in panel_of(script).iter("string"))
+
+
+@pytest.mark.slow
+def test_the_module_runs_without_a_problem_in_the_harness(script, repository, tmp_path):
+    harness = Path(os.environ.get("SLICER_HARNESS") or repository.parent / "shared" / "tools" / "slicer_harness.py")
+    if not (os.environ.get("SLICER_SOURCE") and harness.is_file() and importlib.util.find_spec("PySide6")):
+        pytest.skip("needs SLICER_SOURCE (a checkout of Slicer), SLICER_HARNESS (the harness) and PySide6")
+    subprocess.run([sys.executable, str(harness), "--module", str(script), "--module-path", str(repository),
+                    "--run-tests", "--fill", "--json", str(tmp_path / "report.json")], timeout=300, check=False)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["ok"], report["events"]
+    assert "passed" in report["facts"]["tests (runTest)"]

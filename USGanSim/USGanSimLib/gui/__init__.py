@@ -1,0 +1,1 @@
+"""Pieces of the two modules' panels; imported by the module scripts alone."""
