@@ -30,6 +30,7 @@ from slicer.util import VTKObservationMixin
 from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
 from USGanSimLib.gui.facts import facts
+from USGanSimLib.gui.slice_views import follow
 from USGanSimLib.live import STALE_AFTER_S, LiveStatus, PoseState, Renderer
 from USGanSimLib.mrml.live_simulation import LiveSimulation
 
@@ -62,12 +63,14 @@ class USGanSimParameterNode:
     probe - transform whose frame is the probe.
     reference - transform whose frame is the model's Reference; none where that is the world.
     movedByHand - the probe's transform may stand still without being lost.
+    sliceFollows - the red slice view looks at the simulated image.
     """
 
     modelFile: Path
     probe: vtkMRMLLinearTransformNode
     reference: vtkMRMLLinearTransformNode
     movedByHand: bool = False
+    sliceFollows: bool = True
 
 
 class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -81,6 +84,7 @@ class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._guiTag: Any = None
         self._describedModel: Path | None = None
         self._ticks = 0
+        self._fitted = False
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -163,7 +167,7 @@ class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         except UserError as error:
             self.ui.stateLabel.text = str(error)
             return
-        slicer.util.setSliceViewerLayers(background=self.logic.volume, fit=True)
+        self._fitted = False
         self._timer.start()
         self.showStartButton()
         self.showStatus()
@@ -176,12 +180,20 @@ class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.showStatus()
 
     def onTick(self) -> None:
-        self.logic.tick()
+        if self.logic.tick() and self.ui.sliceFollowsCheckBox.checked:
+            self.showSlice()
         self._ticks += 1
         if not self.logic.running:
             self.stop()
         elif self._ticks % TICKS_PER_STATUS == 0:
             self.showStatus()
+
+    def showSlice(self) -> None:
+        """Let the red slice view look at the image; it is fitted to the first one."""
+        follow(slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"), self.logic.volume)
+        if not self._fitted:
+            slicer.util.setSliceViewerLayers(background=self.logic.volume, fit=True)
+            self._fitted = True
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):
@@ -232,9 +244,9 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
                                     stale_after_s=None if parameters.movedByHand else STALE_AFTER_S)
         self._live.start()
 
-    def tick(self) -> None:
-        if self._live is not None:
-            self._live.tick()
+    def tick(self) -> bool:
+        """Simulate the newest pose. Whether there is a new image."""
+        return self._live is not None and self._live.tick()
 
     def stop(self) -> None:
         """Stop following the probe; the last image stays."""

@@ -14,6 +14,6 @@ def facts(path: Path) -> str:
     try:
         rows = describe(path)
     except UserError as error:
-        return html.escape(str(error))
+        return f"<p>{html.escape(str(error))}</p>"
     cells = (f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>" for name, text in rows)
     return f"<table>{''.join(cells)}</table>"
