@@ -1,9 +1,9 @@
 """Where the ultrasound is in a recording's image: the bounding box of the fan or sector, found from the frames.
 
-A pixel of the image changes while the probe moves; texts, logos and rulers around it stand still, and a running clock
-is small. So: pixels that differ from the background are joined to regions, and a region counts when enough of it
-changes and when it is not tiny beside the largest one. Faint regions need no brightness of their own, and dots on
-black (wires in water) count like speckle does.
+A pixel of the ultrasound changes while the probe moves; texts, logos and rulers around it stand still, and a running
+clock is small. So pixels that differ from the background are joined to regions, and a region counts when the part of
+it that changes is not tiny beside that of the others. A saturated near field, which stands still, belongs to the fan
+that it touches, and dots on black (wires in water) count like speckle does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from .sweep import Frames, TrackedSweep
 
 # Grey levels: above the noise of a frame grabber, below the faintest speckle worth keeping.
 LEAST_CHANGE = 6
-# Of a region's pixels, the share that must change. A fan's saturated near field stands still, a text all of it.
-LEAST_CHANGING_SHARE = 0.1
 # Of the largest region's changing pixels. The shortest trace of a wire has 10 % of the longest one's (PLUS fCal 2.0).
 LEAST_RELATIVE_SIZE = 0.02
 # Pixels closer than this share of the image belong together, so that a shadow does not cut a fan.
@@ -62,9 +60,8 @@ def image_area(darkest: Frames, brightest: Frames) -> Crop:
     reach_px = max(1, round(JOINING_SHARE * max(lit.shape)))
     regions, count = ndimage.label(ndimage.binary_dilation(lit, iterations=reach_px))
     labels = np.arange(1, count + 1)
-    lit_px, changing_px = (ndimage.sum_labels(mask, regions, labels) for mask in (lit, changing))
-    alive = changing_px >= LEAST_CHANGING_SHARE * lit_px
-    kept = alive & (changing_px >= LEAST_RELATIVE_SIZE * changing_px[alive].max())
+    changing_px = ndimage.sum_labels(changing, regions, labels)
+    kept = changing_px >= LEAST_RELATIVE_SIZE * changing_px.max()
     rows, columns = np.nonzero(lit & np.concatenate([[False], kept])[regions])
     x, y = int(columns.min()), int(rows.min())
     return Crop(x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
