@@ -87,7 +87,8 @@ class OutputVolume:
 
     def remove(self) -> None:
         """Take the volume, its display node and its transform out of the scene."""
-        for node in (self.volume.GetDisplayNode(), self.volume, self.place):
+        # The volume first: a slice view that shows it would give it a new display node.
+        for node in (self.volume, self.volume.GetDisplayNode(), self.place):
             if node is not None and node.GetScene() is not None:
                 self._scene.RemoveNode(node)
 
