@@ -66,6 +66,16 @@ def test_the_extent_is_that_of_valid_poses(info, written):
     assert result["pose_extent_mm"] == pytest.approx(9)
     assert result["pose_extent_deg"] == pytest.approx(30)
     assert result["transforms"]["ReferenceToTracker"] == 4
+    assert info(written(sweep), "--reference-frame", "Elsewhere")["pose_extent_mm"] == pytest.approx(12)
+    sweep.transforms["ProbeToTracker"].valid[0] = False
+    assert info(written(sweep), "--reference-frame", "Elsewhere")["pose_extent_mm"] == pytest.approx(9)
+
+
+def test_an_invalid_transform_causes_no_warning_whatever_its_numbers(info, written):
+    sweep = a_sweep()
+    sweep.transforms["ProbeToTracker"].valid[2] = False
+    sweep.transforms["ProbeToTracker"].matrices[2] = 7
+    assert info(written(sweep))["warnings"] == []
 
 
 def test_without_probe_in_reference_the_first_transform_that_moves_is_described(info, written):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -90,6 +91,16 @@ def test_a_stream_of_another_size_is_refused_with_both_sizes(a_metafile, count, 
     path = compressed(a_metafile, zlib.compress(bytes(count)))
     with pytest.raises(UserError, match=f"unpacks to {amount} bytes of pixels, where 2 images of 3×2 px need 12"):
         frames_of(path)
+
+
+def test_a_stream_that_never_ends_costs_little_memory(a_metafile):
+    path = compressed(a_metafile, zlib.compress(bytes(100_000_000)))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="more than 12"):
+        frames_of(path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
 
 
 @pytest.mark.parametrize("place", [0, 5, -1])
