@@ -19,6 +19,7 @@ from .errors import UserError
 # Name → what it does; the command itself is commands/<name>.py, imported only when it runs.
 COMMANDS = {
     "info": "print what is in a recording or a model",
+    "phantom": "render a tracked recording of the virtual phantom, with its true landmarks",
     "prepare": "make a training set of recordings",
     "train": "train a model on a training set",
     "simulate": "simulate the images of a recording's poses",

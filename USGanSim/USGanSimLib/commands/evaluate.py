@@ -106,5 +106,6 @@ def _models(arguments: argparse.Namespace, dataset: Dataset) -> tuple[list[Predi
         name = f"{info.recipe} ({'/'.join(path.parts[-2:])})"
         renderer = ModelRenderer.load(path, device=arguments.device)
         models.append(ModelImages(name, renderer, dataset, arguments.samples, arguments.seed))
-        about.append({"name": name, **about_model(path, info, dataset)})
+        about.append({"name": name, "samples": arguments.samples, "sample_seed": arguments.seed,
+                      **about_model(path, info, dataset)})
     return models, about

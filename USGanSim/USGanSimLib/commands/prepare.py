@@ -13,6 +13,7 @@ from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
 from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
+from .options import size_px
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prepare the training set; returns counts, size, crop, lag and hash."""
     options = PrepareOptions(
-        crop=_crop(arguments.crop), size_px=_size(arguments.size), lag_s=_lag_s(arguments.lag_s),
+        crop=_crop(arguments.crop), size_px=size_px(arguments.size), lag_s=_lag_s(arguments.lag_s),
         split=arguments.split, holdout=arguments.holdout, blocks=arguments.blocks,
         image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
         reference_frame=arguments.reference_frame)
@@ -71,14 +72,6 @@ def _crop(text: str) -> Crop | str:
     except ValueError:
         return text
     return Crop(x_px, y_px, width_px, height_px)
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        width_px, height_px = (int(number) for number in text.lower().replace("×", "x").split("x"))
-    except ValueError as error:
-        raise UserError(f"'{text}' is no image size.", "Give width x height, for example 160x120.") from error
-    return width_px, height_px
 
 
 def _lag_s(text: str) -> float:

@@ -1,0 +1,75 @@
+"""How a hand moves a probe over the belly: smooth, restless paths around the standard planes of each sweep.
+
+A session is four sweeps as in Hu et al. 2017, after the NHS fetal anomaly screening programme. A pose is given by where
+the face stands on the skin (x, z), and three angles: tilt fans the image out of its plane, rock swings it in its
+plane, roll turns it about the beam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..geometry.transforms import Matrix
+from .shapes import Vector
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Where a sweep goes: the middle of the path on the skin (x, z), mm, how far it wanders along both, the roll that it
+    is about, and SDs of the angles, degrees."""
+
+    name: str
+    x_mm: float
+    z_mm: float
+    wander_x_mm: float
+    wander_z_mm: float
+    roll_deg: float
+    tilt_deg: float = 7.0
+    rock_deg: float = 6.0
+    turn_deg: float = 8.0
+
+
+SESSION = (
+    SweepPlan("neurological", 0, -82, 12, 20, 0),
+    SweepPlan("cardiac", 2, 6, 14, 16, 0),
+    SweepPlan("abdominal", -3, 36, 14, 20, 0),
+    SweepPlan("profile", 0, -50, 10, 16, 90),
+)
+
+
+def probe_path(plan: SweepPlan, times_s: Vector, rng: np.random.Generator) -> Matrix:
+    """ProbeToReference (N, 4, 4) at the given times: a slow scan along z and back, with wandering of all five numbers."""
+    along = np.sin(2 * np.pi * times_s / rng.uniform(14, 20) + rng.uniform(0, 2 * np.pi))
+    x = plan.x_mm + plan.wander_x_mm * _wander(times_s, rng)
+    z = plan.z_mm + plan.wander_z_mm * (0.8 * along + 0.5 * _wander(times_s, rng))
+    tilt, rock, turn = (sd * _wander(times_s, rng) for sd in (plan.tilt_deg, plan.rock_deg, plan.turn_deg))
+    # The hand keeps the image towards the fetus: moved aside, the probe is rocked back.
+    return probe_poses(x, z, tilt, rock + 0.35 * (x - plan.x_mm), plan.roll_deg + turn)
+
+
+def probe_poses(x_mm: Vector, z_mm: Vector, tilt_deg: Vector, rock_deg: Vector, roll_deg: Vector) -> Matrix:
+    """ProbeToReference (N, 4, 4) of a face standing on the skin at (x, z) with the given angles, degrees."""
+    turns = Rotation.from_euler("YXZ", np.column_stack(np.broadcast_arrays(roll_deg, tilt_deg, rock_deg)), degrees=True)
+    poses = np.tile(np.eye(4), (len(turns), 1, 1))
+    poses[:, :3, :3] = turns.as_matrix()
+    y_mm = 0.0006 * (x_mm**2 + 0.3 * z_mm**2) - 0.5
+    poses[:, :3, 3] = np.column_stack(np.broadcast_arrays(x_mm, y_mm, z_mm))
+    return poses
+
+
+def plane_through(point_mm: Vector, roll_deg: float = 0.0) -> Matrix:
+    """The standard pose (4, 4) straight above a point, its image plane through it."""
+    one = np.ones(1)
+    return probe_poses(point_mm[0] * one, point_mm[2] * one, 0 * one, 0 * one, roll_deg * one)[0]
+
+
+def _wander(times_s: Vector, rng: np.random.Generator) -> Vector:
+    """A smooth random course with an SD of about 1: sines of periods of 2 to 25 s, slow ones stronger."""
+    periods_s = np.geomspace(2.0, 25.0, 9) * rng.uniform(0.9, 1.1, 9)
+    strength = periods_s / np.sqrt((periods_s**2).sum() / 2)
+    phases = rng.uniform(0, 2 * np.pi, 9)
+    course: Vector = (strength * np.sin(2 * np.pi * times_s[:, None] / periods_s + phases)).sum(axis=1)
+    return course
