@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,13 @@ class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.showStatus()
 
     def onTick(self) -> None:
-        if self.logic.tick() and self.ui.sliceFollowsCheckBox.checked:
+        try:
+            fresh = self.logic.tick()
+        except Exception:
+            # Told once, not at every tick.
+            self.stop()
+            raise
+        if fresh and self.ui.sliceFollowsCheckBox.checked:
             self.showSlice()
         self._ticks += 1
         if not self.logic.running:
@@ -274,7 +281,7 @@ def loadModelRenderer(path: Path) -> Renderer:
     """The model's renderer. Raises UserError where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise UserError(_("PyTorch is not installed in this Slicer; simulating needs it."),
-                        _("Install it with the module PyTorch Util of the extension PyTorch, then press Start again."))
+                        _("Install it with the module PyTorch Utils of the extension PyTorch, then press Start again."))
     from USGanSimLib.ml.renderer import ModelRenderer
 
     return ModelRenderer.load(path)
@@ -288,7 +295,8 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def runTest(self) -> None:
         for test in (self.test_the_volume_follows_the_probe, self.test_closing_the_scene_ends_the_simulation,
-                     self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs):
+                     self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs,
+                     self.test_without_torch_start_says_what_to_do):
             self.setUp()
             test()
 
@@ -330,6 +338,12 @@ class USGanSimTest(ScriptedLoadableModuleTest):
             path = Path(folder) / "model.safetensors"
             path.write_bytes(b"no model at all")
             self.assertIn("is not a safetensors file", USGanSimLogic().modelFacts(path))
+
+    def test_without_torch_start_says_what_to_do(self) -> None:
+        logic = USGanSimLogic()
+        with unittest.mock.patch("importlib.util.find_spec", return_value=None):
+            self.assertRaisesRegex(UserError, "PyTorch is not installed", logic.start, logic.getParameterNode())
+        self.assertFalse(logic.running)
 
     def test_start_waits_for_its_inputs(self) -> None:
         logic = USGanSimLogic()

@@ -94,7 +94,7 @@ def test_every_module_of_the_library_imports_from_the_assembled_tree(build, tmp_
     files = sorted(path.relative_to(folder) for path in (folder / "USGanSimLib").rglob("*.py"))
     names = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files
              if file.name != "__main__.py"]
-    optional = ("torch", "slicer", "vtk", "pyigtl", "matplotlib", "PIL", "safetensors")
+    optional = ("torch", "slicer", "vtk", "pyigtl", "PIL", "safetensors")
     absent = ",".join(name for name in optional if importlib.util.find_spec(name) is None)
     outcome = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{IMPORT_ALL}",
                               str(folder), absent, *names],

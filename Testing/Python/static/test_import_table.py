@@ -3,7 +3,7 @@
 | from \\ may import          | own library                 | other packages                                       |
 |----------------------------|-----------------------------|------------------------------------------------------|
 | core                       | core                        | numpy, scipy, pillow; pyigtl in link                 |
-| ml, evaluation             | core, ml, evaluation        | numpy, scipy, pillow, torch, safetensors, matplotlib |
+| ml, evaluation             | core, ml, evaluation        | numpy, scipy, pillow, torch, safetensors             |
 | mrml                       | core, mrml                  | numpy, scipy, pillow, slicer, vtk                    |
 | cli, commands              | core, evaluation; the rest  | numpy, scipy; the rest in functions                  |
 |                            | in functions                |                                                      |
@@ -45,12 +45,12 @@ def names(words: str) -> frozenset[str]:
 
 ALLOWED = {
     "core": Allowed(names(".core numpy scipy PIL")),
-    "ml": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors"), names("matplotlib")),
-    "evaluation": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors"), names("matplotlib")),
+    "ml": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
+    "evaluation": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "mrml": Allowed(names(".core .mrml numpy scipy PIL slicer vtk")),
     "gui": Allowed(names(".core .mrml .cli .gui numpy slicer vtk qt ctk"), names(".ml .evaluation torch PyTorchUtils")),
     "cli": Allowed(names(".core .evaluation .cli numpy scipy"),
-                   names(".ml .mrml PIL torch safetensors matplotlib slicer vtk pyigtl")),
+                   names(".ml .mrml PIL torch safetensors slicer vtk pyigtl")),
 }
 
 
@@ -159,7 +159,7 @@ def test_core_and_command_line_load_no_heavy_package(repository):
     modules = [".".join((LIBRARY, *parts)) for parts in files if RING_OF[parts[0]] in ("core", "cli")
                and parts[0] != "link" and parts[-1] not in ("__init__", "__main__")]
     program = (f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
-               "print(*sorted({'torch', 'slicer', 'vtk', 'pyigtl', 'matplotlib'} & set(sys.modules)))")
+               "print(*sorted({'torch', 'slicer', 'vtk', 'pyigtl'} & set(sys.modules)))")
     outcome = subprocess.run([sys.executable, "-c", program], cwd=library.parent, capture_output=True, text=True,
                              timeout=120)
     assert outcome.returncode == 0, outcome.stderr
