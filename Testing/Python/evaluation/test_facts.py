@@ -59,11 +59,12 @@ def test_poses_outside_the_trained_range_are_counted(dotted_set) -> None:
 
 def test_the_words_have_the_numbers(dotted_set) -> None:
     dataset, points = dotted_set
-    model = {"name": "paper (run/model)", **about_model(Path("m"), an_info(dataset, dataset.poses), dataset)}
+    model = {"name": "paper (run/model)", "samples": 4, "sample_seed": 9,
+             **about_model(Path("m"), an_info(dataset, dataset.poses), dataset)}
     words = in_words({**about_dataset(dataset), "points": about_truth(dataset, truth_of_dataset(dataset, [points])),
                       "models": [model]})
     assert words["Frames"] == "8 held out (split by blocks), 16 to train on"
     assert words["Images"] == "80×60 px of 0.400×0.500 mm"
     assert words["True points"].startswith("24 in 8 held-out frames")
-    assert "50 iterations, seed 3" in words["paper (run/model)"]
+    assert "4 images a pose (noise seed 9); 50 iterations, training seed 3" in words["paper (run/model)"]
     assert "Not for clinical use" in words["paper (run/model)"]

@@ -47,7 +47,7 @@ def test_rings_of_one_millimetre_stand_around_the_dots(dotted_set, tmp_path: Pat
     dot_labels, dot_count = ndimage.label((dots[:, :, 0] > 100)[40:, 64:])
     assert (ring_count, dot_count) == (3, 3)
     grey = dots[40:, 64:, 0]
-    dot_middles = np.array(ndimage.center_of_mass(grey, dot_labels, [1, 2, 3])) + (40, 64)
+    dot_middles = np.add(ndimage.center_of_mass(grey, dot_labels, [1, 2, 3]), (40, 64))
     ring_middles = np.array(ndimage.center_of_mass(ring_labels > 0, ring_labels, [1, 2, 3]))
     np.testing.assert_allclose(ring_middles, dot_middles, atol=1.0)
     px_per_mm = 320 / (80 * 0.4)

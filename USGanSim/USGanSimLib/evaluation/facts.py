@@ -70,7 +70,8 @@ def in_words(details: dict[str, Any]) -> dict[str, str]:
         words["True points"] = (f"{points['heldout_points']} in {points['heldout_frames']} held-out frames; the crop "
                                 f"cut off {points['cut_off_by_crop']} in all frames")
     for model in details["models"]:
-        words[model["name"]] = (f"{model['iterations']} iterations, seed {model['seed']}, training set "
+        words[model["name"]] = (f"{model['samples']} images a pose (noise seed {model['sample_seed']}); "
+                                f"{model['iterations']} iterations, training seed {model['seed']}, training set "
                                 f"{_short(model['training_set_sha256'])}. {model['intended_use']}")
     return words
 

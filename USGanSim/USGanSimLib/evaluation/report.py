@@ -24,6 +24,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1e; max-width: 1100px; margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse; margin: .5em 0 1em } th, td { padding: .3em .8em; border-bottom: 1px solid #ddd }
 th { text-align: left; font-weight: 600; max-width: 11em; vertical-align: bottom }
+th:first-child { max-width: 24em; vertical-align: top }
 table.numbers td { text-align: right; font-variant-numeric: tabular-nums }
 img { max-width: 100% } .warning { border-left: 4px solid #c60; background: #fff4e5; padding: .5em 1em }
 .use { font-weight: 600 } .note { color: #555; max-width: 55em }
