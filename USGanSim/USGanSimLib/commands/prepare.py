@@ -19,7 +19,8 @@ from .options import size_px
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `prepare`."""
     size = "x".join(map(str, DEFAULT_SIZE_PX))
-    parser.add_argument("recording", type=Path, nargs="+", help="tracked recordings of one probe and imaging depth")
+    parser.add_argument("recording", type=Path, nargs="+", metavar="FILE",
+                        help="tracked recordings of one probe and imaging depth")
     parser.add_argument("--calibration", type=Path, required=True, help="CAL.json, or a PLUS XML with ImageToProbe")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
     parser.add_argument("--crop", default="auto",
