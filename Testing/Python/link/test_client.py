@@ -144,6 +144,16 @@ def test_a_server_that_only_hangs_up_is_asked_less_and_less_often(listener, unti
             assert until(lambda wait=wait: wait in client.state)
 
 
+def test_one_that_has_sent_something_is_asked_again_soon(listener, transform_bytes, until):
+    with LinkClient(*listener.getsockname()) as client:
+        for message, wait in ((b"", "in 0.25 s"), (b"", "in 0.5 s"), (transform_bytes("A", EYE), "in 0.25 s")):
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(message)
+            connection.close()
+            assert until(lambda wait=wait: wait in client.state)
+
+
 def test_it_receives_from_a_plain_pyigtl_server(pyigtl_server, until):
     server, port = pyigtl_server
     with LinkClient("127.0.0.1", port) as client:

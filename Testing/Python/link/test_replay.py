@@ -89,7 +89,7 @@ def test_a_60_hz_replay_arrives_whole_in_order_and_exact_in_float32(replayed):
     for image, pose in zip(images, probe_to_reference, strict=True):
         np.testing.assert_allclose(image.ijk_to_world_matrix @ corner, pose @ IMAGE_TO_PROBE @ corner, atol=1e-3)
     assert (statistics.frames, statistics.rounds, counts.dropped) == (60, 1, 0)
-    assert abs(statistics.rate_hz - 60.0) < 1.0
+    assert statistics.rate_hz == pytest.approx(60.0, rel=0.1)
 
 
 def test_transforms_come_before_the_image_of_their_frame(replayed):
@@ -134,14 +134,19 @@ def test_in_a_loop_time_stamps_go_on_increasing_by_even_steps(replayed):
     assert statistics.frames == len(stamps_s)
 
 
-def test_the_pace_does_not_drift(replayed):
-    sweep = a_sweep(100)
-    heard, statistics, _ = replayed(sweep, rate_hz=150.0)
+def test_the_pace_does_not_drift_with_the_cost_of_a_frame(replayed, monkeypatch):
+    costly = SweepMessages.of_frame
+
+    def of_frame(self, index, later_s):
+        time.sleep(0.004)
+        return costly(self, index, later_s)
+    monkeypatch.setattr(SweepMessages, "of_frame", of_frame)
+    heard, statistics, _ = replayed(a_sweep(100), rate_hz=125.0)
     arrived_s = np.array([one.received_s for one in by_device(heard)["ReferenceToTracker"]])
-    # 99 steps of 1/150 s; waiting 1/150 s between frames would end late by the cost of every send.
-    assert abs((arrived_s[-1] - arrived_s[0]) - 99 / 150.0) < 0.02
-    assert abs(statistics.rate_hz - 150.0) < 5.0
-    assert statistics.wanted_hz == 150.0
+    # 99 steps of 8 ms; waiting 8 ms after every frame would end 0.4 s late.
+    assert arrived_s[-1] - arrived_s[0] == pytest.approx(99 / 125.0, abs=0.15)
+    assert statistics.wanted_hz == 125.0
+    assert statistics.frames == 100
 
 
 def test_the_recorded_pace_is_kept_pauses_included(replayed):
@@ -151,7 +156,7 @@ def test_the_recorded_pace_is_kept_pauses_included(replayed):
     heard, _, _ = replayed(sweep)
     probe = by_device(heard)["ProbeToTracker"]
     arrived_s = np.array([one.received_s for one in probe])
-    np.testing.assert_allclose(arrived_s - arrived_s[0], [0.0, 0.1, 0.4, 0.4], atol=0.05)
+    np.testing.assert_allclose(arrived_s - arrived_s[0], [0.0, 0.1, 0.4, 0.4], atol=0.09)
     np.testing.assert_allclose([one.message.timestamp for one in probe], stamps_s, atol=1e-8)
 
 
@@ -199,11 +204,11 @@ def test_what_ends_a_replay_is_raised_by_wait():
 
 def test_a_real_recording_reaches_a_pyigtl_client_at_the_known_point(plus_data, until):
     sweep = read_sweep(plus_data / "fCal_Test_Calibration_3NWires_fCal2.0.igs.mha")
-    results = plus_data / "fCal_Test_Calibration_3NWires_fCal2.0.results.xml"
+    calibration = read_calibration(plus_data / "fCal_Test_Calibration_3NWires_fCal2.0.results.xml")
     with LinkServer(0) as server:
         client = pyigtl.OpenIGTLinkClient("127.0.0.1", server.port)
         assert server.wait_for_client(3.0)
-        replay = Replay(sweep, server, rate_hz=1.0, messages=SweepMessages(sweep, read_calibration(results).image_to_probe))
+        replay = Replay(sweep, server, rate_hz=1.0, messages=SweepMessages(sweep, calibration.image_to_probe))
         replay.start()
         image = client.wait_for_message("Image_Reference", timeout=3)
         replay.stop()

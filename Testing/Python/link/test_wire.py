@@ -147,11 +147,12 @@ def test_the_size_of_a_body_that_no_one_sends_is_refused_before_it_is_awaited(tr
         assert reader.feed(transform_bytes("B", POSE)) == []
 
 
-def test_bytes_that_are_no_header_break_the_stream_with_a_reason():
-    for garbage in (b"\x00\x09" + os.urandom(56), b"GET / HTTP/1.1\r\n" + b"x" * 60, bytes(58), b"\xff" * 58):
+def test_bytes_that_are_no_header_break_the_stream_with_a_reason(transform_bytes):
+    for garbage in (b"\0\1\x80" + os.urandom(55), b"GET / HTTP/1.1\r\n" + b"x" * 60, bytes(58), b"\xff" * 58,
+                    transform_bytes("A", POSE, version=0), transform_bytes("A", POSE, version=9)):
         reader = wire.MessageReader()
         assert reader.feed(garbage) == []
-        assert reader.broken
+        assert reader.broken == "received bytes that are no OpenIGTLink header"
 
 
 def test_pyigtl_reads_what_we_pack_and_we_read_what_it_packs():
