@@ -3,7 +3,9 @@
 
 PYTHON ?= python3
 VENV = .venv/bin/python
-export OMP_NUM_THREADS ?= 1
+
+# Many small networks: threads of torch would only wait for each other.
+test check slow: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test check bench slow venv clean
 
@@ -13,13 +15,8 @@ venv: .venv/ready
 	$(PYTHON) setup_venv.py
 
 demo: .venv/ready
-ifndef RECORDING
-	@echo "make demo: name a tracked recording and its calibration:" \
-	    "make demo RECORDING=FILE.igs.mha CALIBRATION=FILE [MODEL=FILE.safetensors]" >&2; exit 2
-else
-	$(VENV) -m USGanSimLib demo --recording "$(RECORDING)" \
+	$(VENV) -m USGanSimLib demo $(if $(RECORDING),--recording "$(RECORDING)") \
 	    $(if $(CALIBRATION),--calibration "$(CALIBRATION)") $(if $(MODEL),--model "$(MODEL)")
-endif
 
 test: .venv/ready
 	$(VENV) -m pytest

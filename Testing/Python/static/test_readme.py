@@ -6,6 +6,7 @@ import re
 import shlex
 
 import pytest
+
 from USGanSimLib import cli
 
 
