@@ -89,3 +89,28 @@ def test_a_pose_beyond_coverage_and_margin_is_outside() -> None:
 def test_repeated_training_poses_are_chosen_once() -> None:
     training = np.stack([a_pose(1), a_pose(1), a_pose(2), a_pose(2)])
     assert len(PoseRange.of_training_poses(training, WIDTH_PX, HEIGHT_PX).poses) == 2
+
+
+def test_the_quick_range_check_agrees_with_the_nearest_pose():
+    rng = np.random.default_rng(5)
+    known = np.tile(np.diag([0.3, 0.3, 1.0, 1.0]), (40, 1, 1))
+    known[:, :3, 3] = rng.uniform(-40, 40, (40, 3))
+    trained = PoseRange(160, 120, known, coverage_mm=8.0)
+    answers = []
+    for _ in range(300):
+        pose = np.diag([0.3, 0.3, 1.0, 1.0])
+        pose[:3, 3] = rng.uniform(-60, 60, 3)
+        answers.append(trained.covers(pose))
+        assert answers[-1] == trained.contains(trained.nearest(pose))
+    assert 20 < sum(answers) < 280
+
+
+def test_the_angle_between_poses_is_that_of_their_rotations():
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        first, second = Rotation.random(rng=rng), Rotation.random(rng=rng)
+        poses = [np.eye(4), np.eye(4)]
+        for pose, turn in zip(poses, (first, second), strict=True):
+            pose[:3, :3] = turn.as_matrix() * (0.2, 0.35, 1.0)
+        expected = np.degrees((first.inv() * second).magnitude())
+        assert angle_deg(*poses) == pytest.approx(expected, abs=1e-6)

@@ -136,7 +136,7 @@ class ThreeDView:
         camera.SetViewUp(*axes[:, 1])
         self._window.Render()
         self.renderer.ResetCamera()
-        camera.Zoom(1.15)
+        camera.Zoom(1.05)
         self.renderer.ResetCameraClippingRange()
 
     def picture(self) -> Picture:
