@@ -1,0 +1,147 @@
+"""Turns poses into simulated images: a model, folded for speed, and the noise that it starts from.
+
+The noise z stands until it is told to change, so that a still probe shows a still image. It can be drawn anew
+(`resample`), given (`set_noise`) or drift. Noise is always drawn on the CPU: a seed means the same z on every device.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ..errors import UserError
+from ..geometry.conditioning import pixel_affine
+from ..geometry.pose_distance import PoseRange
+from ..geometry.transforms import Matrix
+from ..model_info import ModelInfo
+from .devices import choose_device
+from .folding import FoldedGenerator
+from .model_file import load_model
+from .networks import Generator
+
+# Samples of one pose that are computed at once: more are no faster on a CPU, and memory stays bounded.
+SAMPLE_BATCH = 8
+
+
+class ModelRenderer:
+    """A live.Renderer on a trained model. Not for clinical use."""
+
+    def __init__(self, generator: Generator, info: ModelInfo, device: torch.device, seed: int = 0) -> None:
+        """`generator` is in eval mode and stays as it is; `seed` fixes the first noise."""
+        self.info = info
+        self.device = device
+        self._noise_size = generator.settings.noise_size
+        self._folded = FoldedGenerator(generator).to(device)
+        self._random = torch.Generator()
+        self._noise_part: Tensor | None = None
+        self.resample(seed)
+
+    @classmethod
+    def load(cls, path: Path, device: str = "auto", threads: int | None = None) -> ModelRenderer:
+        """The renderer of a model file; `threads` limits the CPU threads of the whole process.
+
+        Raises UserError for a file that is no model, an absent device, or less than one thread.
+        """
+        if threads is not None:
+            if threads < 1:
+                raise UserError(f"{threads} threads cannot render.", "Give 1 or more.")
+            torch.set_num_threads(threads)
+        chosen = choose_device(device)
+        return cls(*load_model(path), chosen)
+
+    @property
+    def width_px(self) -> int:
+        return self.info.geometry.width_px
+
+    @property
+    def height_px(self) -> int:
+        return self.info.geometry.height_px
+
+    @property
+    def image_to_probe(self) -> Matrix:
+        """(4, 4), pixels of the simulated image to probe millimetres."""
+        return self.info.geometry.image_to_probe
+
+    @property
+    def pose_range(self) -> PoseRange:
+        """The poses that the model was trained on."""
+        return self.info.pose_range
+
+    @property
+    def noise(self) -> NDArray[np.float32]:
+        """The noise z that stands, (noise_size,)."""
+        noise: NDArray[np.float32] = self._noise.numpy().copy()
+        return noise
+
+    @torch.inference_mode()
+    def render(self, image_to_reference: Matrix) -> NDArray[np.uint8]:
+        """(4, 4) ImageToReference of the model's pixels → (height_px, width_px) uint8, for the noise that stands.
+
+        Raises UserError for a pose with a number that is not finite.
+        """
+        affine = self._affine(image_to_reference)
+        if self._noise_part is None:
+            self._noise_part = self._folded.noise_part(self._noise[None].to(self.device))
+        image: NDArray[np.uint8] = self._folded(self._noise_part, affine)[0].cpu().numpy()
+        return image
+
+    @torch.inference_mode()
+    def sample(self, image_to_reference: Matrix, n: int, seed: int = 0) -> NDArray[np.uint8]:
+        """n images (n, height_px, width_px) uint8 of one pose (4, 4), each from its own noise.
+
+        The noise that stands is left alone. The first k of n samples are those of k with the same seed, but for the
+        last bit of rounding. Raises UserError as `render` does, and for n < 1.
+        """
+        if n < 1:
+            raise UserError(f"{n} samples of a pose cannot be drawn.", "Give 1 or more.")
+        affine = self._affine(image_to_reference)
+        random = torch.Generator().manual_seed(seed)
+        images = np.empty((n, self.height_px, self.width_px), np.uint8)
+        for start in range(0, n, SAMPLE_BATCH):
+            noise = self._draw(min(SAMPLE_BATCH, n - start), random).to(self.device)
+            images[start : start + len(noise)] = self._folded(self._folded.noise_part(noise), affine).cpu().numpy()
+        return images
+
+    def resample(self, seed: int | None = None) -> None:
+        """Draw new noise: with a seed always the same, without one the next of a sequence."""
+        if seed is not None:
+            self._random.manual_seed(seed)
+        self._keep(self._draw(1, self._random)[0])
+
+    def set_noise(self, noise: ArrayLike) -> None:
+        """Let the noise be these noise_size numbers. Raises UserError for another count or a number not finite."""
+        values = torch.from_numpy(np.array(noise, np.float32))
+        if values.shape != (self._noise_size,) or not torch.isfinite(values).all():
+            raise UserError(f"The noise given (shape {tuple(values.shape)}) is not {self._noise_size} finite numbers.")
+        self._keep(values)
+
+    def drift(self, step: float) -> None:
+        """Move the noise a little: z ← √(1 − step²)·z + step·ε with ε ~ N(0, I).
+
+        That is an Ornstein-Uhlenbeck process: however long it runs, z stays N(0, I), as in training. `step` 0 stays
+        where it is, 1 draws anew; after k steps the correlation with the start is (1 − step²)^(k/2).
+        """
+        if not 0 <= step <= 1:
+            raise UserError(f"A drift of {step:g} is not possible.", "Give a step from 0 (still) to 1 (all new).")
+        self._keep(math.sqrt(1 - step**2) * self._noise + step * self._draw(1, self._random)[0])
+
+    def _draw(self, count: int, random: torch.Generator) -> Tensor:
+        # One z at a time: PyTorch's stream of normal numbers depends on how many are drawn at once.
+        return torch.stack([torch.randn(self._noise_size, generator=random) for _ in range(count)])
+
+    def _keep(self, noise: Tensor) -> None:
+        self._noise = noise
+        self._noise_part = None
+
+    def _affine(self, image_to_reference: Matrix) -> Tensor:
+        """(4, 4) pose → (1, 3, 3) normalised coefficients; computed in float64, since millimetres may be large."""
+        if image_to_reference.shape != (4, 4) or not np.isfinite(image_to_reference).all():
+            raise UserError("The pose holds a number that is not finite, or is no 4×4 matrix.",
+                            "Render valid poses alone.")
+        folded = self.info.normalisation.fold(pixel_affine(image_to_reference))
+        return torch.from_numpy(folded.astype(np.float32))[None].to(self.device)
