@@ -84,6 +84,14 @@ def test_an_image_comes_back_for_a_pose_with_its_matrix_and_time_stamp(chain, un
     assert until(lambda: "live" in link.states())
 
 
+def test_the_place_of_the_trackers_own_image_is_not_taken_for_the_simulated_ones(chain, until):
+    link = chain(extra=("ImageToReference",))
+    link.tracker.send([wire.transform_message("ImageToReference", moved(99), 1.0),
+                       wire.transform_message("ProbeToReference", moved(5), 1.0)])
+    assert until(lambda: link.of("ImageToReference"))
+    np.testing.assert_allclose(link.of("ImageToReference")[0].matrix, moved(5) @ IMAGE_TO_PROBE, atol=1e-5)
+
+
 def test_the_newest_pose_wins_and_every_pose_is_accounted_for(chain, until):
     class Gated(PoseRenderer):
         gate = threading.Event()

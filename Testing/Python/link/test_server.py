@@ -145,11 +145,12 @@ def test_a_storm_of_garbage_harms_neither_the_server_nor_the_others(by_hand, tra
             assert late.wait(3.0)
 
 
-def test_a_garbage_client_is_hung_up_on(until):
+def test_a_garbage_client_is_hung_up_on_with_the_reason(caplog):
     with LinkServer(0) as server, socket.create_connection(("127.0.0.1", server.port)) as bad:
         bad.settimeout(3.0)
         bad.sendall(b"\xff" * 58)
         assert bad.recv(10) == b""
+    assert "received bytes that are no OpenIGTLink header" in caplog.text
 
 
 def test_a_plain_pyigtl_client_receives_transforms_and_images(until):

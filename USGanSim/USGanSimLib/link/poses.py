@@ -12,10 +12,10 @@ status other than OK, then the pose says so.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pyigtl.messages import MessageBase
 
 from ..errors import UserError
 from ..geometry.transforms import (
@@ -32,16 +32,23 @@ from .wire import transform_status
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
+    """A transform as it last came; `problem` says why it must not be used."""
+
     matrix: Matrix
-    status: str
+    problem: str
     timestamp_s: float
 
-    @property
-    def problem(self) -> str:
-        if self.status != "OK":
-            return f"is {self.status}"
-        error = float(rigidity_error(self.matrix))
-        return "" if error <= RIGID_TOLERANCE else f"is not a rigid transform (off by {error:.3g})"
+    @classmethod
+    def of(cls, message: MessageBase) -> _Sample:
+        matrix = np.asarray(message.matrix, np.float64)
+        error, status = float(rigidity_error(matrix)), transform_status(message)
+        if status != "OK":
+            problem = f"{message.device_name} is {status}"
+        elif error > RIGID_TOLERANCE:
+            problem = f"{message.device_name} is not a rigid transform (off by {error:.3g})"
+        else:
+            problem = ""
+        return cls(matrix, problem, message.timestamp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +84,7 @@ class PoseReader:
         name = message.device_name
         if message.message_type != "TRANSFORM" or not self._knows(name):
             return None
-        self._newest[name] = _Sample(np.asarray(message.matrix, np.float64), transform_status(message),
-                                     message.timestamp)
+        self._newest[name] = _Sample.of(message)
         if name not in self._way or not self._complete():
             return None
         return self._pose(message.timestamp, received.received_s)
@@ -97,7 +103,7 @@ class PoseReader:
         # What came by an earlier connection is of another moment, perhaps of another server.
         self._connection = connection
         self._newest: dict[str, _Sample] = {}
-        self._way: Sequence[str] = ()
+        self._way: dict[str, bool] = {}
         self._in_step = False
 
     def _knows(self, name: str) -> bool:
@@ -110,8 +116,9 @@ class PoseReader:
             return False
         names = [*self._newest, name]
         frames = TransformGraph({known: TransformTrack.constant(np.eye(4)) for known in names}).path(*self._ends)
-        way = [(f"{start}To{end}", f"{end}To{start}") for start, end in itertools.pairwise(frames)]
-        self._way = [forward if forward in names else backward for forward, backward in way]
+        # name → whether it leads from the probe to the reference; a given direction comes before an inverse
+        self._way = {forward if forward in names else backward: forward in names for forward, backward in
+                     ((f"{start}To{end}", f"{end}To{start}") for start, end in itertools.pairwise(frames))}
         return True
 
     def _complete(self) -> bool:
@@ -121,10 +128,13 @@ class PoseReader:
         return equal or not self._in_step
 
     def _pose(self, timestamp_s: float, received_s: float) -> TrackedPose:
-        problems = [f"{name} {self._newest[name].problem}" for name in self._way if self._newest[name].problem]
+        problems = [self._newest[name].problem for name in self._way if self._newest[name].problem]
         usable = {name: sample.matrix for name, sample in self._newest.items()
                   if not sample.problem and (sample.timestamp_s == timestamp_s or not self._in_step)}
-        matrix = chained(usable, *self._ends) if not problems else np.eye(4)
+        matrix = np.eye(4)
+        # A few products instead of a graph: this happens at every pose, before it can be rendered.
+        for name, leads_on in self._way.items() if not problems else ():
+            matrix = (usable[name] if leads_on else np.linalg.inv(usable[name])) @ matrix
         return TrackedPose(matrix, ", ".join(problems), timestamp_s, received_s, usable)
 
 

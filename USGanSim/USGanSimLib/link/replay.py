@@ -15,6 +15,7 @@ is done here alike:
   is INVALID is not sent. An image whose pose is invalid is sent; its metadata, all fields of the frame, tells it.
 - Metadata exists in header version 2 alone; a client gets version 1 until it has sent a message of version 2.
 - No frame is skipped, and nothing waits for a client: who connects late has missed what was sent.
+Queries and commands of clients (GET_STATUS, STT_TDATA, COMMAND, …), which PlusServer answers, are not answered.
 """
 
 from __future__ import annotations

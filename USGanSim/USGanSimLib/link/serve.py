@@ -158,11 +158,11 @@ class SimulationServer:
 
     def _transforms(self, pose: TrackedPose) -> list[MessageBase]:
         """ProbeToReference and the ones asked for, as far as this moment has what they are chained of."""
+        messages: list[MessageBase] = [transform_message(self._name, pose.probe_to_reference, pose.timestamp_s)]
         known = {name: matrix for name, matrix in pose.transforms.items()
                  if self._image not in split_transform_name(name)}  # the tracker's image is not this one
         known |= {self._name: pose.probe_to_reference, f"{self._image}To{self._probe}": self._renderer.image_to_probe}
-        messages: list[MessageBase] = []
-        for name in dict.fromkeys((self._name, *self._extra)):
+        for name in self._extra:
             with contextlib.suppress(UserError):
                 matrix = chained(known, *split_transform_name(name))
                 messages.append(transform_message(name, matrix, pose.timestamp_s))

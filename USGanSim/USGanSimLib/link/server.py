@@ -219,7 +219,7 @@ class LinkServer:
             return peer.sending
 
     def _let_go(self, peer: _Peer, why: str) -> None:
-        _log.info("Client %s gone: %s.", peer.name, why)
+        _log.log(logging.WARNING if peer.reader.broken else logging.INFO, "Client %s gone: %s.", peer.name, why)
         self._selector.unregister(peer.connection)
         peer.connection.close()
         with self._changed:
