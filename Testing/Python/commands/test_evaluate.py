@@ -52,8 +52,8 @@ def points(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def a_model(dotted: Dataset, tmp_path: Path) -> Path:
-    """An untrained generator of the set's size."""
-    pytest.importorskip("torch")
+    """A generator of the set's size with random weights, large enough that its images are not one grey level."""
+    torch = pytest.importorskip("torch")
     from USGanSimLib.ml.model_file import save_model
     from USGanSimLib.ml.networks import Generator, NetworkSettings
 
@@ -65,7 +65,9 @@ def a_model(dotted: Dataset, tmp_path: Path) -> Path:
         training_set_sha256=dotted.sha256, seed=0, iterations=3, software_version="0")
     path = tmp_path / "run" / "model.safetensors"
     path.parent.mkdir()
-    save_model(path, Generator(settings).state_dict(), info)
+    torch.manual_seed(1)
+    state = {name: 15 * value if value.ndim > 1 else value for name, value in Generator(settings).state_dict().items()}
+    save_model(path, state, info)
     return path
 
 
@@ -118,7 +120,7 @@ def test_a_model_is_a_row_with_samples_that_differ_and_come_again(dotted, points
     name = "paper (run/model.safetensors)"
     first, again, other = (content[name] for content in contents)
     assert (first["frames"], first["samples"]) == (3, 3)
-    assert first["sample_sd_grey"] > 0
+    assert first["sample_sd_grey"] > 1
     assert first == again
     assert first != other
     assert contents[0]["real image"]["sample_sd_grey"] is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from USGanSimLib.evaluation.points import match_points, truth_of_dataset
-from USGanSimLib.evaluation.spots import SpotDetector, fit_detector
+from USGanSimLib.evaluation.spots import THRESHOLDS_GREY, SpotDetector, fit_detector
 from USGanSimLib.recording.dataset import write_dataset
 
 MM_PER_PX = (0.4, 0.5)
@@ -73,6 +73,15 @@ def test_the_detector_is_set_so_that_the_dots_are_found_and_the_clutter_is_not(d
         matching = match_points(points[k] * MM_PER_PX, detector.find(images[k]) * MM_PER_PX, 5.0)
         assert matching.extra == 0
         assert matching.distance_mm.max() < 0.1
+
+
+def test_of_equally_good_thresholds_the_middle_one_is_taken(dotted_set) -> None:
+    dataset, points = dotted_set
+    detector = fit_detector(dataset, truth_of_dataset(dataset, [points]), 5.0)
+    place = THRESHOLDS_GREY.index(detector.threshold_grey)
+    for threshold in THRESHOLDS_GREY[place - 2 : place + 3]:
+        other = SpotDetector(detector.scale_mm, threshold, MM_PER_PX)
+        assert [len(other.find(image)) for image in np.array(dataset.images)] == [3] * len(dataset)
 
 
 def test_held_out_images_have_no_say_in_the_detector(dotted_set, tmp_path) -> None:

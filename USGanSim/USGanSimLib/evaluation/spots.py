@@ -72,7 +72,10 @@ def fit_detector(dataset: Dataset, truth: Truth, gate_mm: float) -> SpotDetector
                 matching = match_points(true_mm, places[strengths >= threshold] * mm_per_px, gate_mm)
                 costs[SpotDetector(scale_mm, threshold, mm_per_px)] += float(
                     matching.distance_mm.sum() + gate_mm * matching.extra)
-    return min(costs, key=lambda detector: costs[detector])
+    least = min(costs.values())
+    # The middle of equally good thresholds is furthest from finding too little or too much.
+    best = [detector for detector, cost in costs.items() if cost <= least * (1 + 1e-9)]
+    return best[len(best) // 2]
 
 
 def _response(image: NDArray[np.uint8], sigma_x: float, sigma_y: float) -> NDArray[np.float64]:
