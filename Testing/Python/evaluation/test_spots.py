@@ -79,6 +79,7 @@ def test_of_equally_good_thresholds_the_middle_one_is_taken(dotted_set) -> None:
     dataset, points = dotted_set
     detector = fit_detector(dataset, truth_of_dataset(dataset, [points]), 5.0)
     place = THRESHOLDS_GREY.index(detector.threshold_grey)
+    assert 2 <= place <= len(THRESHOLDS_GREY) - 3
     for threshold in THRESHOLDS_GREY[place - 2 : place + 3]:
         other = SpotDetector(detector.scale_mm, threshold, MM_PER_PX)
         assert [len(other.find(image)) for image in np.array(dataset.images)] == [3] * len(dataset)
