@@ -38,8 +38,8 @@ class PoseDistance:
 
     def embed(self, image_to_reference: Matrix) -> NDArray[np.float64]:
         """(…, 4, 4) → (…, 9), millimetres."""
-        product = image_to_reference[..., :3, :] @ self._root
-        return product.reshape(*product.shape[:-2], 9)
+        product = image_to_reference[..., :3, :].dot(self._root)
+        return product.reshape((*product.shape[:-2], 9))
 
     def nearest(self, pose: Matrix, known: Matrix, known_embedded: NDArray[np.float64] | None = None) -> NearestPose:
         """The nearest of `known` (N, 4, 4) to one pose (4, 4)."""
@@ -94,9 +94,9 @@ class PoseRange:
     def covers(self, pose: Matrix) -> bool:
         """`contains(nearest(pose))` in a fifth of the time, for every live image: |a − b|² = a² − 2ab + b²."""
         point = self._distance.embed(pose)  # type: ignore[attr-defined]
-        products = self._minus_twice @ point  # type: ignore[attr-defined]
+        products = self._minus_twice.dot(point)  # type: ignore[attr-defined]
         products += self._squares  # type: ignore[attr-defined]
-        return bool(products.min() + point @ point <= (self.coverage_mm + self.margin_mm) ** 2)
+        return bool(products.min() + point.dot(point) <= (self.coverage_mm + self.margin_mm) ** 2)
 
 
 def angle_deg(first: Matrix, second: Matrix) -> float:
@@ -114,7 +114,7 @@ def _directions(pose: Matrix) -> tuple[list[float], list[float]]:
     x_length = math.hypot(*x)
     x = [value / x_length for value in x]
     along = _dot(x, y)
-    y = [value - along * unit for value, unit in zip(y, x)]
+    y = [value - along * unit for value, unit in zip(y, x, strict=True)]
     y_length = math.hypot(*y)
     return x, [value / y_length for value in y]
 

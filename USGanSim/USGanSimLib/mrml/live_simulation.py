@@ -259,9 +259,10 @@ class LiveSimulation:
             self._output = None
             self.stop()
             return True
-        lost = [node.GetName() for node, _ in self._observed if node.GetScene() is None]
-        if lost:
-            self._unobserve()
-            self._probe = self._reference = self._arrived_s = None
-            self._lost = f"{lost[0]} was removed"
+        for node, _ in self._observed:
+            if node.GetScene() is None:
+                self._unobserve()
+                self._probe = self._reference = self._arrived_s = None
+                self._lost = f"{node.GetName()} was removed"
+                break
         return False
