@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ..ml.memory import spare_memory
+
+    spare_memory()
     from ..ml.training import train
     from ..recording.dataset import open_dataset
 
@@ -82,7 +85,8 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
 
     begun = TrainSettings()
     if arguments.resume:
-        begun = load_checkpoint(RunFolder(arguments.out).checkpoint).settings
+        saved = load_checkpoint(RunFolder(arguments.out).checkpoint)
+        begun = dataclasses.replace(saved.settings, minutes=None)  # A limit of time is of one sitting.
     recipe_changes = {name: getattr(arguments, name) for name in _OF_RECIPE}
     if arguments.recipe is None or arguments.recipe == begun.recipe.name:
         given = {name: value for name, value in recipe_changes.items() if value is not None}
