@@ -22,6 +22,7 @@ from ..files import replacing_file
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.pose_distance import PoseDistance
 from ..geometry.transforms import Matrix
+from ..link.replay_process import replay_process
 from ..live import PoseState, Renderer
 from ..model_info import INTENDED_USE
 from ..progress import Progress, Terminal
@@ -67,9 +68,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     progress = Terminal() if sys.stderr.isatty() else Lines()
     calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
     recording = Recording.open(arguments, calibration)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    model = _model(arguments, calibration, recording, progress)
-    live = _live(arguments, recording, model.renderer, progress)
+    # The replay first, so that what it refuses is known before a model is trained; it waits for its client.
+    with replay_process(_replay_words(arguments)) as port:
+        model = _model(arguments, calibration, recording, progress)
+        live = _live(arguments, port, recording, model.renderer, progress)
     result = _figures(arguments, model, live)
     result["panel"] = str(arguments.out / "panel.png")
     result["no_3d"] = _draw(Path(result["panel"]), recording, model, live, result)
@@ -154,29 +156,35 @@ def _model(arguments: argparse.Namespace, calibration: Calibration, recording: R
     progress.emit("training", because="no --model was given", minutes=QUICK_MINUTES)
     options = PrepareOptions(image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
                              reference_frame=arguments.reference_frame)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     quick = train_quick_model(arguments.recording, calibration, arguments.out / "model.safetensors", options,
                               arguments.iterations, progress)
     return DemoModel(ModelRenderer.load(quick.path, arguments.device), str(quick), quick.heldout_frames)
 
 
-def _live(arguments: argparse.Namespace, recording: Recording, renderer: Renderer, progress: Progress) -> LiveRun:
-    """Replay in a process of its own, receive, simulate."""
+def _replay_words(arguments: argparse.Namespace) -> list[str]:
+    return [str(arguments.recording), "--rate", str(arguments.rate), "--loop", "--wait-client", "--send-invalid",
+            "--header-version", "2", "--transform", _pose_name(arguments), "--image-frame", arguments.image_frame,
+            "--probe-frame", arguments.probe_frame, "--reference-frame", arguments.reference_frame]
+
+
+def _pose_name(arguments: argparse.Namespace) -> str:
+    return f"{arguments.probe_frame}To{arguments.reference_frame}"
+
+
+def _live(arguments: argparse.Namespace, port: int, recording: Recording, renderer: Renderer,
+          progress: Progress) -> LiveRun:
+    """Receive and simulate."""
     from ..link.client import LinkClient
-    from ..link.replay_process import replay_process
     from ..mrml.live_run import run_live
     from ..mrml.scene import headless_scene
 
-    pose_name = f"{arguments.probe_frame}To{arguments.reference_frame}"
-    words = [str(arguments.recording), "--rate", str(arguments.rate), "--loop", "--wait-client", "--send-invalid",
-             "--header-version", "2", "--transform", pose_name, "--image-frame", arguments.image_frame,
-             "--probe-frame", arguments.probe_frame, "--reference-frame", arguments.reference_frame]
     for _ in range(3):
         # The first images pay for what is set up once; the demo is about those after them.
         renderer.render(recording.probe_to_reference[0] @ renderer.image_to_probe)
     progress.emit("replay", recording=recording.sweep.name, rate_hz=arguments.rate)
-    with (replay_process(words) as port, LinkClient("127.0.0.1", port, wanted=("TRANSFORM",)) as client,
-          headless_scene() as scene):
-        return run_live(scene, client, renderer, pose_name, arguments.seconds, PICTURES,
+    with LinkClient("127.0.0.1", port, wanted=("TRANSFORM",)) as client, headless_scene() as scene:
+        return run_live(scene, client, renderer, _pose_name(arguments), arguments.seconds, PICTURES,
                         lambda gone_s, live: progress.emit("live", second=round(gone_s), images=live.counts.rendered,
                                                            state=str(live.status)))
 
@@ -221,6 +229,7 @@ def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, res
     from ..mrml.panel import draw_panel
     from ..mrml.scene import headless_scene
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     problem = opengl_problem()
     pairs = [(recording.frame_at(model.renderer, snapshot, model.heldout), snapshot) for snapshot in live.snapshots]
     with headless_scene() as scene, replacing_file(path) as part:

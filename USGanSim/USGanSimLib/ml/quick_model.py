@@ -34,9 +34,10 @@ class QuickModel:
     heldout_frames: frozenset[int]
 
     def __str__(self) -> str:
-        figures = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in self.metrics.items())
-        return (f"{QUICK_RECIPE} with {QUICK_CHANNELS} channels, {self.iterations} iterations: a stand-in that shows "
-                f"the live path, not what the method can do ({figures}).")
+        error = self.metrics.get("heldout_mean_abs_difference_grey")
+        wrong = "" if error is None else f"; {error:.0f} of 255 grey levels off on held-out frames, on average"
+        return (f"a stand-in ({QUICK_RECIPE}, {QUICK_CHANNELS} channels, {self.iterations} iterations): it shows the "
+                f"live path, not what the method can do{wrong}")
 
 
 class _Steps:
