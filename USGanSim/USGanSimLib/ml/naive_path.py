@@ -7,6 +7,8 @@ layout), and starts from the noise every time.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ class NaivePath:
     """Pose → grey levels without any of the renderer's shortcuts."""
 
     def __init__(self, generator: Generator, normalisation: CoordinateNormalisation, device: torch.device) -> None:
-        self._generator = generator.to(device).eval()
+        self._generator = copy.deepcopy(generator).to(device).eval()
         self._device = device
         self._mean = torch.tensor(normalisation.mean_mm, device=device)[:, None, None]
         self._std = torch.tensor(normalisation.std_mm, device=device)[:, None, None]

@@ -7,6 +7,7 @@ The noise z stands until it is told to change, so that a still probe shows a sti
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ from ..geometry.conditioning import pixel_affine
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 from ..model_info import ModelInfo
-from .devices import choose_device
+from .devices import choose_device, use_fastest_threads
 from .folding import FoldedGenerator
 from .model_file import load_model
 from .networks import Generator
 
-# Samples of one pose that are computed at once: more are no faster on a CPU, and memory stays bounded.
-SAMPLE_BATCH = 8
+# Samples of one pose that are computed at once, so that memory stays bounded. On a CPU more are slower, once their
+# maps no longer fit its caches.
+SAMPLE_BATCH = {"cpu": 8, "cuda": 64, "mps": 16}
 
 
 class ModelRenderer:
@@ -43,7 +45,8 @@ class ModelRenderer:
 
     @classmethod
     def load(cls, path: Path, device: str = "auto", threads: int | None = None) -> ModelRenderer:
-        """The renderer of a model file; `threads` limits the CPU threads of the whole process.
+        """The renderer of a model file. `threads` of the CPU are used, by the whole process; None measures how many
+        are the fastest.
 
         Raises UserError for a file that is no model, an absent device, or less than one thread.
         """
@@ -52,7 +55,10 @@ class ModelRenderer:
                 raise UserError(f"{threads} threads cannot render.", "Give 1 or more.")
             torch.set_num_threads(threads)
         chosen = choose_device(device)
-        return cls(*load_model(path), chosen)
+        renderer = cls(*load_model(path), chosen)
+        if threads is None and chosen.type == "cpu":
+            use_fastest_threads(lambda: renderer.render(renderer.pose_range.poses[0]))
+        return renderer
 
     @property
     def width_px(self) -> int:
@@ -90,28 +96,31 @@ class ModelRenderer:
         image: NDArray[np.uint8] = self._folded(self._noise_part, affine)[0].cpu().numpy()
         return image
 
-    @torch.inference_mode()
     def sample(self, image_to_reference: Matrix, n: int, seed: int = 0) -> NDArray[np.uint8]:
         """n images (n, height_px, width_px) uint8 of one pose (4, 4), each from its own noise.
 
-        The noise that stands is left alone. The first k of n samples are those of k with the same seed, but for the
-        last bit of rounding. Raises UserError as `render` does, and for n < 1.
+        The noise that stands is left alone; sample k is the same, within a grey level of rounding, whatever n is.
+        Raises UserError as `render` does, and for n < 1.
         """
+        return np.concatenate(list(self.sample_batches(image_to_reference, n, seed)))
+
+    @torch.inference_mode()
+    def sample_batches(self, image_to_reference: Matrix, n: int, seed: int = 0) -> Iterator[NDArray[np.uint8]]:
+        """The images of `sample`, some at a time, for numbers of them that would fill the memory."""
         if n < 1:
             raise UserError(f"{n} samples of a pose cannot be drawn.", "Give 1 or more.")
         affine = self._affine(image_to_reference)
         random = torch.Generator().manual_seed(seed)
-        images = np.empty((n, self.height_px, self.width_px), np.uint8)
-        for start in range(0, n, SAMPLE_BATCH):
-            noise = self._draw(min(SAMPLE_BATCH, n - start), random).to(self.device)
-            images[start : start + len(noise)] = self._folded(self._folded.noise_part(noise), affine).cpu().numpy()
-        return images
+        most = SAMPLE_BATCH[self.device.type]
+        for start in range(0, n, most):
+            noise = draw_noise(min(most, n - start), self._noise_size, random).to(self.device)
+            yield self._folded(self._folded.noise_part(noise), affine).cpu().numpy()
 
     def resample(self, seed: int | None = None) -> None:
         """Draw new noise: with a seed always the same, without one the next of a sequence."""
         if seed is not None:
             self._random.manual_seed(seed)
-        self._keep(self._draw(1, self._random)[0])
+        self._keep(draw_noise(1, self._noise_size, self._random)[0])
 
     def set_noise(self, noise: ArrayLike) -> None:
         """Let the noise be these noise_size numbers. Raises UserError for another count or a number not finite."""
@@ -128,11 +137,7 @@ class ModelRenderer:
         """
         if not 0 <= step <= 1:
             raise UserError(f"A drift of {step:g} is not possible.", "Give a step from 0 (still) to 1 (all new).")
-        self._keep(math.sqrt(1 - step**2) * self._noise + step * self._draw(1, self._random)[0])
-
-    def _draw(self, count: int, random: torch.Generator) -> Tensor:
-        # One z at a time: PyTorch's stream of normal numbers depends on how many are drawn at once.
-        return torch.stack([torch.randn(self._noise_size, generator=random) for _ in range(count)])
+        self._keep(math.sqrt(1 - step**2) * self._noise + step * draw_noise(1, self._noise_size, self._random)[0])
 
     def _keep(self, noise: Tensor) -> None:
         self._noise = noise
@@ -145,3 +150,8 @@ class ModelRenderer:
                             "Render valid poses alone.")
         folded = self.info.normalisation.fold(pixel_affine(image_to_reference))
         return torch.from_numpy(folded.astype(np.float32))[None].to(self.device)
+
+
+def draw_noise(count: int, noise_size: int, random: torch.Generator) -> Tensor:
+    """(count, noise_size) of N(0, I). One z at a time, since PyTorch's stream depends on how many are drawn at once."""
+    return torch.stack([torch.randn(noise_size, generator=random) for _ in range(count)])

@@ -1,0 +1,193 @@
+"""`simulate MODEL --poses FILE --out FILE`: a recording's poses with simulated images in place of its own.
+
+Frames, time stamps, transforms and frame fields are the recording's. Transforms of its image frame are left out, since
+they belong to its own pixels; ImageToProbe is that of the simulated pixels. Where the pose is invalid, the image is
+black and marked INVALID. With --samples N every frame is there N times, numbered by the frame field SampleIndex;
+sample k starts from the same noise in all frames, so each is a sweep of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibration.result import read_calibration
+from ..errors import UserError
+from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
+from ..geometry.transforms import Matrix, split_transform_name
+from ..model_info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
+from ..progress import Progress, terminal_or_silent
+from ..recording.sequence_file import SweepWriter, read_sweep
+from ..recording.sweep import TrackedSweep
+
+if TYPE_CHECKING:
+    from ..ml.renderer import ModelRenderer
+
+SAMPLE_INDEX = "SampleIndex"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `simulate`."""
+    parser.add_argument("model", type=Path, help="model.safetensors")
+    parser.add_argument("--poses", type=Path, required=True, metavar="FILE",
+                        help="recording with the poses (.igs.mha, .igs.mhd, .igs.nrrd); it needs no images")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE",
+                        help="recording to write, of the same formats")
+    parser.add_argument("--samples", type=int, default=1, metavar="N",
+                        help="images for each pose (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the noise (default %(default)s)")
+    parser.add_argument("--frames", metavar="A:B", help="only frames A to B − 1 of the recording, counted from 0")
+    parser.add_argument("--calibration", type=Path, help="CAL.json or PLUS XML of the recording's probe: refuse to "
+                        "start where the model does not fit it (default: the recording's own ImageToProbe, if any)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
+    parser.add_argument("--threads", type=int, help="threads of the CPU to render with (default: the fastest)")
+    parser.add_argument("--reference-frame", help="the recording's name for the frame that the model's poses are in "
+                        "(default: the model's own)")
+    for frame in ("Probe", "Image"):
+        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
+                            help=f"name of the coordinate frame (default {frame})")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the counts and the speed. Raises UserError before anything is written, and leaves no part of a file."""
+    if arguments.samples < 1:
+        raise UserError(f"{arguments.samples} samples of a pose cannot be drawn.", "Give --samples 1 or more.")
+    if arguments.out.exists() and arguments.out.samefile(arguments.poses):
+        raise UserError(f"--out {arguments.out} is the recording itself.", "Choose another name.")
+    info = read_model_header(arguments.model).info
+    print(info.intended_use, file=sys.stderr)
+    job = Job.open(arguments, info)
+    from ..ml.devices import device_name
+    from ..ml.renderer import ModelRenderer
+
+    renderer = ModelRenderer.load(arguments.model, arguments.device, arguments.threads)
+    began_s = time.perf_counter()
+    _write(arguments.out, job, renderer, terminal_or_silent())
+    elapsed_s = time.perf_counter() - began_s
+    images = len(job.frames) * job.samples
+    return {"out": str(arguments.out), "model": str(arguments.model), "poses": str(arguments.poses),
+            "frames": len(job.frames), "samples": job.samples, "images": images, "seed": job.seed,
+            "invalid_poses": int((~job.valid).sum()), "out_of_range": int(job.outside(info).sum()),
+            "width_px": renderer.width_px, "height_px": renderer.height_px, "device": device_name(renderer.device),
+            "seconds": elapsed_s, "images_per_s": images / elapsed_s}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the result for a person."""
+    each = f", {result['samples']} samples each" if result["samples"] > 1 else ""
+    print(f"{result['out']}: {result['images']} images of {result['width_px']}×{result['height_px']} px for "
+          f"{result['frames']} poses{each}; {result['images_per_s']:.0f} images a second on {result['device']}.")
+    if result["invalid_poses"]:
+        print(f"{result['invalid_poses']} poses are invalid: their images are black and marked INVALID.")
+    if result["out_of_range"]:
+        print(f"{result['out_of_range']} poses lie outside the range that the model was trained on.")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What to simulate: chosen `frames` (K,) of a recording, their ImageToReference poses (K, 4, 4) for the model's
+    pixels, and which of these are valid (K,)."""
+
+    sweep: TrackedSweep
+    frames: NDArray[np.int_]
+    poses: Matrix
+    valid: NDArray[np.bool_]
+    image_frame: str
+    image_to_probe: tuple[str, Matrix]
+    samples: int
+    seed: int
+
+    @classmethod
+    def open(cls, arguments: argparse.Namespace, info: ModelInfo) -> Job:
+        """Read the recording and check it against the model. Raises UserError for what cannot be simulated."""
+        sweep = read_sweep(arguments.poses)
+        frames = _chosen_frames(arguments.frames, len(sweep), sweep.name)
+        name = f"{arguments.image_frame}To{arguments.probe_frame}"
+        _require_fit(arguments, sweep, name, info)
+        track = sweep.probe_to_reference(arguments.probe_frame, arguments.reference_frame or info.reference_frame)
+        valid = np.broadcast_to(track.valid, len(sweep))[frames]
+        if not valid.any():
+            raise UserError(f"None of the {len(frames)} chosen frames of {sweep.name} has a valid pose.",
+                            "Choose other --frames.")
+        poses = np.broadcast_to(track.matrices, (len(sweep), 4, 4))[frames] @ info.geometry.image_to_probe
+        return cls(sweep, frames, poses, valid, arguments.image_frame, (name, info.geometry.image_to_probe),
+                   arguments.samples, arguments.seed)
+
+    def outside(self, info: ModelInfo) -> NDArray[np.bool_]:
+        """(K,) valid poses that lie outside the trained range."""
+        return np.array([ok and not info.pose_range.contains(info.pose_range.nearest(pose))
+                         for pose, ok in zip(self.poses, self.valid, strict=True)])
+
+    def transforms(self, frame: int) -> dict[str, tuple[Matrix, bool]]:
+        """Of a frame of the recording: its own but for those of its pixels, and ImageToProbe of the simulated ones."""
+        own = {name: (track.matrices[frame], bool(track.valid[frame])) for name, track in self.sweep.transforms.items()
+               if self.image_frame not in split_transform_name(name)}
+        name, matrix = self.image_to_probe
+        return {**own, name: (matrix, True)}
+
+    def fields(self, frame: int, sample: int) -> dict[str, str | None]:
+        """Other fields of a frame of the recording, with the number of the sample where there are several."""
+        own = {name: values[frame] for name, values in self.sweep.frame_fields.items()
+               if self.image_frame not in name.partition("Transform")[0].split("To")}
+        return {**own, SAMPLE_INDEX: str(sample)} if self.samples > 1 else own
+
+
+def _write(out: Path, job: Job, renderer: ModelRenderer, progress: Progress) -> None:
+    header = {**job.sweep.header, "SimulatedBy": f"USGanSim {renderer.info.software_version}, recipe "
+              f"{renderer.info.recipe}, seed {job.seed}", "IntendedUse": renderer.info.intended_use}
+    renderer.resample(job.seed)
+    with SweepWriter(out, renderer.width_px, renderer.height_px, header) as writer:
+        for done, frame in enumerate(job.frames, 1):
+            transforms, stamp_s = job.transforms(frame), float(job.sweep.timestamps_s[frame])
+            valid = bool(job.valid[done - 1])
+            for sample, image in enumerate(_images(job, done - 1, renderer)):
+                writer.append(image, stamp_s, transforms, valid, job.fields(frame, sample))
+            progress.emit("step", step=done, of=len(job.frames))
+
+
+def _images(job: Job, index: int, renderer: ModelRenderer) -> Iterator[NDArray[np.uint8]]:
+    """The images of one frame, one after another."""
+    if not job.valid[index]:
+        yield from np.zeros((job.samples, renderer.height_px, renderer.width_px), np.uint8)
+    elif job.samples == 1:
+        yield renderer.render(job.poses[index])
+    else:
+        for batch in renderer.sample_batches(job.poses[index], job.samples, job.seed):
+            yield from batch
+
+
+def _chosen_frames(text: str | None, count: int, name: str) -> NDArray[np.int_]:
+    first, last = 0, count
+    if text is not None:
+        try:
+            first, last = (int(number) for number in text.split(":"))
+        except ValueError as error:
+            raise UserError(f"--frames {text} is not two numbers.", "Write it like 0:100.") from error
+    if not 0 <= first < last <= count:
+        raise UserError(f"{name} has {count} frames, 0 to {count - 1}; --frames {first}:{last} chooses none, or "
+                        "others.", "Give the first frame and the one after the last.")
+    return np.arange(first, last)
+
+
+def _require_fit(arguments: argparse.Namespace, sweep: TrackedSweep, name: str, info: ModelInfo) -> None:
+    """Raise UserError where a calibration says that the model's image lies elsewhere than in training."""
+    own = sweep.transforms.get(name)
+    size_px = (sweep.width_px, sweep.height_px) if sweep.has_images else info.source_size_px
+    if arguments.calibration is not None:
+        calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
+        info.require_fit(calibration.image_to_probe, calibration.image_size_px or size_px, calibration.source)
+    elif own is not None and own.valid.any():
+        matrix = own.matrices[own.valid][0]
+        # The recording may be a simulated one, with the model's own pixels.
+        if size_px == (info.geometry.width_px, info.geometry.height_px) and corner_distance_mm(
+                info.geometry, ImageGeometry(*size_px, matrix)) <= FIT_TOLERANCE_MM:
+            return
+        info.require_fit(matrix, size_px, f"{name} of {sweep.name}")
