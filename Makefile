@@ -1,4 +1,4 @@
-# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench MODEL=…   make slow   make venv
+# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make venv
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
 PYTHON ?= python3
@@ -30,11 +30,7 @@ slow: .venv/ready
 	$(VENV) -m pytest -m slow
 
 bench: .venv/ready
-ifndef MODEL
-	@echo "make bench: name a model: make bench MODEL=FILE.safetensors" >&2; exit 2
-else
-	$(VENV) -m USGanSimLib bench "$(MODEL)"
-endif
+	$(VENV) -m USGanSimLib bench $(if $(MODEL),"$(MODEL)")
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache
