@@ -47,13 +47,13 @@ class Variant:
 def variants(generator: Generator, info: ModelInfo, device: torch.device) -> list[Variant]:
     """What is measured. The naive path is given the renderer's noise, so that the images can be compared."""
     renderer, naive = ModelRenderer(generator, info, device, _SEED), NaivePath(generator, info.normalisation, device)
-    noise = torch.from_numpy(renderer.noise)
+    noise = renderer.noise
 
     def new_noise(pose: Matrix) -> Images:
         renderer.set_noise(noise)
         return renderer.render(pose)[None]
 
-    found = [Variant("naive", 1, partial(naive.render, noise=noise[None]), "naive"),
+    found = [Variant("naive", 1, partial(naive.render, noise=torch.from_numpy(noise)[None]), "naive"),
              Variant("renderer", 1, lambda pose: renderer.render(pose)[None], "naive"),
              Variant("renderer, new noise each time", 1, new_noise, "naive")]
     for count in SAMPLES:

@@ -73,14 +73,14 @@ class FoldedGenerator(nn.Module):
 
     def forward(self, noise_part: Tensor, affine: Tensor) -> Tensor:
         """Noise parts (B, C, h, w) and coordinate coefficients (1 or B, 3, 3) → grey levels (B, H, W) uint8."""
-        grids = self._grids(affine)
+        grids = self.grids(affine)
         features = self.first.finished(noise_part + self.first.coordinates_part(grids[0]), self.sizes[1])
         for layer, coordinates, size in zip(self.others, grids[1:], self.sizes[2:], strict=True):
             features = layer(features, coordinates, size)
         images = to_grey_levels(self.to_image(functional.relu_(self.last(features))).tanh_())
         return (functional.pixel_shuffle(images, BLOCK_PX) if self.in_blocks else images)[:, 0]
 
-    def _grids(self, affine: Tensor) -> list[Tensor]:
+    def grids(self, affine: Tensor) -> list[Tensor]:
         """(B, 3, 3) → the normalised coordinates (B, 3, h, w) of every level's cells, channels last."""
         sizes = self.sizes[:-1]
         levels = torch.split(affine @ self.cells, [height * width for height, width in sizes], dim=2)
