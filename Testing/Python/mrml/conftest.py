@@ -72,6 +72,10 @@ class Nodes:
         node.SetAttribute("TransformStatus", status)
         node.EndModify(modifying)
 
+    def names(self) -> list[str]:
+        return sorted(f"{node.GetClassName()} {node.GetName()}" for node in map(
+            self._scene.GetNthNode, range(self._scene.GetNumberOfNodes())))
+
     def count(self) -> int:
         return int(self._scene.GetNumberOfNodes())
 

@@ -49,12 +49,15 @@ def test_an_invalid_transform_carries_its_status_into_the_scene(scene):
 def test_a_node_that_is_there_is_used_and_changed_once_a_message(scene, nodes):
     probe = nodes.new("ProbeToReference")
     heard = []
-    probe.AddObserver(slicer.vtkMRMLTransformableNode.TransformModifiedEvent, lambda *_: heard.append(1))
+    probe.AddObserver(slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+                      lambda *_: heard.append(probe.GetAttribute(STATUS_ATTRIBUTE)))
     bridge = LinkBridge(scene)
     before = nodes.count()
-    for seed in range(5):
-        bridge.apply([Received(transform_message("ProbeToReference", a_matrix(seed), 1.0), 0.0)])
-    assert len(heard) == 5
+    statuses = ["OK", "MISSING", "OK", "OUT_OF_VIEW", "OK"]
+    for seed, status in enumerate(statuses):
+        bridge.apply([Received(transform_message("ProbeToReference", a_matrix(seed), 1.0, status), 0.0)])
+    # One event a message, and whoever hears it finds the status that belongs to the matrix.
+    assert heard == statuses
     assert nodes.count() == before
 
 
@@ -124,6 +127,14 @@ def test_a_slow_renderer_supersedes_poses_and_loses_none(scene, renderer):
     assert run.accounted_for
     assert run.counts.rendered < FRAMES / 2
     assert run.pose_to_volume.median_ms > 50
+
+
+def test_a_pose_that_still_waits_at_the_end_is_in_the_account(scene, renderer):
+    plain = renderer.render
+    renderer.render = lambda pose: (time.sleep(0.1), plain(pose))[1]
+    run, _ = run_over_loopback(scene, renderer, a_sweep(), seconds=0.8)
+    assert run.waiting_in_link == 1
+    assert run.accounted_for
 
 
 def test_lost_tracking_within_a_replay_is_neither_rendered_nor_lost(scene, renderer):

@@ -79,8 +79,9 @@ def test_whoever_watches_sees_pixels_and_place_of_the_same_pose(nodes, probe, re
     assert all(grey == x_mm for grey, x_mm in seen)
 
 
-def test_one_image_is_one_modified_of_the_volume(nodes, probe, simulate):
+def test_one_image_is_one_modified_of_the_volume_even_where_its_state_changes(nodes, probe, renderer, simulate):
     live = simulate(probe)
+    object.__setattr__(renderer.pose_range, "coverage_mm", 5.0)
     nodes.move(probe, 5)
     live.tick()
     events = []
@@ -88,6 +89,7 @@ def test_one_image_is_one_modified_of_the_volume(nodes, probe, simulate):
     for x_mm in range(6, 16):
         nodes.move(probe, x_mm)
         live.tick()
+    assert live.status.state is PoseState.OUT_OF_RANGE
     assert len(events) == 10
 
 
@@ -139,6 +141,7 @@ def test_refresh_renders_again_at_the_same_pose(nodes, probe, renderer, simulate
     live.tick()
     live.refresh()
     assert live.tick()
+    assert not live.tick()
     assert (renderer.poses[0] == renderer.poses[1]).all()
     assert live.counts.refreshed == 1
     assert live.counts.accounted_for
@@ -195,6 +198,18 @@ def test_a_pose_that_grows_old_is_dimmed_once_and_restored_by_the_next(nodes, pr
     assert live.tick()
     assert state_of(live)[0] is PoseState.GOOD
     assert (pixels(live) == 100).all()
+
+
+def test_an_image_that_is_lost_and_then_stale_is_dimmed_once(nodes, probe, clock, simulate, pixels):
+    live = simulate(probe)
+    nodes.receive(probe, 100)
+    live.tick()
+    nodes.receive(probe, 0, "MISSING")
+    live.tick()
+    clock.now_s += 1
+    live.tick()
+    assert state_of(live)[0] is PoseState.STALE
+    assert (pixels(live) == 50).all()
 
 
 def test_a_stale_image_changes_the_volume_once(nodes, probe, clock, simulate):
@@ -367,11 +382,14 @@ def test_other_observers_of_the_probe_are_left_alone(nodes, probe, simulate):
     assert heard == [1]
 
 
-def test_a_given_volume_is_written_into_and_found_again(scene, nodes, probe, simulate, pixels):
+def test_a_given_volume_is_written_into_and_found_again(scene, nodes, probe, renderer, simulate, pixels,
+                                                        image_to_world):
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
+    volume.SetSpacing(2, 3, 4)
     live = simulate(probe, volume=volume)
     nodes.move(probe, 42)
     live.tick()
+    np.testing.assert_allclose(image_to_world(volume), renderer.poses[-1], atol=1e-12)
     assert live.volume is volume
     assert (pixels(live) == 42).all()
     live.stop()
