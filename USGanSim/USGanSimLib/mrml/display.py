@@ -90,7 +90,7 @@ class SliceView:
         logic = self.logic
         nodes = [logic.GetSliceModelNode(), logic.GetSliceModelTransformNode(), logic.GetSliceModelDisplayNode(),
                  logic.GetSliceCompositeNode(), self.node]
-        # The logic first: while it watches the scene it makes anew what is taken away.
+        # The logic first: where it leaves the scene after its nodes, it makes new ones.
         logic.SetMRMLScene(None)
         for node in nodes:
             if node is not None:
