@@ -244,10 +244,14 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         return ""
 
     def start(self, parameters: USGanSimParameterNode) -> None:
-        """Load the model and follow the probe. Raises UserError where torch or a usable model is missing."""
+        """Load the model and follow the probe, in the volume of before if it is still there.
+
+        Raises UserError where torch or a usable model is missing.
+        """
         renderer = self._loadRenderer(parameters.modelFile)
-        self.close()
+        self.stop()
         self._live = LiveSimulation(slicer.mrmlScene, renderer, parameters.probe, parameters.reference,
+                                    volume=self.volume,
                                     stale_after_s=None if parameters.movedByHand else STALE_AFTER_S)
         self._live.start()
 
@@ -259,12 +263,6 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         """Stop following the probe; the last image stays."""
         if self.running:
             self._live.stop()
-
-    def close(self) -> None:
-        """Stop, and take the simulated volume out of the scene."""
-        if self._live is not None:
-            self._live.close()
-            self._live = None
 
     def figures(self) -> str:
         """Rate and latency in words."""
@@ -294,7 +292,8 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        for test in (self.test_the_volume_follows_the_probe, self.test_closing_the_scene_ends_the_simulation,
+        for test in (self.test_the_volume_follows_the_probe, self.test_starting_again_goes_on_in_the_same_volume,
+                     self.test_closing_the_scene_ends_the_simulation,
                      self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs,
                      self.test_without_torch_start_says_what_to_do):
             self.setUp()
@@ -325,7 +324,15 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         logic.volume.GetParentTransformNode().GetTransformToParent().TransformPoint([4.0, 2.0, 0.0], corner)
         np.testing.assert_allclose(corner, [4.0, 1.0, 0.0])
         self.assertEqual(slicer.util.arrayFromVolume(logic.volume).max(), 128)
-        logic.close()
+        logic.stop()
+        self.assertEqual(logic.status.state, PoseState.STOPPED)
+
+    def test_starting_again_goes_on_in_the_same_volume(self) -> None:
+        logic, _probe = self.started()
+        volume = logic.volume
+        logic.start(logic.getParameterNode())
+        self.assertIs(logic.volume, volume)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), 1)
 
     def test_closing_the_scene_ends_the_simulation(self) -> None:
         logic, _probe = self.started()
