@@ -38,7 +38,7 @@ class PoseDistance:
 
     def embed(self, image_to_reference: Matrix) -> NDArray[np.float64]:
         """(…, 4, 4) → (…, 9), millimetres."""
-        product = image_to_reference[..., :3, :].dot(self._root)
+        product: NDArray[np.float64] = image_to_reference[..., :3, :].dot(self._root)
         return product.reshape((*product.shape[:-2], 9))
 
     def nearest(self, pose: Matrix, known: Matrix, known_embedded: NDArray[np.float64] | None = None) -> NearestPose:
