@@ -8,6 +8,7 @@ subject-specific outline; landmarks are carried through the same displacement.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,55 +16,69 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from . import anatomy
-from .anatomy import BODY_LOWER, BODY_UPPER, Variation
-from .shapes import Points, Solid, Vector
+from .anatomy import BODY_LOWER, BODY_UPPER, Part, Variation
+from .medium import Labels, ThinObject
+from .moment import Moment
+from .shapes import Points, Solid, Vector, squared_length
 from .tissues import LABELS
 
 VOXEL_MM = 0.7
 _WARP_MM = 1.2
 _WARP_GRID_MM = 14.0
+_SLAB = 8  # slices painted together: few enough to stay in the processor's cache
+_HEART_REACH_MM = 13.0
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
     """labels (Z, Y, X) uint8 with `lower_mm` the centre of the first voxel (x, y, z) and cubic voxels of `voxel_mm`;
-    `landmarks_mm` name → (3,) in Reference; `heart_mm` the centre that beats, or None; outside stands `background`."""
+    `landmarks_mm` name → (3,) in Reference; `heart_mm` the centre that beats. Outside stands maternal tissue."""
 
-    labels: NDArray[np.uint8]
+    labels: Labels
     lower_mm: Vector
     voxel_mm: float
     landmarks_mm: dict[str, Vector]
-    heart_mm: Vector | None
-    background: int
+    heart_mm: Vector
+    thin: tuple[ThinObject, ...] = ()
 
-    def labels_at(self, points: Points) -> NDArray[np.uint8]:
-        """(N, 3) Reference mm → (N,) labels of the nearest voxels."""
-        index = np.rint((points - self.lower_mm.astype(np.float32)) * np.float32(1 / self.voxel_mm)).astype(np.int32)
+    def labels_at(self, points: Points) -> Labels:
+        """(3, N) Reference mm → (N,) labels of the nearest voxels."""
+        scale = np.float32(1 / self.voxel_mm)
+        offset = (0.5 - self.lower_mm / self.voxel_mm).astype(np.float32)
+        x, y, z = np.floor(points * scale + offset[:, None]).astype(np.int32)
         depth, height, width = self.labels.shape
-        x, y, z = index[:, 0], index[:, 1], index[:, 2]
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (z >= 0) & (z < depth)
-        flat = (z * height + y) * width + x
-        found: NDArray[np.uint8] = np.take(self.labels.ravel(), flat, mode="clip")
-        found[~inside] = self.background
+        found: Labels = np.take(self.labels.ravel(), (z * height + y) * width + x, mode="clip")
+        found[~inside] = LABELS["maternal tissue"]
         return found
+
+    def at_rest(self, points: Points, moment: Moment) -> Points:
+        """Undo fetal motion, which fades towards the uterine wall, and heart beat; (3, N) → (3, N)."""
+        inner = np.clip((1 - anatomy.FLUID.squared(points)) * 4, 0, 1)
+        points = points - inner * moment.motion_mm.astype(np.float32)[:, None]
+        offset = points - self.heart_mm.astype(np.float32)[:, None]
+        near = np.exp(squared_length(offset) * np.float32(-1 / _HEART_REACH_MM**2))
+        points -= offset * (np.float32(moment.beat) * near)
+        return points
 
 
 @functools.lru_cache(maxsize=2)
 def fetal_body(seed: int = 0, voxel_mm: float = VOXEL_MM) -> Body:
-    """The body of subject `seed` (anatomy.subject). A few seconds; the last two are kept."""
+    """The body of subject `seed` (anatomy.subject). Two seconds or so; the last two are kept."""
     variation = anatomy.subject(seed)
     warp = _Warp(seed)
     axes = [np.arange(low, high, voxel_mm) for low, high in zip(BODY_LOWER, BODY_UPPER, strict=True)]
-    points = warp.warped_grid(axes)
-    labels = np.full(points.shape[:3], LABELS["maternal tissue"], np.uint8)
-    for name, solid in anatomy.mother():
-        _paint(labels, axes, points, solid, LABELS[name], Variation())
-    for name, solid in anatomy.fetus():
-        _paint(labels, axes, points, solid, LABELS[name], variation)
+    labels = np.full([len(values) for values in axes[::-1]], LABELS["maternal tissue"], np.uint8)
+    mother = [_placed(part, axes, Variation()) for part in anatomy.mother()]
+    fetus = [_placed(part, axes, variation) for part in anatomy.fetus()]
+    for first in range(0, len(labels), _SLAB):
+        slab = slice(first, min(first + _SLAB, len(labels)))
+        points = warp.warped_grid(axes, slab)
+        _paint(labels[slab], points, mother, first, None)
+        _paint(labels[slab], points, fetus, first, variation)
     place = functools.partial(_carried, variation=variation, warp=warp)
-    return Body(labels, BODY_LOWER.copy(), voxel_mm,
-                {name: place(np.array(point)) for name, point in anatomy.LANDMARKS.items()},
-                place(anatomy.HEART_CENTRE), LABELS["maternal tissue"])
+    landmarks = {name: place(np.array(point)) for name, point in anatomy.LANDMARKS.items()}
+    return Body(labels, BODY_LOWER.copy(), voxel_mm, landmarks, place(anatomy.HEART_CENTRE))
 
 
 class _Warp:
@@ -81,23 +96,23 @@ class _Warp:
         moved: Vector = np.einsum("cijk,i,j,k->c", self._fields, *weights)
         return moved
 
-    def warped_grid(self, axes: list[Vector]) -> Points:
-        """Grid points moved by the displacement, (Z, Y, X, 3) float32."""
-        x, y, z = (self._weights(values, axis) for axis, values in enumerate(axes))
-        points = np.empty((len(z), len(y), len(x), 3), np.float32)
-        for channel, field in enumerate(self._fields):
-            columns = np.einsum("ijk,zk->zij", field, z)
-            points[..., channel] = np.swapaxes(x @ (columns @ y.T), 1, 2)
-        points[..., 0] += axes[0].astype(np.float32)
-        points[..., 1] += axes[1].astype(np.float32)[:, None]
-        points[..., 2] += axes[2].astype(np.float32)[:, None, None]
+    def warped_grid(self, axes: Sequence[Vector], slab: slice) -> Points:
+        """Grid points of some slices moved by the displacement, (3, Z, Y, X) float32."""
+        own = [axes[0], axes[1], axes[2][slab]]
+        x, y, z = (self._weights(values, axis) for axis, values in enumerate(own))
+        # One axis after the other, nodes (i, j, k) → (i, j, z) → (z, y, i) → (z, y, x), each a contiguous product.
+        columns = np.ascontiguousarray((self._fields @ z.T).transpose(0, 3, 2, 1))
+        rows = y @ columns
+        points: Points = (rows.reshape(-1, rows.shape[3]) @ x.T).reshape(*rows.shape[:3], len(x))
+        for axis, values in enumerate(own):
+            points[axis] += values.astype(np.float32).reshape([-1 if 2 - axis == i else 1 for i in range(3)])
         return points
 
     def _weights(self, values: Vector, axis: int) -> Points:
         """(N, nodes): how much each node of the coarse grid counts at each value along an axis."""
         place = (values - BODY_LOWER[axis]) / _WARP_GRID_MM
         nodes = np.arange(self._fields.shape[1 + axis])
-        return np.maximum(0, 1 - np.abs(place[:, None] - nodes)).astype(np.float32)
+        return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - nodes)), np.float32)
 
 
 def _carried(point: Vector, variation: Variation, warp: _Warp) -> Vector:
@@ -109,17 +124,40 @@ def _carried(point: Vector, variation: Variation, warp: _Warp) -> Vector:
     return place
 
 
-def _paint(labels: NDArray[np.uint8], axes: list[Vector], points: Points, solid: Solid, label: int,
-           variation: Variation) -> None:
-    """Overwrite the voxels inside a solid of standard coordinates; `points` (Z, Y, X, 3) are the warped voxels."""
-    lower, upper = solid.box()
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A solid of standard coordinates, its label, and the voxels (first, last) along z, y, x that may lie inside."""
+
+    solid: Solid
+    label: int
+    first: NDArray[np.int_]
+    last: NDArray[np.int_]
+
+
+def _placed(part: Part, axes: Sequence[Vector], variation: Variation) -> _Placed:
+    lower, upper = part.solid.box()
     corners = np.stack(np.meshgrid(*zip(lower, upper, strict=True)), axis=-1).reshape(-1, 3)
     corners = variation.from_standard(corners)
-    part = []
-    for axis, values in enumerate(axes):
-        first = np.searchsorted(values, corners[:, axis].min() - 4 * _WARP_MM)
-        last = np.searchsorted(values, corners[:, axis].max() + 4 * _WARP_MM)
-        part.append(slice(first, last))
-    box = tuple(part[::-1])
-    inside = solid.inside(variation.to_standard(points[box].reshape(-1, 3)))
-    labels[box][inside.reshape(labels[box].shape)] = label
+    margin = 4 * _WARP_MM
+    first = [np.searchsorted(values, low - margin) for values, low in zip(axes, corners.min(axis=0), strict=True)]
+    last = [np.searchsorted(values, high + margin) for values, high in zip(axes, corners.max(axis=0), strict=True)]
+    return _Placed(part.solid, LABELS[part.tissue], np.array(first[::-1]), np.array(last[::-1]))
+
+
+def _paint(labels: Labels, points: Points, parts: Sequence[_Placed], first_slice: int,
+           variation: Variation | None) -> None:
+    """Overwrite the voxels of a slab (Z, Y, X) that lie inside each part; `points` (3, Z, Y, X) are its voxels. The
+    parts are in the standard coordinates of `variation`, or where there is none in Reference."""
+    start = np.array([first_slice, 0, 0])
+    boxes = [(part, np.maximum(part.first - start, 0), np.minimum(part.last - start, labels.shape)) for part in parts]
+    boxes = [(part, low, high) for part, low, high in boxes if (low < high).all()]
+    if not boxes:
+        return
+    # Brought to standard coordinates once for all parts, in the box that holds them.
+    corner, end = np.min([low for _, low, _ in boxes], axis=0), np.max([high for _, _, high in boxes], axis=0)
+    standard = points[(slice(None), *map(slice, corner, end))]
+    if variation is not None:
+        standard = variation.to_standard(standard)
+    for part, low, high in boxes:
+        inside = part.solid.inside(standard[(slice(None), *map(slice, low - corner, high - corner))])
+        labels[tuple(map(slice, low, high))][inside] = part.label

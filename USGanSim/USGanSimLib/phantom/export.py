@@ -19,23 +19,35 @@ from .body import Body
 from .shapes import Vector
 from .tissues import TISSUES, table
 
+MARKUPS_SCHEMA = ("https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+                  "markups-schema-v1.0.3.json#")
 CT_NOISE_HU, CT_BLUR_VOXELS = 12.0, 0.7
 
 
 def markups(landmarks_mm: dict[str, list[float]]) -> dict[str, Any]:
     """A Slicer markups document (.mrk.json) with one point list."""
-    points = [{"id": str(number + 1), "label": name, "position": place, "selected": True, "locked": True,
-               "visibility": True, "positionStatus": "defined"} for number, (name, place) in enumerate(landmarks_mm.items())]
-    schema = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
-    return {"@schema": schema, "markups": [{"type": "Fiducial", "coordinateSystem": "RAS", "coordinateUnits": "mm",
-                                            "locked": True, "controlPoints": points}]}
+    points = [{"id": str(number), "label": name, "position": place, "selected": True, "locked": True,
+               "visibility": True, "positionStatus": "defined"}
+              for number, (name, place) in enumerate(landmarks_mm.items(), start=1)]
+    return {"@schema": MARKUPS_SCHEMA, "markups": [{"type": "Fiducial", "coordinateSystem": "RAS",
+                                                    "coordinateUnits": "mm", "locked": True, "controlPoints": points}]}
 
 
 def ct_like(body: Body, seed: int = 0) -> NDArray[np.int16]:
     """Hounsfield units (Z, Y, X) of the body with a scanner's blur and noise."""
     values = gaussian_filter(table("hounsfield")[body.labels], CT_BLUR_VOXELS)
-    noise = np.random.default_rng([seed, 6]).normal(0, CT_NOISE_HU, values.shape)
-    return np.rint(values + noise).astype(np.int16)
+    noise = np.random.default_rng([seed, 6]).standard_normal(values.shape, dtype=np.float32)
+    values += np.float32(CT_NOISE_HU) * noise
+    return np.asarray(np.rint(values), np.int16)
+
+
+def write_volumes(folder: Path, name: str, body: Body) -> list[Path]:
+    """Write NAME.labels.nrrd (label of each voxel, tissues named in its header) and NAME.ct.nrrd; returns both."""
+    volumes: dict[Path, NDArray[Any]] = {folder / f"{name}.labels.nrrd": body.labels,
+                                         folder / f"{name}.ct.nrrd": ct_like(body)}
+    for path, voxels in volumes.items():
+        write_volume(path, voxels, body.lower_mm, body.voxel_mm)
+    return [*volumes]
 
 
 def write_volume(path: Path, voxels: NDArray[np.generic], lower_mm: Vector, voxel_mm: float) -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtri
 
 from .shapes import Vector
+
+SCATTERER_CELLS = 128  # a power of two, so that repeating is a bit mask
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Moment:
     pressure_mm              how far the tissue under the face is pushed in
     motion_mm                displacement of the fetus, (3,)
     beat                     relative size of the heart's chambers, about 0
-    speckle_change           share of the scatterers' amplitude that is not the tissue's fixed pattern (flow, decorrelation)
+    speckle_change           share of the scatterers' amplitude that is not the tissue's fixed pattern (flow, drift)
     speckle_offset           which random pattern that share shows, (3,) whole cells
     """
 
@@ -45,7 +48,8 @@ class Moment:
 
 @dataclass(frozen=True)
 class Variability:
-    """SDs of what varies. The defaults are a careful scan of a good phantom; see `scanning.HARD` for a hard one."""
+    """SDs of what varies, and how many patches of the face lack contact on average (less than Moments.PATCHES). The
+    defaults are a careful scan of a good phantom; see `settings.HARD` for a hard one."""
 
     gain_db: float = 2.0
     tgc_db_per_cm: float = 0.12
@@ -53,7 +57,7 @@ class Variability:
     motion_mm: float = 0.5
     beat: float = 0.10
     speckle_change: float = 0.45
-    contact_loss_rate: float = 1.2
+    contact_losses: float = 1.2
 
 
 class Moments:
@@ -64,7 +68,7 @@ class Moments:
 
     def __init__(self, rng: np.random.Generator, variability: Variability | None = None) -> None:
         self._rng, self._of = rng, variability or Variability()
-        # Ornstein-Uhlenbeck states in units of SD: gain, tgc, pressure, motion ×3, and a place, width, strength a patch.
+        # Ornstein-Uhlenbeck states in units of SD: gain, tgc, pressure, motion ×3; place, width, strength a patch.
         self._state = rng.standard_normal(6 + 3 * self.PATCHES)
         self._phase = rng.uniform(0, 2 * np.pi)
 
@@ -83,12 +87,14 @@ class Moments:
 
     def _moment(self) -> Moment:
         of, state = self._of, self._state
-        patches = state[6:].reshape(self.PATCHES, 3)
-        # A patch loses contact while its strength exceeds the level that gives the wanted number of patches on average.
-        level = 1.0 - 0.8 * min(of.contact_loss_rate, 2.0)
-        contact = tuple(ContactLoss(float(1.1 * np.tanh(place)), float(0.04 + 0.05 * abs(width)), float(9 * (strength - level)))
-                        for place, width, strength in patches if strength > max(level, 0.2) and of.contact_loss_rate > 0)
-        offset = self._rng.integers(0, 96, 3)
-        return Moment(float(of.gain_db * state[0]), float(of.tgc_db_per_cm * state[1]), float(of.pressure_mm * abs(state[2])),
-                      of.motion_mm * state[3:6], float(of.beat * np.sin(self._phase)), of.speckle_change,
-                      (int(offset[0]), int(offset[1]), int(offset[2])), contact)
+        # A patch lacks contact while its strength exceeds the level that gives the wanted number of patches.
+        level = -ndtri(of.contact_losses / self.PATCHES)
+        contact = tuple(
+            ContactLoss(1.1 * float(np.tanh(place)), 0.04 + 0.05 * abs(float(width)), 10 * float(strength - level))
+            for place, width, strength in state[6:].reshape(self.PATCHES, 3) if strength > level)
+        x, y, z = (int(cell) for cell in self._rng.integers(0, SCATTERER_CELLS, 3))
+        return Moment(
+            gain_db=float(of.gain_db * state[0]), tgc_db_per_cm=float(of.tgc_db_per_cm * state[1]),
+            pressure_mm=float(of.pressure_mm * abs(state[2])), motion_mm=of.motion_mm * state[3:6],
+            beat=float(of.beat * np.sin(self._phase)), speckle_change=of.speckle_change, speckle_offset=(x, y, z),
+            contact=contact)

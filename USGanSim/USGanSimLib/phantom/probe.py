@@ -55,23 +55,32 @@ class Probe:
     @property
     def depths_mm(self) -> Vector:
         """Depth of each sample from the face, (samples,)."""
-        return (np.arange(self.samples) + 0.5) * self.depth_mm / self.samples
+        half = self.sample_spacing_mm / 2
+        return np.linspace(half, self.depth_mm - half, self.samples)
 
     @property
     def line_spacing_mm(self) -> Vector:
         """Distance between neighbouring beams at each depth, (samples,)."""
-        step = self.across[1] - self.across[0]
-        return step * (self.radius_mm + self.depths_mm) if self.radius_mm else np.full(self.samples, step)
+        step = float(self.across[1] - self.across[0])
+        spacing: Vector = step * (self.radius_mm + self.depths_mm) if self.radius_mm else step + 0 * self.depths_mm
+        return spacing
+
+    @property
+    def sample_spacing_mm(self) -> float:
+        """Distance between samples along a beam."""
+        return self.depth_mm / self.samples
 
     def beam_points(self) -> Points:
         """Every sample in the probe frame, (lines, samples, 3) mm, in the image plane."""
-        across, depth = self.across[:, None], self.depths_mm[None, :]
-        if self.radius_mm:
-            x = (self.radius_mm + depth) * np.sin(across)
-            y = (self.radius_mm + depth) * np.cos(across) - self.radius_mm
-        else:
-            x, y = np.broadcast_arrays(across, depth)
+        x, y = self.in_plane(*np.broadcast_arrays(self.across[:, None], self.depths_mm))
         return np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.float32)
+
+    def in_plane(self, across: Vector, depth_mm: Vector) -> tuple[Vector, Vector]:
+        """x, y in the probe frame, mm, of a place on the face (as `across`) and a depth from it."""
+        if not self.radius_mm:
+            return across, depth_mm
+        range_mm = self.radius_mm + depth_mm
+        return range_mm * np.sin(across), range_mm * np.cos(across) - self.radius_mm
 
     def image_geometry(self, width_px: int, height_px: int) -> ImageGeometry:
         """Square pixels that just hold the field of view, the field in the middle of the picture."""
@@ -90,15 +99,19 @@ class Probe:
         u, v = np.meshgrid(np.arange(geometry.width_px), np.arange(geometry.height_px))
         x = matrix[0, 0] * u + matrix[0, 1] * v + matrix[0, 3]
         y = matrix[1, 0] * u + matrix[1, 1] * v + matrix[1, 3]
-        if self.radius_mm:
-            depth = np.hypot(x, y + self.radius_mm) - self.radius_mm
-            place = np.arctan2(x, y + self.radius_mm)
-        else:
-            depth, place = y, x
-        line = (place - self.across[0]) / (self.across[1] - self.across[0])
-        sample = depth / self.depth_mm * self.samples - 0.5
-        seen = (line >= 0) & (line <= self.lines - 1) & (depth >= 0) & (depth <= self.depth_mm)
+        line, sample = self.beam_place(x, y)
+        seen = (line >= 0) & (line <= self.lines - 1) & (sample >= -0.5) & (sample <= self.samples - 0.5)
         return line, np.clip(sample, 0, self.samples - 1), seen
+
+    def beam_place(self, x_mm: Vector, y_mm: Vector) -> tuple[Vector, Vector]:
+        """Fractional line and sample of places in the image plane of the probe frame, mm; outside as well."""
+        if self.radius_mm:
+            depth = np.hypot(x_mm, y_mm + self.radius_mm) - self.radius_mm
+            place = np.arctan2(x_mm, y_mm + self.radius_mm)
+        else:
+            depth, place = y_mm, x_mm
+        step = self.across[1] - self.across[0]
+        return (place - self.across[0]) / step, depth / self.sample_spacing_mm - 0.5
 
 
 def curvilinear(depth_mm: float = 120.0, fine: bool = False) -> Probe:
@@ -107,7 +120,10 @@ def curvilinear(depth_mm: float = 120.0, fine: bool = False) -> Probe:
                  224 if fine else 128, 640 if fine else 320)
 
 
-def linear(depth_mm: float = 60.0, fine: bool = False) -> Probe:
+def linear(depth_mm: float = 80.0, fine: bool = False) -> Probe:
     """A flat probe 50 mm wide, as used for wire phantoms and small parts."""
-    return Probe("linear 50 mm", 0.0, 25.0, depth_mm, 7.5, 0.22, 30.0, 0.45, 0.012, 0.8,
+    return Probe("linear 50 mm", 0.0, 25.0, depth_mm, 6.0, 0.28, 35.0, 0.50, 0.012, 0.8,
                  256 if fine else 128, 640 if fine else 320)
+
+
+PROBES = {"curvilinear": curvilinear, "linear": linear}

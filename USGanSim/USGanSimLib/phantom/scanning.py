@@ -1,126 +1,175 @@
-"""Tracked recordings of the virtual phantom: sweeps and whole sessions, easy and hard, with their truth beside them."""
+"""Tracked recordings of the virtual phantom and of targets, easy and hard, with their truth beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_json
+from ..files import replacing_file, write_json
 from ..geometry.transforms import Matrix
 from ..progress import Progress
 from ..recording.sequence_file import SweepWriter
-from .acoustics import Display, Scanner
-from .body import fetal_body
+from .acoustics import Scanner
 from .export import markups
-from .moment import Moments, Variability
-from .motion import SESSION, SweepPlan, probe_path
-from .probe import Probe, curvilinear
+from .moment import Moments
+from .motion import SESSION, AimPlan, SweepPlan, aimed_path, probe_path
+from .probe import Probe
+from .settings import Setting, as_numbers
 from .shapes import Vector
-from .tracker import Tracker, misplaced, tracked
+from .targets import WaterTank, target_pixels
+from .tracker import misplaced, tracked
 
-FRAME_RATE_HZ = 30.0
-FULL_SIZE_PX = 320  # from this width on, beams are sampled finely
+FRAME_TIME_S = 1 / 30
 
-
-@dataclass(frozen=True)
-class Setting:
-    """All that makes a recording easy or hard.
-
-    calibration_error_mm, _deg   error of the ImageToProbe that is handed out, not of the true one
-    persistence                  share of the previous image that stays in the next
-    rate_share                   share of the frames kept (below 1: a sparse sweep)
-    """
-
-    variability: Variability = field(default_factory=Variability)
-    tracker: Tracker = field(default_factory=Tracker)
-    display: Display = field(default_factory=Display)
-    calibration_error_mm: float = 0.0
-    calibration_error_deg: float = 0.0
-    persistence: float = 0.0
-    rate_share: float = 1.0
-
-
-PLAIN = Setting()
-HARD = Setting(
-    Variability(gain_db=3.0, tgc_db_per_cm=0.25, pressure_mm=3.0, motion_mm=1.2, contact_loss_rate=1.7),
-    Tracker(jitter_mm=0.25, jitter_deg=0.12, lost_share=0.03),
-    Display(compounding=3, tone=0.8), calibration_error_mm=1.5, calibration_error_deg=1.0, persistence=0.3,
-    rate_share=0.3)
-SETTINGS = {"plain": PLAIN, "hard": HARD}
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class TrueSweep:
     """A sweep before the tracker reads it, N moments.
 
+    stream         number that tells the random streams of one session's sweeps apart
     times_s        (N,) the stamps
     tracked_poses  (N, 4, 4) true ProbeToReference at the stamps
     image_poses    (N, 4, 4) true ProbeToReference that the images show, a lag later
+    before_poses   (N, 4, 4) the same one frame time earlier, of which persistence keeps a share
+    repeats        images in a row at one held pose, independent but for the anatomy
     """
 
-    plan: SweepPlan
+    name: str
+    stream: int
     times_s: Vector
     tracked_poses: Matrix
     image_poses: Matrix
+    before_poses: Matrix
+    repeats: int = 1
 
 
-def plan_sweep(plan: SweepPlan, frames: int, setting: Setting, seed: int, start_s: float = 0.0) -> TrueSweep:
-    """The course of one sweep of `frames` images, stamped from `start_s` on; the same seed gives the same course."""
-    course_s = np.arange(frames) / (FRAME_RATE_HZ * setting.rate_share)
+def plan_sweep(plan: SweepPlan, poses: int, setting: Setting, seed: int, start_s: float = 0.0,
+               repeats: int = 1) -> TrueSweep:
+    """The course of one sweep of the session over `poses` poses, each held for `repeats` images, stamped from
+    `start_s` on; the same seed gives the same course."""
+    stream = SESSION.index(plan)
 
-    def path(times_s: Vector) -> Matrix:
-        return probe_path(plan, times_s, np.random.default_rng([seed, SESSION.index(plan), 1]))
+    def path(times_s: NDArray[Any]) -> Matrix:
+        return probe_path(plan, times_s, np.random.default_rng([seed, stream, 1]))
 
-    return TrueSweep(plan, start_s + course_s, path(course_s), path(course_s + setting.tracker.lag_s))
+    step_s = FRAME_TIME_S / setting.rate_share
+    course_s = np.linspace(0, step_s * (poses - 1), poses)
+    stamps_s = np.linspace(start_s, start_s + step_s * (poses * repeats - 1), poses * repeats)
+    if repeats > 1:
+        held = np.repeat(path(course_s), repeats, axis=0)
+        return TrueSweep(plan.name, stream, stamps_s, held, held, held, repeats)
+    shown_s = course_s + setting.tracker.lag_s
+    return TrueSweep(plan.name, stream, stamps_s, path(course_s), path(shown_s), path(shown_s - FRAME_TIME_S))
 
 
-def images(sweep: TrueSweep, scanner: Scanner, setting: Setting, seed: int) -> Iterator[NDArray[np.uint8]]:
+def plan_target_sweep(plan: AimPlan, aim_mm: Vector, probe: Probe, frames: int, setting: Setting,
+                      seed: int) -> TrueSweep:
+    """The course of a scan that keeps a target in the image."""
+    stream = len(SESSION)
+    times_s = np.linspace(0, (frames - 1) * FRAME_TIME_S / setting.rate_share, frames)
+
+    def path(at_s: NDArray[Any]) -> Matrix:
+        return aimed_path(plan, aim_mm, probe, at_s, np.random.default_rng([seed, stream, 1]))
+
+    shown_s = times_s + setting.tracker.lag_s
+    return TrueSweep(plan.name, stream, times_s, path(times_s), path(shown_s), path(shown_s - FRAME_TIME_S))
+
+
+def images(sweep: TrueSweep, scanner: Scanner, setting: Setting, seed: int) -> Iterator[Image]:
     """The images of a sweep, (H, W) uint8 each, one after the other."""
-    index = SESSION.index(sweep.plan)
-    moments = Moments(np.random.default_rng([seed, index, 2]), setting.variability)
-    noise = np.random.default_rng([seed, index, 3])
-    step_s = 1 / (FRAME_RATE_HZ * setting.rate_share)
-    shown: NDArray[np.float32] | None = None
-    for pose in sweep.image_poses:
-        image = scanner.image(pose, moments.after(step_s), noise).astype(np.float32)
-        shown = image if shown is None else (1 - setting.persistence) * image + setting.persistence * shown
+    moments = Moments(np.random.default_rng([seed, sweep.stream, 2]), setting.variability)
+    noise = np.random.default_rng([seed, sweep.stream, 3])
+    if sweep.repeats > 1:
+        for pose in sweep.image_poses:
+            yield scanner.image(pose, moments.draw(), noise)
+        return
+    kept, pause_s = scanner.display.persistence, FRAME_TIME_S / setting.rate_share - FRAME_TIME_S
+    shown: NDArray[Any] | None = None
+    for pose, before in zip(sweep.image_poses, sweep.before_poses, strict=True):
+        if kept and (shown is None or pause_s):
+            # In a sparse sweep the screen still shows something of the frame before, which was not recorded.
+            shown = scanner.image(before, moments.after(pause_s), noise)
+        image = scanner.image(pose, moments.after(FRAME_TIME_S if kept else FRAME_TIME_S + pause_s), noise)
+        shown = image if shown is None else np.asarray((1 - kept) * image + kept * shown)
         yield np.rint(shown).astype(np.uint8)
 
 
-def make_scanner(subject: int, width_px: int, height_px: int, setting: Setting, probe: Probe | None = None) -> Scanner:
-    """A scanner of subject number `subject`; beams are sampled finely for large images."""
-    probe = probe or curvilinear(fine=width_px >= FULL_SIZE_PX)
-    return Scanner(fetal_body(subject), probe, probe.image_geometry(width_px, height_px), setting.display)
+def repeats(scanner: Scanner, setting: Setting, probe_to_reference: Matrix, count: int, seed: int) -> Image:
+    """Independent scans of one pose (4, 4), (count, H, W): the truth about p(image | pose)."""
+    moments = Moments(np.random.default_rng([seed, 7]), setting.variability)
+    noise = np.random.default_rng([seed, 8])
+    return np.stack([scanner.image(probe_to_reference, moments.draw(), noise) for _ in range(count)])
 
 
 def write_recording(path: Path, sweeps: Sequence[TrueSweep], scanner: Scanner, setting: Setting, seed: int,
                     progress: Progress) -> None:
-    """Write sweeps, one after the other, as one PLUS recording: images, ProbeToTracker and ReferenceToTracker."""
+    """Write sweeps, one after the other, as one PLUS recording: images, ProbeToTracker and ReferenceToTracker.
+
+    Where poses are held, the fields `Hold` and `Repeat` number the poses of a sweep and the images of each.
+    """
     geometry, done, total = scanner.geometry, 0, sum(len(sweep.times_s) for sweep in sweeps)
     with SweepWriter(path, geometry.width_px, geometry.height_px, {"UltrasoundImageType": "BRIGHTNESS"}) as writer:
         for sweep in sweeps:
-            rng = np.random.default_rng([seed, SESSION.index(sweep.plan), 4])
+            rng = np.random.default_rng([seed, sweep.stream, 4])
             poses = tracked(sweep.tracked_poses, sweep.times_s, setting.tracker, rng)
             for index, image in enumerate(images(sweep, scanner, setting, seed)):
                 transforms = {name: (track.matrices[index], bool(track.valid[index])) for name, track in poses.items()}
-                writer.append(image, float(sweep.times_s[index]), transforms, True, {"Sweep": sweep.plan.name})
+                writer.append(image, float(sweep.times_s[index]), transforms, True, _fields(sweep, index))
                 done += 1
                 progress.emit("step", step=done, of=total)
 
 
-def write_truth(folder: Path, name: str, scanner: Scanner, setting: Setting, seed: int) -> None:
-    """Write NAME.calibration.json (as handed out, with the setting's error), NAME.landmarks.json (true places in
-    Reference, mm) and NAME.landmarks.mrk.json (the same for Slicer)."""
-    matrix = misplaced(scanner.geometry.image_to_probe, setting.calibration_error_mm, setting.calibration_error_deg,
-                       np.random.default_rng([seed, 5]))
-    write_json(folder / f"{name}.calibration.json", {
-        "image_to_probe": matrix.tolist(), "mm_per_px": scanner.geometry.mm_per_px,
-        "image_size_px": [scanner.geometry.width_px, scanner.geometry.height_px],
-        "source": "virtual phantom", "error_mm": setting.calibration_error_mm, "error_deg": setting.calibration_error_deg})
-    landmarks = {key: value.tolist() for key, value in scanner.body.landmarks_mm.items()}
-    write_json(folder / f"{name}.landmarks.json", {"frame": "Reference", "unit": "mm", "landmarks": landmarks})
-    write_json(folder / f"{name}.landmarks.mrk.json", markups(landmarks))
+def write_truth(folder: Path, name: str, scanner: Scanner, setting: Setting, made_by: Mapping[str, int | str]
+                ) -> dict[str, Path]:
+    """Write what is true of the recordings NAME beside them; returns what → file:
+
+    calibration  NAME.calibration.json     ImageToProbe as handed out, with the setting's error
+    landmarks    NAME.landmarks.json       true places in Reference, mm
+    markups      NAME.landmarks.mrk.json   the same for Slicer
+    phantom      NAME.phantom.json         `made_by`, the setting's numbers, the probe and the true ImageToProbe
+    """
+    geometry = scanner.geometry
+    rng = np.random.default_rng([int(made_by["seed"]), 5])
+    handed_out = misplaced(geometry.image_to_probe, setting.calibration_error_mm, setting.calibration_error_deg, rng)
+    landmarks = {key: value.tolist() for key, value in scanner.medium.landmarks_mm.items()}
+    contents = {
+        "calibration": {"image_to_probe": handed_out.tolist(), "mm_per_px": geometry.mm_per_px,
+                        "image_size_px": [geometry.width_px, geometry.height_px], "source": "virtual phantom"},
+        "landmarks": {"frame": "Reference", "unit": "mm", "landmarks": landmarks},
+        "markups": markups(landmarks),
+        "phantom": {**made_by, "setting": as_numbers(setting), "probe": asdict(scanner.probe),
+                    "true_image_to_probe": geometry.image_to_probe.tolist()},
+    }
+    endings = {"markups": "landmarks.mrk"}
+    paths = {what: folder / f"{name}.{endings.get(what, what)}.json" for what in contents}
+    for what, content in contents.items():
+        write_json(paths[what], content)
+    return paths
+
+
+def write_points(path: Path, sweep: TrueSweep, tank: WaterTank, scanner: Scanner) -> int:
+    """Write the true pixels of a target's points and wires, `frame,u_px,v_px,name`; returns their number."""
+    count = 0
+    with replacing_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["frame", "u_px", "v_px", "name"])
+        for frame, pose in enumerate(sweep.image_poses):
+            shown = target_pixels(tank, pose, scanner.probe, scanner.geometry)
+            writer.writerows([frame, f"{u:.3f}", f"{v:.3f}", name] for name, (u, v) in shown.items())
+            count += len(shown)
+    return count
+
+
+def _fields(sweep: TrueSweep, index: int) -> dict[str, str]:
+    if sweep.repeats == 1:
+        return {"Sweep": sweep.name}
+    hold, repeat = divmod(index, sweep.repeats)
+    return {"Sweep": sweep.name, "Hold": str(hold), "Repeat": str(repeat)}

@@ -1,10 +1,11 @@
-"""An optical tracker as labs have them: jitter, latency, drop-outs, a reference that stands askew, a calibration error."""
+"""An optical tracker as labs have them: jitter, latency, drop-outs, a reference askew, a calibration error."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..geometry.transforms import Matrix, TransformTrack
@@ -58,7 +59,7 @@ def _jittered(poses: Matrix, tracker: Tracker, rng: np.random.Generator) -> Matr
     return result
 
 
-def _seen(times_s: Vector, tracker: Tracker, rng: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _seen(times_s: Vector, tracker: Tracker, rng: np.random.Generator) -> NDArray[np.bool_]:
     duration_s = times_s[-1] - times_s[0]
     seen = np.ones(len(times_s), bool)
     for start in times_s[0] + duration_s * rng.random(round(tracker.lost_share * duration_s / tracker.gap_s)):
