@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from USGanSimLib.cli import main
+from USGanSimLib.ml import benchmark
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import save_model
 from USGanSimLib.ml.recipes import choose_recipe
@@ -55,11 +56,17 @@ def test_random_weights_of_a_recipe_are_measured_without_a_model(capsys):
     assert "Random weights. " in said.err
 
 
-def test_each_number_of_threads_has_its_rows(model, capsys):
-    words = ["bench", str(model), "--rounds", "1", "--device", "cpu", "--threads", "2", "--threads", "1", "--json"]
-    assert main(words) == 0
-    rows = json.loads(capsys.readouterr().out)["results"]
-    assert [row["threads"] for row in rows if row["name"] == "renderer"] == [2, 1]
+def test_each_number_of_threads_has_its_rows_and_the_fastest_is_named(model, capsys, monkeypatch):
+    def measure(chosen, poses, rounds):
+        threads = torch.get_num_threads()
+        return [{"name": "renderer", "threads": threads, "median_ms": {1: 3.0, 2: 2.0, 3: 4.0}[threads]}]
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    words = [word for threads in ("1", "2", "3") for word in ("--threads", threads)]
+    assert main(["bench", str(model), "--device", "cpu", "--json", *words]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [row["threads"] for row in result["results"] if row["name"] == "renderer"] == [1, 2, 3]
+    assert result["threads"] == 2
 
 
 def test_the_mrml_part_of_a_tick_is_measured_where_there_is_a_slicer(model, capsys):

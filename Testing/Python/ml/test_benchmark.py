@@ -15,7 +15,9 @@ from USGanSimLib.ml.recipes import choose_recipe
 def variant(name, sleep_s, grey, naive="naive"):
     def run(pose):
         time.sleep(sleep_s)
-        return np.full((1, 4, 6), grey, np.uint8)
+        image = np.full((1, 4, 6), 100, np.uint8)
+        image[0, 1, 2] = grey
+        return image
     return benchmark.Variant(name, 1, run, naive)
 
 

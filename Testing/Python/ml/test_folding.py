@@ -86,12 +86,11 @@ def test_the_grids_of_all_levels_hold_the_true_positions_of_their_cells(model):
 
 
 @torch.inference_mode()
-def test_the_original_generator_is_left_as_it_was():
-    generator, info = untrained_model(choose_recipe("paper", generator_channels=32), 40, 32)
-    noise, affine = torch.randn(1, 100), coefficients(info, 1)
+def test_the_original_generator_is_left_as_it_was(model):
+    generator, info = model
+    noise, affine = torch.randn(1, generator.settings.noise_size), coefficients(info, 1)
     before = generator(noise, affine)
-    folded = FoldedGenerator(generator)
-    for weights in folded.parameters():
+    for weights in FoldedGenerator(generator).parameters():
         weights.zero_()
     assert torch.equal(generator(noise, affine), before)
     assert generator.to_image.weight.is_contiguous()

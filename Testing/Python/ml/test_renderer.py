@@ -139,10 +139,15 @@ def test_samples_do_not_depend_on_how_many_are_drawn(renderer, pose):
 
 def test_samples_leave_the_standing_noise_alone_and_begin_as_resample_does(renderer, pose):
     renderer.resample(5)
+    renderer.resample()
+    following = renderer.noise
+    renderer.resample(5)
     image = renderer.render(pose)
     samples = renderer.sample(pose, 3, seed=5)
     assert np.array_equal(renderer.render(pose), image)
     assert np.abs(samples[0].astype(int) - image).max() <= 1
+    renderer.resample()
+    assert np.array_equal(renderer.noise, following)
 
 
 def test_samples_come_in_batches_of_bounded_size(renderer, pose):
