@@ -19,6 +19,7 @@ from ..recording.dataset import Dataset
 
 # What random numbers are for; each has a stream of its own.
 _ORDER, _NOISE, _STATISTICS, _SAMPLES = range(4)
+_STATISTICS_BATCH = 36
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class Batches:
         return self._load(frames[self._share], noise[self._share])
 
     def statistics(self, frames: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """(noise, affine) of at least `frames` training poses, always the same, in batches of the full size."""
+        """(noise, affine) of at least `frames` training poses, always the same, in batches of the paper's size."""
         generator = self._generator(_STATISTICS)
-        for _ in range(-(-frames // self._size)):
-            chosen = generator.choice(self._frames, self._size)
-            noise = generator.standard_normal((self._size, self._noise_size), np.float32)
+        for _ in range(-(-frames // _STATISTICS_BATCH)):
+            chosen = generator.choice(self._frames, _STATISTICS_BATCH)
+            noise = generator.standard_normal((_STATISTICS_BATCH, self._noise_size), np.float32)
             yield self._to_device(noise), self._to_device(self._affine[chosen])
 
     def poses(self, frames: NDArray[np.int_]) -> Tensor:

@@ -27,6 +27,7 @@ _PANEL_STATISTICS_FRAMES = 144
 _MODEL_STATISTICS_FRAMES = 1000
 _MEASURED_FRAMES = 200
 _FRAMES_AT_ONCE = 20
+_JUDGED_FROM_STEP = 100  # Before that every network makes an even grey.
 
 
 def sample_panel(dataset: Dataset, batches: Batches, state: TrainingState, recipe: Recipe, folder: RunFolder,
@@ -44,7 +45,8 @@ def sample_panel(dataset: Dataset, batches: Batches, state: TrainingState, recip
     progress.emit("sample", step=state.step, of=iterations, path=str(path), held_out=bool(dataset.heldout.any()),
                   mean_abs_difference_grey=round(float(np.abs(difference).mean()), 3),
                   spread_grey=round(spread_grey(samples), 3))
-    for fault in sample_faults(samples, real, recipe.adversarial):
+    faults = sample_faults(samples, real, recipe.adversarial) if state.step >= _JUDGED_FROM_STEP else []
+    for fault in faults:
         progress.emit("warning", step=state.step, of=iterations, message=fault)
 
 

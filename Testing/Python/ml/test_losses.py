@@ -1,0 +1,40 @@
+"""The losses against equations (1) and (2) written with D = sigmoid(logit) in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from USGanSimLib.ml import losses
+
+LOGITS = torch.tensor([-3.0, -0.2, 0.0, 1.5, 4.0], dtype=torch.float64)
+D = 1 / (1 + np.exp(-LOGITS.numpy()))
+
+
+@pytest.mark.parametrize("label", [1.0, 0.9])
+def test_real_images_are_scored_against_the_smoothed_label(label):
+    expected = -(label * np.log(D) + (1 - label) * np.log(1 - D)).mean()
+    assert losses.real_loss(LOGITS, label).item() == pytest.approx(expected)
+
+
+def test_generated_images_are_scored_against_zero_unsmoothed():
+    assert losses.fake_loss(LOGITS).item() == pytest.approx(-np.log(1 - D).mean())
+
+
+def test_the_generator_maximises_log_d():
+    assert losses.fooling_loss(LOGITS).item() == pytest.approx(-np.log(D).mean())
+
+
+def test_losses_stay_finite_where_the_sigmoid_saturates():
+    far = torch.tensor([-1e4, 1e4])
+    values = [losses.real_loss(far, 0.9), losses.fake_loss(far), losses.fooling_loss(far)]
+    assert [float(v) for v in values] == pytest.approx([0.5 * 0.9e4 + 0.5 * 0.1e4, 0.5e4, 0.5e4])
+
+
+def test_the_l2_term_is_the_plain_mean_square():
+    assert losses.l2_loss(torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 1.0]])).item() == pytest.approx(2.5)
+
+
+def test_the_share_called_real_counts_logits_above_zero():
+    assert losses.share_called_real(LOGITS).item() == pytest.approx(2 / 5)

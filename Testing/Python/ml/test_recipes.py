@@ -1,0 +1,64 @@
+"""The presets, against the facts of the paper as METHOD.md states them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from USGanSimLib.errors import UserError
+from USGanSimLib.ml.checkpoint import TrainingState
+from USGanSimLib.ml.networks import Discriminator, Generator
+from USGanSimLib.ml.recipes import RECIPES, Recipe, choose_recipe
+
+
+def test_the_four_recipes_are_those_of_the_method():
+    assert sorted(RECIPES) == ["paper", "paper-fig1", "paper-l2", "regression"]
+
+
+@pytest.mark.parametrize(("name", "up", "down", "seed_height_width", "adversarial", "l2"), [
+    ("paper", 5, 4, (4, 5), True, 0),
+    ("paper-fig1", 4, 5, (8, 10), True, 0),
+    ("paper-l2", 5, 4, (4, 5), True, 1),
+    ("regression", 5, 4, (4, 5), False, 1),
+])
+def test_depths_seed_and_losses(name, up, down, seed_height_width, adversarial, l2):
+    recipe = RECIPES[name]
+    network = recipe.network(160, 120)
+    assert (network.up_layers, network.down_layers, network.level_sizes[0]) == (up, down, seed_height_width)
+    assert (recipe.adversarial, recipe.l2_weight) == (adversarial, l2)
+    assert (network.generator_channels, network.discriminator_channels, network.noise_size) == (512, 32, 100)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_optimiser_batch_and_smoothing_are_the_same_in_all(name):
+    recipe = RECIPES[name]
+    assert (recipe.batch, recipe.real_label) == (36, 0.9)
+    network = choose_recipe(name, generator_channels=32, discriminator_channels=2).network(32, 32)
+    state = TrainingState.initial(recipe, network, 0, torch.device("cpu"))
+    for optimiser in filter(None, (state.optimiser_g, state.optimiser_d)):
+        group = optimiser.param_groups[0]
+        assert (group["lr"], group["betas"], group["weight_decay"], group["amsgrad"]) == (2e-4, (0.5, 0.999), 0, False)
+
+
+def test_the_networks_of_paper_have_the_published_sizes():
+    network = RECIPES["paper"].network(160, 120)
+    sizes = [sum(p.numel() for p in kind(network).parameters()) / 1e6 for kind in (Generator, Discriminator)]
+    assert sizes == pytest.approx([3.41, 7.87], abs=0.005)
+
+
+def test_every_number_survives_json():
+    recipe = choose_recipe("paper-l2", batch=8)
+    assert Recipe.from_dict(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match="no recipe 'papre'.*paper, paper-fig1"):
+        choose_recipe("papre")
+
+
+def test_a_batch_of_one_is_refused():
+    with pytest.raises(UserError, match="batch of 1 is too small"):
+        choose_recipe("paper", batch=1)
