@@ -32,7 +32,7 @@ LANDMARKS = {
     "cavum septi pellucidi": (0.0, 58.0, -80.0),
     "nasal tip": (0.0, 28.5, -64.0),
 }
-FLUID = Ellipsoid((0, 79, -10), (71, 60, 126))
+FLUID = Ellipsoid((0, 80, -8), (71, 63, 136))
 
 
 class Part(NamedTuple):
@@ -85,7 +85,7 @@ def mother() -> list[Part]:
     placenta = Ellipsoid((-40, 112, 50), (36, 33, 62))  # a cake on the wall: what it shares with the uterus
     return [
         _layer("muscle", 15.0), _layer("fat", 10.0), _layer("skin", 2.2), _layer("gel", 0.0),
-        _ball("uterine wall", (0, 79, -10), (76, 64, 131)),
+        _ball("uterine wall", (0, 80, -8), (76, 67, 141)),
         Part("amniotic fluid", FLUID),
         Part("placenta", Region(*placenta.box(), lambda points: placenta.inside(points) & FLUID.inside(points))),
     ]
