@@ -10,14 +10,16 @@ from scipy.spatial.transform import Rotation
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+import vtk  # noqa: E402
+
 from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.link.client import LinkClient, Received  # noqa: E402
 from USGanSimLib.link.replay import Replay, SweepMessages  # noqa: E402
 from USGanSimLib.link.server import LinkServer  # noqa: E402
-from USGanSimLib.link.wire import string_message, transform_message  # noqa: E402
+from USGanSimLib.link.wire import image_message, string_message, transform_message  # noqa: E402
 from USGanSimLib.mrml import live_run  # noqa: E402
-from USGanSimLib.mrml.link_bridge import LinkBridge  # noqa: E402
+from USGanSimLib.mrml.link_bridge import EveryMessage, LinkBridge  # noqa: E402
 from USGanSimLib.mrml.transform_chain import STATUS_ATTRIBUTE  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
@@ -71,6 +73,48 @@ def test_every_message_is_counted(scene):
     assert bridge.ignored == {"STRING": 3}
 
 
+def test_an_image_is_ignored_unless_asked_for(scene):
+    bridge = LinkBridge(scene)
+    bridge.apply([Received(image_message("Image_Reference", np.zeros((4, 6), np.uint8), np.eye(4), 1.0), 0.0)])
+    assert bridge.ignored == {"IMAGE": 1}
+    assert scene.GetFirstNodeByName("Image_Reference") is None
+
+
+def test_an_image_becomes_one_change_of_a_volume_with_pixels_place_stamp_and_status(scene):
+    bridge = LinkBridge(scene, images=True)
+    node = bridge.image_node("Image_Reference")
+    heard = []
+    node.AddObserver(slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, lambda *_: heard.append(
+        (node.GetAttribute("Timestamp"), node.GetAttribute("ImageStatus"), slicer.util.arrayFromVolume(node).copy())))
+    random = np.random.default_rng(2)
+    # The last image has another size.
+    for number, size in enumerate([(4, 6), (4, 6), (5, 3)], start=1):
+        pixels = random.integers(0, 256, size, np.uint8)
+        message = image_message("Image_Reference", pixels, a_matrix(number), number + 0.25, {"ImageStatus": "OK"})
+        heard.clear()
+        events = []
+        tag = node.AddObserver("ModifiedEvent", lambda *_, events=events: events.append(1))
+        bridge.apply([Received(message, 0.0)])
+        node.RemoveObserver(tag)
+        assert len(events) == 1
+        assert np.array_equal(slicer.util.arrayFromVolume(node)[0], pixels)
+        assert all(one[:2] == (str(number + 0.25), "OK") and np.array_equal(one[2][0], pixels) for one in heard)
+        np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(ijk_to_ras(node)), a_matrix(number), atol=1e-6)
+    assert bridge.applied == {"Image_Reference": 3}
+
+
+def test_every_message_of_a_client_is_kept_in_order_up_to_the_room_there_is():
+    every = EveryMessage(most_bytes=100)
+    images = [image_message("Image", np.zeros((6, 8), np.uint8), np.eye(4), float(number)) for number in range(4)]
+    for image in images:
+        every.keep(Received(image, 0.0))
+    every.keep(Received(transform_message("ProbeToReference", np.eye(4), 9.0), 0.0))
+    assert [one.message.timestamp for one in every.take()] == [0.0, 1.0, 9.0]
+    assert every.dropped == 2
+    every.keep(Received(images[3], 0.0))
+    assert len(every.take()) == 1
+
+
 def test_a_removed_node_is_made_again(scene):
     bridge = LinkBridge(scene)
     first = bridge.node("ProbeToReference")
@@ -78,6 +122,12 @@ def test_a_removed_node_is_made_again(scene):
     bridge.apply([Received(transform_message("ProbeToReference", a_matrix(1), 1.0), 0.0)])
     assert scene.GetFirstNodeByName("ProbeToReference") is bridge.node("ProbeToReference")
     assert bridge.node("ProbeToReference") is not first
+
+
+def ijk_to_ras(volume):
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return matrix
 
 
 # A whole run over loopback

@@ -107,7 +107,7 @@ class SweepWriter:
         lines = frame_lines(timestamp_s, transforms, fields or {})
         lines[self._format.image_status] = OK if image_valid else INVALID
         for field, value in lines.items():
-            self._fields.write(_line(f"Seq_Frame{self._frames:04d}_{field}", value, self._format))
+            self._fields.write(field_line(f"Seq_Frame{self._frames:04d}_{field}", value, self._format))
         self._frames += 1
 
     @contextlib.contextmanager
@@ -152,7 +152,8 @@ def _format_of(path: Path) -> SequenceFormat:
     return FORMATS[path.suffix]
 
 
-def _line(name: str, value: str, form: SequenceFormat) -> bytes:
+def field_line(name: str, value: str, form: SequenceFormat) -> bytes:
+    """A field as the bytes of a file. Raises UserError for a value that takes no single line of Latin-1."""
     text = f"{name}{form.separator}{value}"
     try:
         encoded = text.encode("latin-1")
@@ -166,7 +167,7 @@ def _line(name: str, value: str, form: SequenceFormat) -> bytes:
 
 def _require_writable(header: Mapping[str, str], form: SequenceFormat) -> None:
     for name, value in header.items():
-        _line(name, value, form)
+        field_line(name, value, form)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:
