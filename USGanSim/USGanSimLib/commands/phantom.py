@@ -28,6 +28,7 @@ from ..progress import terminal_or_silent
 from .options import size_px
 
 PAUSE_S = 2.0
+LEAST_SIZE_PX, MOST_SIZE_PX = 16, 4000
 FULL_SIZE_PX = 320  # from this width on, beams are sampled finely
 TARGETS = {"pinhead": (pin_body, PIN_SCAN), "wires": (wire_body, WIRE_SCAN)}
 
@@ -62,6 +63,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _check(arguments)
     setting = _setting(arguments)
     width_px, height_px = size_px(arguments.size)
+    if not LEAST_SIZE_PX <= min(width_px, height_px) <= max(width_px, height_px) <= MOST_SIZE_PX:
+        raise UserError(f"Images of {width_px}×{height_px} px cannot be made.",
+                        f"Give {LEAST_SIZE_PX} to {MOST_SIZE_PX} px each way.")
     probe = PROBES[arguments.probe](fine=width_px >= FULL_SIZE_PX)
     sweeps, medium = _target_sweep(arguments, probe, setting) if arguments.target in TARGETS else (
         _fetal_sweeps(arguments, setting), fetal_body(arguments.subject))
