@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -27,16 +28,18 @@ QUICK_MINUTES = 2.0
 
 @dataclass(frozen=True)
 class QuickModel:
-    """The file, how long it was trained, its held-out figures, and the frames of the recording that were held out."""
+    """The file, how long it was trained, and the frames of the recording that were held out, with how far the model
+    and an all-black image are from them: the mean absolute difference in grey levels, NaN where none are held out."""
 
     path: Path
     iterations: int
-    metrics: dict[str, float]
     heldout_frames: frozenset[int]
+    difference_grey: float
+    black_difference_grey: float
 
     def __str__(self) -> str:
-        error = self.metrics.get("heldout_mean_abs_difference_grey")
-        wrong = "" if error is None else f"; {error:.0f} of 255 grey levels off on held-out frames, on average"
+        wrong = (f" (on held-out frames {self.difference_grey:.1f} grey levels off, where an all-black image is "
+                 f"{self.black_difference_grey:.1f} off)" if self.heldout_frames else "")
         what = f"{QUICK_RECIPE.name}, {QUICK_RECIPE.generator_channels} channels, {self.iterations} iterations"
         return f"a stand-in ({what}): it shows the live path, not what the method can do{wrong}"
 
@@ -68,5 +71,7 @@ def train_quick_model(recording: Path, calibration: Calibration, path: Path, opt
         result = train(dataset, run.path, settings, _Steps(progress))
         with replacing_file(path) as part:
             shutil.copyfile(run.model, part)
-        held_out = frozenset(dataset.source_frame[dataset.heldout_indices].tolist())
-        return QuickModel(path, int(result["step"]), dict(result["metrics"]), held_out)
+        held_out = dataset.heldout_indices
+        black = float(dataset.read_images(held_out).mean()) if len(held_out) else math.nan
+        return QuickModel(path, int(result["step"]), frozenset(dataset.source_frame[held_out].tolist()),
+                          result["metrics"].get("heldout_mean_abs_difference_grey", math.nan), black)
