@@ -20,6 +20,7 @@ from .errors import UserError
 COMMANDS = {
     "info": "print what is in a recording or a model",
     "phantom": "render a tracked recording of the virtual phantom, with its true landmarks",
+    "calibrate": "calibrate a probe with a pinhead, or the lag between images and poses",
     "prepare": "make a training set of recordings",
     "train": "train a model on a training set",
     "simulate": "simulate the images of a recording's poses",

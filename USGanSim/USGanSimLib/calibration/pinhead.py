@@ -14,7 +14,8 @@ transform (R, t), the pixel size sx, sy > 0 and p: 11 numbers. The axes follow t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,8 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from ..errors import UserError
-from ..geometry.transforms import Matrix, TransformTrack, require_rigid
-
-Vector = NDArray[np.float64]
+from ..geometry.transforms import Matrix
+from .pin_points import PinPoints, Vector
 
 FEWEST_POINTS = 8
 SUBSET_SIZE = 6
@@ -33,37 +33,6 @@ OUTLIER_LIMIT = 3.5  # weighted residual; a good point exceeds it once in a thou
 MAD_TO_SD = 1.4826
 # No spread is taken to be smaller than a careful click and a good tracker allow.
 SMALLEST_SPREAD_MM = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class PinPoints:
-    """The pin in N images: `frames` (N,) numbers, `pixels` (N, 2) as u, v of the MF-oriented image, and
-    `probe_to_reference` (N, 4, 4) rigid poses."""
-
-    frames: NDArray[np.int_]
-    pixels: Vector
-    probe_to_reference: Matrix
-    width_px: int
-    height_px: int
-
-    def __post_init__(self) -> None:
-        require_rigid(TransformTrack(self.probe_to_reference, np.ones(len(self.frames), bool)), "ProbeToReference")
-        limit = (self.width_px - 1, self.height_px - 1)
-        outside = np.flatnonzero(~((self.pixels >= 0) & (self.pixels <= limit)).all(axis=1))
-        if outside.size:
-            first = outside[0]
-            raise UserError(
-                f"The point of frame {self.frames[first]}, ({self.pixels[first, 0]:.0f}, {self.pixels[first, 1]:.0f}) "
-                f"px, is outside the image of {self.width_px}×{self.height_px} px ({outside.size} such points).",
-                "Check that the columns are frame,u_px,v_px and belong to this recording.")
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def chosen(self, which: NDArray[np.bool_] | NDArray[np.int_]) -> PinPoints:
-        """The points with the given indices or flags."""
-        return replace(self, frames=self.frames[which], pixels=self.pixels[which],
-                       probe_to_reference=self.probe_to_reference[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +79,14 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
     if len(points) < FEWEST_POINTS:
         raise UserError(f"{len(points)} points are too few to calibrate; {FEWEST_POINTS} are the least.",
                         "Mark the pin in more images, from more directions (30 to 90 images are usual).")
-    parameters = _start(points, fixed_mm_per_px, np.random.default_rng(seed))
-    spreads = _spreads(_residuals_mm(parameters, points), robust=True)
+    parameters, _ = robust_start(points, fixed_mm_per_px, seed)
+    spreads = _spreads(residuals_mm(parameters, points), robust=True)
     inliers = np.ones(len(points), bool)
     for _ in range(20):
-        parameters = _refine(parameters, points.chosen(inliers), spreads, fixed_mm_per_px, robust=True)
-        residuals = _residuals_mm(parameters, points)
+        parameters = refine(parameters, points.chosen(inliers), spreads, fixed_mm_per_px, robust=True)
+        residuals = residuals_mm(parameters, points)
         spreads = _spreads(residuals[inliers], robust=True)
-        now_in = _weighted(residuals, spreads).max(axis=1) <= OUTLIER_LIMIT
+        now_in = weighted(residuals, spreads).max(axis=1) <= OUTLIER_LIMIT
         if (now_in == inliers).all():
             break
         inliers = now_in
@@ -127,55 +96,73 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
                             "poses are ProbeToReference.")
     used = points.chosen(inliers)
     for _ in range(3):
-        parameters = _refine(parameters, used, spreads, fixed_mm_per_px, robust=False)
-        spreads = _spreads(_residuals_mm(parameters, used), robust=False)
+        parameters = refine(parameters, used, spreads, fixed_mm_per_px, robust=False)
+        spreads = _spreads(residuals_mm(parameters, used), robust=False)
     return PinFit(parameters, _covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
                   fixed_mm_per_px)
 
 
 def predicted_error_mm(fit: PinFit, pixels: Vector) -> Vector:
-    """The expected distance (RMS, mm) between the fitted and the true place in the probe frame of each pixel (K, 2)."""
-    jacobian = _numeric_jacobian(lambda x: _in_probe(x, pixels).ravel(), fit.parameters).reshape(len(pixels), 3, 11)
+    """The expected distance (mm) between the fitted and the true place in the probe frame of each pixel (K, 2).
+
+    The mean length of a normal vector of covariance C, to second order: √τ · (1 − tr(C²) / 4τ²) with τ = tr C.
+    """
+    jacobian = numeric_jacobian(lambda x: _in_probe(x, pixels).ravel(), fit.parameters).reshape(len(pixels), 3, 11)
     covariance = jacobian @ fit.covariance @ np.swapaxes(jacobian, 1, 2)
-    return np.sqrt(np.trace(covariance, axis1=1, axis2=2))
+    total = np.trace(covariance, axis1=1, axis2=2)
+    squares = np.einsum("kij,kji->k", covariance, covariance)
+    result: Vector = np.sqrt(total) * (1 - squares / (4 * total**2))
+    return result
 
 
 def pin_distance_mm(parameters: Vector, points: PinPoints) -> Vector:
     """How far each point lies from the pin in Reference, (N,) mm: the usual point reproducibility error."""
-    offset = _in_reference(parameters, points) - parameters[8:11]
-    return np.linalg.norm(offset, axis=1)
+    distance: Vector = np.linalg.norm(in_reference(parameters, points) - parameters[8:11], axis=1)
+    return distance
 
 
-def _start(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None, rng: np.random.Generator) -> Vector:
-    """The linear solution of the subset whose median point distance is smallest (of all points among them)."""
-    subsets = [np.arange(len(points))]
-    subsets += [rng.choice(len(points), SUBSET_SIZE, replace=False) for _ in range(SUBSETS)]
-    best, best_cost = None, np.inf
-    for subset in subsets:
-        candidate = _linear(points.chosen(subset), fixed_mm_per_px)
-        cost = np.inf if candidate is None else float(np.median(pin_distance_mm(candidate, points)))
-        if cost < best_cost:
-            best, best_cost = candidate, cost
-    if best is None:
+def robust_start(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None,
+                 seed: int = 0) -> tuple[Vector, float]:
+    """Of the linear solutions of all points and of random subsets, the one whose median point distance is smallest,
+    and that distance in mm. Raises UserError where no subset determines a solution."""
+    rng = np.random.default_rng(seed)
+    subsets = np.array([rng.choice(len(points), SUBSET_SIZE, replace=False) for _ in range(SUBSETS)])
+    system, right = _linear_system(points)
+    solutions = [*_solved(system[subsets].reshape(SUBSETS, -1, 12), right[subsets].reshape(SUBSETS, -1)),
+                 *_solved(system.reshape(1, -1, 12), right.reshape(1, -1))]
+    candidates = [c for c in (_parameters(solution, fixed_mm_per_px) for solution in solutions) if c is not None]
+    if not candidates:
         raise UserError("The poses do not determine the calibration: the probe was hardly turned.",
                         "Record the pin again, tilting and turning the probe by ±30° about all three axes.")
-    return best
+    costs = [float(np.median(pin_distance_mm(candidate, points))) for candidate in candidates]
+    best = int(np.argmin(costs))
+    return candidates[best], costs[best]
 
 
-def _linear(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None) -> Vector | None:
-    """R_i (a·u + b·v + t) + t_i − p = 0 in least squares for (a, b, t, p); None where it is singular."""
+def _linear_system(points: PinPoints) -> tuple[Matrix, Matrix]:
+    """R_i (a·u + b·v + t) + t_i − p = 0: three rows a point, (N, 3, 12), for (a, b, t, p), and their right sides."""
     rotations = points.probe_to_reference[:, :3, :3]
     u, v = points.pixels[:, 0, None, None], points.pixels[:, 1, None, None]
     eye = np.broadcast_to(np.eye(3), rotations.shape)
-    system = np.concatenate([rotations * u, rotations * v, rotations, -eye], axis=2).reshape(-1, 12)
+    return np.concatenate([rotations * u, rotations * v, rotations, -eye], axis=2), -points.probe_to_reference[:, :3, 3]
+
+
+def _solved(systems: Matrix, right: Matrix) -> Matrix:
+    """The least-squares solutions (K', 12) of K systems (K, M, 12), those of full rank."""
     # Pixels are hundreds, the rest is ones: scaled alike before the rank is judged.
-    scale = np.linalg.norm(system, axis=0)
-    if not (scale > 0).all():
-        return None
-    solution, _, rank, _ = np.linalg.lstsq(system / scale, -points.probe_to_reference[:, :3, 3].ravel(), rcond=1e-9)
-    if rank < 12:
-        return None
-    a, b, offset, pin = (solution / scale).reshape(4, 3)
+    scale = np.linalg.norm(systems, axis=1)
+    systems, right, scale = (part[(scale > 0).all(axis=1)] for part in (systems, right, scale))
+    left, singular, turned = np.linalg.svd(systems / scale[:, None], full_matrices=False)
+    full_rank = singular[:, -1] > 1e-9 * singular[:, 0]
+    left, singular, turned, right, scale = (part[full_rank] for part in (left, singular, turned, right, scale))
+    along = np.einsum("kmi,km->ki", left, right) / singular
+    result: Matrix = np.einsum("kij,ki->kj", turned, along) / scale
+    return result
+
+
+def _parameters(solution: Vector, fixed_mm_per_px: tuple[float, float] | None) -> Vector | None:
+    """The parameters nearest to a linear solution; None where it has no pixel size."""
+    a, b, offset, pin = solution.reshape(4, 3)
     sizes = np.linalg.norm([a, b], axis=1)
     if not (sizes > 1e-6).all():
         return None
@@ -189,20 +176,25 @@ def _nearest_rotation(a: Vector, b: Vector) -> Vector:
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     left, _, right = np.linalg.svd(np.column_stack([a, b]), full_matrices=False)
     x, y = (left @ right).T
-    return Rotation.from_matrix(np.column_stack([x, y, np.cross(x, y)])).as_rotvec()
+    rotvec: Vector = Rotation.from_matrix(np.column_stack([x, y, np.cross(x, y)])).as_rotvec()
+    return rotvec
 
 
 def _in_probe(parameters: Vector, pixels: Vector) -> Vector:
     matrix = image_to_probe(parameters)
-    return pixels @ matrix[:3, :2].T + matrix[:3, 3]
+    place: Vector = pixels @ matrix[:3, :2].T + matrix[:3, 3]
+    return place
 
 
-def _in_reference(parameters: Vector, points: PinPoints) -> Vector:
+def in_reference(parameters: Vector, points: PinPoints) -> Vector:
+    """(N, 3): where the model places each marked point in Reference, mm."""
     poses = points.probe_to_reference
-    return np.einsum("nij,nj->ni", poses[:, :3, :3], _in_probe(parameters, points.pixels)) + poses[:, :3, 3]
+    turned = np.einsum("nij,nj->ni", poses[:, :3, :3], _in_probe(parameters, points.pixels))
+    place: Vector = turned + poses[:, :3, 3]
+    return place
 
 
-def _residuals_mm(parameters: Vector, points: PinPoints) -> Vector:
+def residuals_mm(parameters: Vector, points: PinPoints) -> Vector:
     """(N, 3): the pin as the model sees it, minus the marked point, along the image's x, y and its normal, mm.
 
     Pixel errors are turned to millimetres by the fitted size of a pixel afterwards: fitting in pixels keeps noisy
@@ -225,21 +217,23 @@ def _spreads(residuals: Vector, robust: bool) -> tuple[float, float]:
     return max(plane * freedom, SMALLEST_SPREAD_MM), max(elevation * freedom, SMALLEST_SPREAD_MM)
 
 
-def _weighted(residuals: Vector, spreads: tuple[float, float]) -> Vector:
+def weighted(residuals: Vector, spreads: tuple[float, float]) -> Vector:
     """(N, 2): in-plane length and elevation of each residual in units of its spread."""
-    return np.column_stack([np.linalg.norm(residuals[:, :2], axis=1) / spreads[0], np.abs(residuals[:, 2]) / spreads[1]])
+    in_plane = np.linalg.norm(residuals[:, :2], axis=1)
+    return np.column_stack([in_plane / spreads[0], np.abs(residuals[:, 2]) / spreads[1]])
 
 
-def _refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
+def refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
             fixed_mm_per_px: tuple[float, float] | None, robust: bool) -> Vector:
-    free = _free(fixed_mm_per_px)
+    """The parameters of least weighted squares (or soft L1, if `robust`) near the given ones."""
+    free = free_parameters(fixed_mm_per_px)
     # In-plane residuals are divided by the pixel size of the start, so that they are pixel errors times a constant.
     start_sizes = np.exp(parameters[6:8])
 
     def residuals(values: Vector) -> Vector:
         full = parameters.copy()
         full[free] = values
-        result = _residuals_mm(full, points)
+        result = residuals_mm(full, points)
         result[:, :2] *= start_sizes / np.exp(full[6:8])
         return (result / [spreads[0], spreads[0], spreads[1]]).ravel()
 
@@ -251,23 +245,46 @@ def _refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
 
 def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
                 fixed_mm_per_px: tuple[float, float] | None) -> Matrix:
-    """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed."""
-    weights = np.array([spreads[0], spreads[0], spreads[1]])
-    jacobian = _numeric_jacobian(lambda x: (_residuals_mm(x, points) / weights).ravel(), parameters)
-    free = _free(fixed_mm_per_px)
+    """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed.
+
+    Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones.
+    """
+    residuals = residuals_mm(parameters, points)
+    kinds = (residuals[:, :2], residuals[:, 2:])
+    plane, elevation = (spread * np.sqrt(alikeness(kind)) for spread, kind in zip(spreads, kinds, strict=True))
+    jacobian = weighted_jacobian(parameters, points, (plane, elevation))
+    free = free_parameters(fixed_mm_per_px)
     covariance = np.zeros((11, 11))
     covariance[np.ix_(free, free)] = np.linalg.pinv(jacobian[:, free].T @ jacobian[:, free], hermitian=True)
     return covariance
 
 
-def _free(fixed_mm_per_px: tuple[float, float] | None) -> NDArray[np.int_]:
+def alikeness(residuals: Vector) -> float:
+    """How many neighbouring residuals (N, K), in the order of the frames, count as one: 1 + 2 Σ ρ_k over the lags
+    before the first autocorrelation ρ_k that is no longer clearly positive (twice its SD 1/√N)."""
+    count = len(residuals)
+    power = float(np.sum(residuals**2))
+    total = 1.0
+    for lag in range(1, count // 4):
+        correlation = float(np.sum(residuals[lag:] * residuals[:-lag])) / power
+        if correlation < 2 / np.sqrt(count):
+            break
+        total += 2 * correlation
+    return total
+
+
+def weighted_jacobian(parameters: Vector, points: PinPoints, spreads: tuple[float, float]) -> Matrix:
+    """(3N, 11): derivatives of the residuals in units of their spreads."""
+    weights = np.array([spreads[0], spreads[0], spreads[1]])
+    return numeric_jacobian(lambda x: (residuals_mm(x, points) / weights).ravel(), parameters)
+
+
+def free_parameters(fixed_mm_per_px: tuple[float, float] | None) -> NDArray[np.int_]:
+    """Indices of the parameters that are fitted."""
     return np.array([i for i in range(11) if fixed_mm_per_px is None or i not in (6, 7)])
 
 
-def _numeric_jacobian(function: object, at: Vector, step: float = 1e-6) -> Matrix:
-    columns = []
-    for index in range(len(at)):
-        offset = np.zeros(len(at))
-        offset[index] = step
-        columns.append((function(at + offset) - function(at - offset)) / (2 * step))  # type: ignore[operator]
-    return np.column_stack(columns)
+def numeric_jacobian(function: Callable[[Vector], Vector], at: Vector, step: float = 1e-6) -> Matrix:
+    """(M, K) central differences of a function of K numbers that returns M."""
+    steps = step * np.eye(len(at))
+    return np.column_stack([(function(at + offset) - function(at - offset)) / (2 * step) for offset in steps])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..files import replacing_file
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.transforms import Matrix, TransformGraph, TransformTrack
 
@@ -159,3 +161,27 @@ def _size(values: Any, name: str) -> tuple[int, int]:
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} gives its image size as {values}.", "Give width and height in pixels.") from error
     return width_px, height_px
+
+
+def calibration_json(image_to_probe: Matrix, image_size_px: tuple[int, int] | None,
+                     more: Mapping[str, Any]) -> dict[str, Any]:
+    """What CAL.json holds (DESIGN.md): the matrix, the image size it is for, and how it was found."""
+    return {**more, "image_to_probe": np.asarray(image_to_probe).tolist(),
+            "image_size_px": None if image_size_px is None else list(image_size_px),
+            "intended_use": "research; not for clinical use"}
+
+
+def write_plus_xml(path: Path, image_to_probe: Matrix, image_frame: str = "Image", probe_frame: str = "Probe",
+                   date: str = "", error_mm: float | None = None) -> None:
+    """Write ImageToProbe as the `CoordinateDefinitions` of a PLUS configuration, whole or not at all."""
+    root = ElementTree.Element("PlusConfiguration", version="2.0")
+    definitions = ElementTree.SubElement(root, "CoordinateDefinitions")
+    rows = "\n".join(" ".join(repr(float(number)) for number in row) for row in image_to_probe)
+    more = {"Date": date} if date else {}
+    if error_mm is not None:
+        more["Error"] = f"{error_mm:.3f}"
+    ElementTree.SubElement(definitions, "Transform",
+                           {"From": image_frame, "To": probe_frame, "Matrix": rows, **more})
+    ElementTree.indent(root)
+    with replacing_file(path) as part:
+        ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from ..calibration.result import read_calibration
-from ..errors import UserError
 from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
+from ..recording.exclusion import Exclusion
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
 from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
-from .options import size_px
+from .exclusion_options import add_exclusion_options, chosen_exclusion
+from .options import add_frame_options, lag_s, size_px
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"held-out share (default {DEFAULT_HOLDOUT:g})")
     parser.add_argument("--blocks", type=int, default=DEFAULT_BLOCKS,
                         help=f"held-out blocks in a recording, evenly spread (default {DEFAULT_BLOCKS})")
-    for frame in ("Reference", "Probe", "Image"):
-        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
-                            help=f"name of the coordinate frame (default {frame})")
+    add_exclusion_options(parser)
+    add_frame_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prepare the training set; returns counts, size, crop, lag and hash."""
     options = PrepareOptions(
-        crop=_crop(arguments.crop), size_px=size_px(arguments.size), lag_s=_lag_s(arguments.lag_s),
+        crop=_crop(arguments.crop), size_px=size_px(arguments.size), lag_s=lag_s(arguments.lag_s),
         split=arguments.split, holdout=arguments.holdout, blocks=arguments.blocks,
+        exclusion=chosen_exclusion(arguments, arguments.probe_frame, arguments.reference_frame) or Exclusion(),
         image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
         reference_frame=arguments.reference_frame)
     calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
     print(f"{result['frames_out']} of {result['frames_in']} frames used: {result['train']} to train on, "
-          f"{result['heldout']} held out ({result['split']}).")
+          f"{result['heldout']} held out ({result['split']}), {result['too_near']} too near a held-out pose.")
     for reason, count in result["excluded"].items():
         if count:
             print(f"  left out: {count}, where {REASONS[reason]}")
@@ -73,18 +73,3 @@ def _crop(text: str) -> Crop | str:
     except ValueError:
         return text
     return Crop(x_px, y_px, width_px, height_px)
-
-
-def _lag_s(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return float(json.loads(Path(text).read_text(encoding="utf-8"))["lag_s"])
-    except OSError as error:
-        raise UserError(f"The lag '{text}' is neither a number nor a file that can be read ({error.strerror}).",
-                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{text} is no LAG.json: it has no number 'lag_s'.",
-                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error
