@@ -39,6 +39,8 @@ class ModelInfo:
     normalisation            mean and SD of the coordinates over the training set
     pose_range               some of the training poses (ImageToReference), see PoseRange
     training_set_sha256      content hash of the training set
+    split_sha256             the same without regard to the frames left out for being near held-out poses
+    exclusion_mm             RMS pixel displacement within which they were left out
     seed, iterations         of the training run
     metrics                  held-out metrics, name → number
     """
@@ -56,6 +58,8 @@ class ModelInfo:
     iterations: int
     software_version: str
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    split_sha256: str = ""
+    exclusion_mm: float = 0.0
     orientation: str = "MF"
     intended_use: str = INTENDED_USE
 
@@ -70,7 +74,8 @@ class ModelInfo:
             "normalisation": dataclasses.asdict(self.normalisation),
             "training_poses": {"coverage_mm": self.pose_range.coverage_mm, "margin_mm": self.pose_range.margin_mm,
                                "image_to_reference": np.round(self.pose_range.poses[:, :3], 6).tolist()},
-            "training_set_sha256": self.training_set_sha256, "seed": self.seed, "iterations": self.iterations,
+            "training_set_sha256": self.training_set_sha256, "split_sha256": self.split_sha256,
+            "exclusion_mm": self.exclusion_mm, "seed": self.seed, "iterations": self.iterations,
             "software_version": self.software_version, "metrics": self.metrics, "intended_use": self.intended_use})
 
     def require_fit(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> None:
@@ -110,7 +115,8 @@ class ModelInfo:
                                  float(known["coverage_mm"]), float(known["margin_mm"])),
             training_set_sha256=str(data["training_set_sha256"]), seed=int(data["seed"]),
             iterations=int(data["iterations"]), software_version=str(data["software_version"]),
-            metrics=dict(data["metrics"]), orientation=str(data["orientation"]),
+            metrics=dict(data["metrics"]), split_sha256=str(data.get("split_sha256", "")),
+            exclusion_mm=float(data.get("exclusion_mm", 0.0)), orientation=str(data["orientation"]),
             intended_use=str(data["intended_use"]))
 
 

@@ -20,6 +20,7 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.image_geometry import Crop
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.dataset import Dataset, open_dataset
+from USGanSimLib.recording.exclusion import Exclusion
 from USGanSimLib.recording.prepare import PrepareOptions, UsableFrames, prepare, prepare_sweeps, usable_frames
 from USGanSimLib.recording.sequence_file import SweepWriter, read_sweep, write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
@@ -189,6 +190,31 @@ def test_whole_sweeps_are_held_out(tmp_path: Path) -> None:
     _, dataset = prepared(tmp_path / "set", *three, split="sweeps")
     assert [bool(dataset.heldout[dataset.sweep_index == k].all()) for k in range(3)] == [False, True, False]
     assert dataset.heldout.sum() == FRAMES
+
+
+def test_frames_near_a_held_out_pose_are_left_out_of_training_alone(tmp_path: Path) -> None:
+    _, whole = prepared(tmp_path / "whole", sweep("a"), holdout=0.25, blocks=1)
+    result, dataset = prepared(tmp_path / "set", sweep("a"), holdout=0.25, blocks=1, exclusion=Exclusion(1.0))
+    assert dataset.heldout_indices.tolist() == whole.heldout_indices.tolist()
+    # The probe moves steadily, so as many frames are within reach before the block as after it.
+    left_out = np.flatnonzero(dataset.excluded)
+    first, last = dataset.heldout_indices[[0, -1]]
+    assert left_out.tolist() == [*range(left_out[0], first), *range(last + 1, left_out[-1] + 1)]
+    assert first - left_out[0] == left_out[-1] - last > 0
+    assert (result["too_near"], result["train"]) == (len(left_out), len(whole.train_indices) - len(left_out))
+    assert result["exclusion"] == {"rms_mm": 1.0, "jitter": None}
+
+
+def test_a_held_pose_is_never_split_and_sweeps_that_count_alike_are_told_apart(tmp_path: Path) -> None:
+    """Twice four poses of five frames in one recording; its middle tenth would cut a pose."""
+    fields = {"Sweep": ("one",) * 20 + ("two",) * 20, "Hold": tuple(str(k // 5 % 4) for k in range(40))}
+    held = dataclasses.replace(sweep("a"), frame_fields=fields)
+    result, dataset = prepared(tmp_path / "set", held, sweep("b", frames=10, start_s=9.0), holdout=0.1, blocks=1)
+    assert dataset.hold.tolist() == [k // 5 for k in range(40)] + [-1] * 10
+    of_poses = dataset.heldout[:40].reshape(8, 5)
+    assert (of_poses.all(axis=1) | ~of_poses.any(axis=1)).all()
+    assert of_poses.any()
+    assert result["held_poses"] == 8
 
 
 def test_the_same_input_gives_the_same_hash_anywhere_and_another_lag_another(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def finish_model(dataset: Dataset, batches: Batches, state: TrainingState, setti
     info = ModelInfo(
         recipe=settings.recipe.name, network=dict(state.average.settings.as_dict()), geometry=geometry,
         source_size_px=dataset.source_size_px, crop=dataset.crop, reference_frame=dataset.reference_frame,
-        normalisation=dataset.normalisation, training_set_sha256=dataset.sha256, seed=settings.seed,
+        normalisation=dataset.normalisation, training_set_sha256=dataset.sha256,
+        split_sha256=dataset.split_sha256, exclusion_mm=dataset.exclusion.rms_mm, seed=settings.seed,
         pose_range=PoseRange.of_training_poses(dataset.poses[dataset.train_indices], geometry.width_px,
                                                geometry.height_px),
         iterations=state.step, software_version=__version__, metrics=heldout_metrics(dataset, batches, state.average))

@@ -6,6 +6,8 @@
     sweep_index.npy   (N,) int32, which of `sources` a frame comes from
     source_frame.npy  (N,) int32, the frame's index in that recording
     heldout.npy       (N,) bool, frames that training must never see
+    excluded.npy      (N,) bool, frames left out of training for being near a held-out pose; only where there are any
+    hold.npy          (N,) int32, frames with one number show one held pose, −1 none; only where poses were held
     dataset.json      everything else, see Dataset
 """
 
@@ -27,12 +29,16 @@ from ..files import replacing_folder, write_json
 from ..geometry.conditioning import CoordinateNormalisation
 from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.transforms import Matrix
+from .exclusion import Exclusion
 from .sweep import Frames
 
 MARKER = "dataset.json"
 FORMAT_VERSION = 1
 _COLUMNS = {"poses": np.float64, "timestamps_s": np.float64, "sweep_index": np.int32,
-            "source_frame": np.int32, "heldout": np.bool_}
+            "source_frame": np.int32, "heldout": np.bool_, "excluded": np.bool_, "hold": np.int32}
+# Columns that need no file where every frame has this value.
+_USUAL = {"excluded": False, "hold": -1}
+_FRAMES_AT_ONCE = 64
 _Columns = dict[str, NDArray[Any]]
 
 
@@ -57,7 +63,9 @@ class Dataset:
     crop             the part of the recordings' images that was kept
     lag_s            the lag that was applied: an image stamped t has the pose stamped t + lag_s
     normalisation    mean and SD of the coordinates over every pixel of the training frames
-    sha256           content hash of pixels, poses, split and geometry
+    exclusion        how `excluded` came about
+    sha256           content hash of pixels, poses, split, exclusion and geometry
+    split_sha256     the same without the exclusion: sets that hold out the same frames share it
     """
 
     folder: Path
@@ -67,6 +75,8 @@ class Dataset:
     sweep_index: NDArray[np.int32]
     source_frame: NDArray[np.int32]
     heldout: NDArray[np.bool_]
+    excluded: NDArray[np.bool_]
+    hold: NDArray[np.int32]
     geometry: ImageGeometry
     source_size_px: tuple[int, int]
     crop: Crop
@@ -74,7 +84,9 @@ class Dataset:
     reference_frame: str
     split: str
     normalisation: CoordinateNormalisation
+    exclusion: Exclusion
     sha256: str
+    split_sha256: str
     sources: tuple[Source, ...]
 
     def __len__(self) -> int:
@@ -83,7 +95,7 @@ class Dataset:
     @property
     def train_indices(self) -> NDArray[np.int_]:
         """Indices of the frames to train on, ascending."""
-        return np.flatnonzero(~self.heldout)
+        return np.flatnonzero(~self.heldout & ~self.excluded)
 
     @property
     def heldout_indices(self) -> NDArray[np.int_]:
@@ -114,37 +126,41 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
                   sweep_index: NDArray[np.int_] | None = None, source_frame: NDArray[np.int_] | None = None,
                   source_size_px: tuple[int, int] | None = None, crop: Crop | None = None, lag_s: float = 0.0,
                   reference_frame: str = "Reference", split: str = "blocks",
+                  exclusion: Exclusion | None = None, hold: NDArray[np.int_] | None = None,
                   sources: Sequence[Source] = ()) -> Dataset:
     """Write a training set, whole or not at all, and open it.
 
     `images` are N arrays (H, W) uint8, taken one at a time; `poses` (N, 4, 4) are their ImageToReference and
-    `geometry` is theirs. Defaults: nothing held out, time stamps and source frames by counting, one sweep, no
-    crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other files.
+    `geometry` is theirs. Defaults: nothing held out or excluded, time stamps and source frames by counting, one
+    sweep, no crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other files.
     """
-    count = len(poses)
+    count, exclusion = len(poses), exclusion or Exclusion()
     columns: _Columns = {"poses": poses, "timestamps_s": _or_counting(timestamps_s, count),
                "sweep_index": np.zeros(count) if sweep_index is None else sweep_index,
                "source_frame": _or_counting(source_frame, count),
-               "heldout": np.zeros(count, bool) if heldout is None else heldout}
+               "heldout": np.zeros(count, bool) if heldout is None else heldout,
+               "hold": np.full(count, -1) if hold is None else hold}
+    columns["excluded"] = exclusion.of(poses, np.asarray(columns["heldout"], bool), geometry)
     columns = {name: np.asarray(columns[name], dtype) for name, dtype in _COLUMNS.items()}
     if any(len(column) != count for column in columns.values()):
         raise ValueError(f"{count} poses do not go with { {name: len(c) for name, c in columns.items()} }")
-    trained = columns["poses"][~columns["heldout"]]
-    if not len(trained):
-        raise UserError(f"No training frame is left: all of {count} frames are held out.", "Hold out fewer.")
+    trained = _trained(columns["poses"], columns["heldout"], columns["excluded"])
     size_px = (geometry.width_px, geometry.height_px)
     with replacing_folder(folder, MARKER) as part:
         digest = hashlib.sha256(_settled(columns["poses"], columns["heldout"], geometry))
         _write_images(part / "images.npy", images, (count, *reversed(size_px)), digest)
         for name, column in columns.items():
-            np.save(part / f"{name}.npy", column)
+            if name not in _USUAL or (column != _USUAL[name]).any():
+                np.save(part / f"{name}.npy", column)
         write_json(part / MARKER, {
             "format": FORMAT_VERSION, "frames": count, "width_px": size_px[0], "height_px": size_px[1],
             "image_to_probe": geometry.image_to_probe.tolist(), "source_size_px": source_size_px or size_px,
             "crop_px": dataclasses.astuple(crop or Crop(0, 0, *size_px)), "lag_s": float(lag_s),
             "reference_frame": reference_frame, "split": split,
             "normalisation": dataclasses.asdict(CoordinateNormalisation.of_poses(trained, *size_px)),
-            "sha256": digest.hexdigest(), "sources": [dataclasses.asdict(source) for source in sources]})
+            "exclusion": exclusion.as_dict(), "split_sha256": digest.hexdigest(),
+            "sha256": _with_exclusion(digest.hexdigest(), columns["excluded"]),
+            "sources": [dataclasses.asdict(source) for source in sources]})
     return open_dataset(folder)
 
 
@@ -157,7 +173,7 @@ def open_dataset(folder: Path) -> Dataset:
                             "Prepare the training set again.")
         shape = (int(data["frames"]), int(data["height_px"]), int(data["width_px"]))
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        columns = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _COLUMNS}
+        columns = {name: _column(folder, name, shape[0]) for name in _COLUMNS}
         _require_shapes(folder, images, columns, shape)
         return Dataset(
             folder=folder, images=images, **columns, geometry=_geometry(data),
@@ -166,12 +182,61 @@ def open_dataset(folder: Path) -> Dataset:
             reference_frame=str(data["reference_frame"]), split=str(data["split"]),
             normalisation=CoordinateNormalisation(
                 **{name: tuple(values) for name, values in data["normalisation"].items()}),
-            sha256=str(data["sha256"]), sources=tuple(Source(**source) for source in data["sources"]))
+            exclusion=Exclusion.from_dict(data.get("exclusion", Exclusion().as_dict())), sha256=str(data["sha256"]),
+            split_sha256=str(data.get("split_sha256", data["sha256"])),
+            sources=tuple(Source(**source) for source in data["sources"]))
     except FileNotFoundError as error:
         raise UserError(f"{folder} is not a training set: there is no {Path(error.filename).name} in it.",
                         "Give the folder that 'usgansim prepare' wrote.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, str(error)) from error
+
+
+def resplit(dataset: Dataset, heldout: NDArray[np.bool_] | None = None, exclusion: Exclusion | None = None,
+            split: str | None = None) -> Dataset:
+    """The same frames, split anew: nothing is copied or written. What is not given stays.
+
+    Raises UserError where no training frame is left.
+    """
+    heldout = dataset.heldout if heldout is None else heldout
+    exclusion = exclusion or dataset.exclusion
+    excluded = exclusion.of(dataset.poses, heldout, dataset.geometry)
+    trained = _trained(dataset.poses, heldout, excluded)
+    base = dataset.split_sha256
+    if not np.array_equal(heldout, dataset.heldout):
+        digest = hashlib.sha256(_settled(dataset.poses, heldout, dataset.geometry))
+        for start in range(0, len(dataset), _FRAMES_AT_ONCE):
+            stop = min(start + _FRAMES_AT_ONCE, len(dataset))
+            digest.update(dataset.read_images(np.arange(start, stop)).data)
+        base = digest.hexdigest()
+    size_px = (dataset.geometry.width_px, dataset.geometry.height_px)
+    return dataclasses.replace(
+        dataset, heldout=heldout, excluded=excluded, exclusion=exclusion, split=split or dataset.split,
+        normalisation=CoordinateNormalisation.of_poses(trained, *size_px), split_sha256=base,
+        sha256=_with_exclusion(base, excluded))
+
+
+def _trained(poses: Matrix, heldout: NDArray[np.bool_], excluded: NDArray[np.bool_]) -> Matrix:
+    trained: Matrix = poses[~heldout & ~excluded]
+    if not len(trained):
+        near = f", and {excluded.sum()} are too near one of them" if excluded.any() else ""
+        raise UserError(f"No training frame is left: {'all' if not near else heldout.sum()} of {len(poses)} frames are "
+                        f"held out{near}.", "Hold out fewer, or exclude less." if near else "Hold out fewer.")
+    return trained
+
+
+def _with_exclusion(split_sha256: str, excluded: NDArray[np.bool_]) -> str:
+    if not excluded.any():
+        return split_sha256
+    return hashlib.sha256(split_sha256.encode() + excluded.tobytes()).hexdigest()
+
+
+def _column(folder: Path, name: str, count: int) -> NDArray[Any]:
+    path = folder / f"{name}.npy"
+    if name in _USUAL and not path.exists():
+        return np.full(count, _USUAL[name], _COLUMNS[name])
+    column: NDArray[Any] = np.load(path, allow_pickle=False)
+    return column
 
 
 def _write_images(path: Path, images: Iterable[Frames], shape: tuple[int, ...],

@@ -20,6 +20,7 @@ from ..geometry.transforms import Matrix, interpolate
 from ..progress import Progress, Silent
 from .cropping import grown_to_aspect, image_area, pixel_extremes
 from .dataset import Dataset, Source, write_dataset
+from .exclusion import Exclusion
 from .paging import release_pages
 from .resampling import Resizer
 from .sequence_file import load_sweep, read_header
@@ -31,6 +32,8 @@ LEAST_SIZE_PX = 8
 CROPS = ("auto", "tight", "full")
 # Between samples further apart than this the probe may have been anywhere.
 LARGEST_GAP_S = 0.5
+# Frames that one held pose was recorded in say so by these fields: a recording may number its poses a sweep.
+HOLD_FIELDS = ("Sweep", "Hold")
 # Recordings that carry an ImageToProbe of their own must agree on it to this much at the image's corners.
 GEOMETRY_TOLERANCE_MM = 0.5
 # Why a frame is left out, in the order in which it is asked, and in words.
@@ -49,6 +52,7 @@ class PrepareOptions:
     size_px   width and height of the training images
     lag_s     an image stamped t shows the pose stamped t + lag_s
     split, holdout, blocks    see splits.held_out
+    exclusion                 which training frames are left out for being near a held-out pose
     """
 
     crop: Crop | str = "auto"
@@ -57,6 +61,7 @@ class PrepareOptions:
     split: str = DEFAULT_SPLIT
     holdout: float = DEFAULT_HOLDOUT
     blocks: int = DEFAULT_BLOCKS
+    exclusion: Exclusion = field(default_factory=Exclusion)
     image_frame: str = "Image"
     probe_frame: str = "Probe"
     reference_frame: str = "Reference"
@@ -105,7 +110,9 @@ def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibr
     source = calibration.geometry(sweeps[0].width_px, sweeps[0].height_px, sweeps[0].name)
     usable = [usable_frames(sweep, options) for sweep in sweeps]
     _require_some(sweeps, usable)
-    heldout = held_out(options.split, [len(kept.frames) for kept in usable], options.holdout, options.blocks)
+    hold, first = held_poses(sweeps, usable)
+    # A held pose stays whole: all its frames are on the side of its first.
+    heldout = held_out(options.split, [len(kept.frames) for kept in usable], options.holdout, options.blocks)[first]
     progress.emit("crop", crop=str(options.crop))
     crop, found = choose_crop(sweeps, options, source)
     geometry = source.resized(crop, *options.size_px)
@@ -118,7 +125,8 @@ def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibr
         timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
         source_frame=np.concatenate([kept.frames for kept in usable]),
         source_size_px=(source.width_px, source.height_px), crop=crop, lag_s=options.lag_s,
-        reference_frame=options.reference_frame, split=options.split, sources=sources)
+        reference_frame=options.reference_frame, split=options.split, exclusion=options.exclusion, hold=hold,
+        sources=sources)
     return _summary(dataset, out, found)
 
 
@@ -141,6 +149,22 @@ def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
         excluded[reason] = int((left & ~passed[reason]).sum())
         left &= passed[reason]
     return UsableFrames(np.flatnonzero(left), near.matrices[left], excluded)
+
+
+def held_poses(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
+               ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """For every usable frame: the number of the held pose that it shows (−1: none), and the place of the first frame
+    of that pose among the usable ones (its own place: none)."""
+    first: dict[tuple[int, str | None, str], int] = {}
+    firsts: list[int] = []
+    for number, (sweep, kept) in enumerate(zip(sweeps, usable, strict=True)):
+        parts, holds = (sweep.frame_fields.get(name, (None,) * len(sweep)) for name in HOLD_FIELDS)
+        for frame in kept.frames:
+            hold = holds[frame]
+            place = len(firsts)
+            firsts.append(place if hold is None else first.setdefault((number, parts[frame], hold), place))
+    numbers = {place: number for number, place in enumerate(first.values())}
+    return np.array([numbers.get(place, -1) for place in firsts], int), np.array(firsts, int)
 
 
 def choose_crop(sweeps: Sequence[TrackedSweep], options: PrepareOptions,
@@ -175,6 +199,8 @@ def _summary(dataset: Dataset, out: Path, found: Crop | None) -> dict[str, Any]:
     return {
         "frames_in": frames_in, "frames_out": len(dataset), "excluded": excluded,
         "train": len(dataset.train_indices), "heldout": len(dataset.heldout_indices), "split": dataset.split,
+        "too_near": int(dataset.excluded.sum()), "exclusion": dataset.exclusion.as_dict(),
+        "held_poses": len(np.unique(dataset.hold[dataset.hold >= 0])),
         "size": [dataset.geometry.width_px, dataset.geometry.height_px], "source_size": list(dataset.source_size_px),
         "crop": list(dataclasses.astuple(dataset.crop)), "found": list(dataclasses.astuple(found)) if found else None,
         "mm_per_px": list(dataset.geometry.mm_per_px), "lag_s": dataset.lag_s,
