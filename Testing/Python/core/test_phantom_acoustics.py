@@ -55,7 +55,7 @@ def correlation(first, second):
 
 @pytest.fixture(scope="module")
 def fetus():
-    return fetal_body(0, 1.2)
+    return fetal_body(0, 1.4)
 
 
 @pytest.mark.parametrize("probe", [linear(), curvilinear()], ids=lambda probe: probe.name)
@@ -134,6 +134,24 @@ def test_an_interface_reflects_by_impedance_and_incidence(slope):
     cosine = 1 / np.hypot(1, slope)
     expected = SPECULAR_GAIN * (second - first) / (second + first) * (0.12 + 0.88 * cosine**4)
     assert reflected[40:-40].max(axis=1).mean() == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("probe", [linear(), curvilinear()], ids=lambda probe: probe.name)
+def test_a_sample_of_a_beam_is_found_at_its_own_place(probe):
+    points = probe.beam_points()
+    line, sample = probe.beam_place(points[..., 0], points[..., 1])
+    np.testing.assert_allclose(line, np.broadcast_to(np.arange(probe.lines)[:, None], line.shape), atol=1e-3)
+    np.testing.assert_allclose(sample, np.broadcast_to(np.arange(probe.samples), line.shape), atol=1e-3)
+
+
+@pytest.mark.parametrize("probe", [linear(), curvilinear()], ids=lambda probe: probe.name)
+def test_the_floor_of_the_tank_appears_at_its_depth(probe):
+    scanner = scanner_of(pin_body((40, 75, 0)), probe, Display(level_db=30, tgc_db_cm_mhz=0.0), 240, 180)
+    for floor_mm in (25.0, 60.0):
+        image = scanner.image(moved(y=115 - floor_mm), STILL, np.random.default_rng(0)).astype(float)
+        u, v, _, _ = np.linalg.inv(scanner.geometry.image_to_probe) @ [0, floor_mm, 0, 1]
+        column = image[:, round(u)] * (image[:, round(u)] > 100)
+        assert (column * np.arange(180)).sum() / column.sum() == pytest.approx(v, abs=1)
 
 
 @pytest.mark.parametrize("probe", [linear(), curvilinear()], ids=lambda probe: probe.name)

@@ -130,8 +130,9 @@ def test_held_poses_are_scanned_again_and_again(scanner, tmp_path):
     poses = TransformGraph(back.transforms).track("Probe", "Reference").matrices
     np.testing.assert_allclose(poses[:4], poses[:1].repeat(4, axis=0), atol=1e-5)
     assert np.abs(poses[4] - poses[0]).max() > 0.01
-    within = np.abs(back.frames[0].astype(float) - back.frames[1]).mean()
-    assert within > 2
+    assert (back.frames[0] != back.frames[1]).mean() > 0.2
+    # Gain and contact are drawn anew, not the speckle alone.
+    assert back.frames[:4].mean(axis=(1, 2)).std() > 1
 
 
 def test_repeats_of_a_pose_are_independent_draws(scanner):
@@ -139,6 +140,7 @@ def test_repeats_of_a_pose_are_independent_draws(scanner):
     some = repeats(scanner, PLAIN, pose, 4, seed=0)
     np.testing.assert_array_equal(some, repeats(scanner, PLAIN, pose, 4, seed=0))
     assert len({image.tobytes() for image in some}) == 4
+    assert some.mean(axis=(1, 2)).std() > 1
 
 
 def test_persistence_keeps_a_share_of_the_frame_before(scanner):

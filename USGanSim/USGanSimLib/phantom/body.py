@@ -25,7 +25,7 @@ from .tissues import LABELS
 VOXEL_MM = 0.7
 _WARP_MM = 1.2
 _WARP_GRID_MM = 14.0
-_SLAB = 8  # slices painted together: few enough to stay in the processor's cache
+_SLAB_VOXELS = 500_000  # painted together: few enough to stay near the processor's cache
 _HEART_REACH_MM = 13.0
 
 
@@ -71,8 +71,9 @@ def fetal_body(seed: int = 0, voxel_mm: float = VOXEL_MM) -> Body:
     labels = np.full([len(values) for values in axes[::-1]], LABELS["maternal tissue"], np.uint8)
     mother = [_placed(part, axes, Variation()) for part in anatomy.mother()]
     fetus = [_placed(part, axes, variation) for part in anatomy.fetus()]
-    for first in range(0, len(labels), _SLAB):
-        slab = slice(first, min(first + _SLAB, len(labels)))
+    slices = max(1, _SLAB_VOXELS // labels[0].size)
+    for first in range(0, len(labels), slices):
+        slab = slice(first, min(first + slices, len(labels)))
         points = warp.warped_grid(axes, slab)
         _paint(labels[slab], points, mother, first, None)
         _paint(labels[slab], points, fetus, first, variation)
