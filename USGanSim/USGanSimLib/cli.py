@@ -21,10 +21,15 @@ COMMANDS = {
     "info": "print what is in a recording or a model",
     "phantom": "render a tracked recording of the virtual phantom, with its true landmarks",
     "calibrate": "calibrate a probe with a pinhead, or the lag between images and poses",
+    "recover": "make recordings readable whose program was killed",
+    "compress": "make a recording one compressed file",
+    "import": "make a recording of an HDF5 scan (TUS-REC)",
     "prepare": "make a training set of recordings",
     "train": "train a model on a training set",
     "simulate": "simulate the images of a recording's poses",
+    "train-observer": "train the landmark observer of 'evaluate' on virtual subjects",
     "evaluate": "compare models with baselines on held-out frames",
+    "study": "make and score blind studies of real and simulated images",
     "replay": "play a recording over OpenIGTLink as PlusServer would",
     "serve": "send simulated images for the tracker poses of an OpenIGTLink server",
     "bench": "measure latency and rate of the live path",
@@ -68,7 +73,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
         # Only the chosen command is imported, so that --help and bad words answer at once.
         if name == chosen:
-            module = importlib.import_module(f".commands.{name}", __package__)
+            module = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
             module.add_arguments(sub)
             sub.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
             sub.set_defaults(command_module=module)

@@ -1,0 +1,137 @@
+"""Sessions: what was recorded, what is kept, and what a crash leaves."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from USGanSimLib.errors import UserError
+from USGanSimLib.recording.live_file import LiveFile
+from USGanSimLib.recording.sequence_file import read_sweep
+from USGanSimLib.recording.session import create_session, open_session, recover_folder
+
+
+def record(session, name: str, frames: int, finish: bool = True):
+    session = session.begin(name)
+    live = LiveFile(session.path(name), 8, 6)
+    for number in range(frames):
+        live.append(np.full((6, 8), number, np.uint8), number / 30, {"ProbeToReference": (np.eye(4), True)})
+    if not finish:
+        live.close()
+        return session
+    live.finish()
+    return session.finish(name, frames)
+
+
+@pytest.fixture
+def session(tmp_path):
+    return create_session(tmp_path / "today")
+
+
+@pytest.fixture
+def a_calibration(tmp_path):
+    path = tmp_path / "CAL.json"
+    path.write_text(json.dumps({"image_to_probe": np.diag([0.2, 0.2, 0.2, 1]).tolist(), "image_size_px": [8, 6]}))
+    return path
+
+
+def test_a_session_remembers_its_sweeps_decisions_and_calibration(session, a_calibration):
+    for name in ("heart", "spine", "head"):
+        session = record(session, name, 4)
+    session = session.discard("spine").with_calibration(a_calibration)
+    again = open_session(session.folder)
+    assert again == session
+    assert [path.name for path in again.kept_files] == ["heart.igs.mhd", "head.igs.mhd"]
+    assert [sweep.frames for sweep in again.sweeps] == [4, 4, 4]
+    assert again.calibration_path.read_bytes() == a_calibration.read_bytes()
+    assert len(again.keep("spine").kept_files) == 3
+    assert all(len(read_sweep(path)) == 4 for path in again.keep("spine").kept_files)
+
+
+def test_discarding_deletes_nothing(session):
+    session = record(session, "heart", 4).discard("heart")
+    assert session.kept_files == []
+    assert len(read_sweep(session.path("heart"))) == 4
+
+
+def test_a_crash_in_mid_sweep_is_recovered_into_the_session(session):
+    session = record(record(session, "heart", 4), "spine", 7, finish=False)
+    assert [path.name for path in session.kept_files] == ["heart.igs.mhd"]
+    with pytest.raises(UserError, match="'spine' is not finished"):
+        session.keep("spine")
+    found = recover_folder(session.folder)
+    assert [(one.path.name, one.frames) for one in found] == [("spine.igs.mhd", 7)]
+    again = open_session(session.folder)
+    assert [(sweep.name, sweep.state, sweep.frames, sweep.recovered) for sweep in again.sweeps] == [
+        ("heart", "kept", 4, False), ("spine", "kept", 7, True)]
+    assert [len(read_sweep(path)) for path in again.kept_files] == [4, 7]
+
+
+def test_a_recording_that_the_session_never_heard_of_is_entered(session, tmp_path):
+    record(create_session(tmp_path / "other"), "spine", 3, finish=False)
+    for part in ("spine.igs.raw", "spine.igs.recording"):
+        (tmp_path / "other" / part).rename(session.folder / part)
+    recover_folder(session.folder)
+    assert [path.name for path in open_session(session.folder).kept_files] == ["spine.igs.mhd"]
+
+
+def test_one_hopeless_recording_does_not_keep_the_others_from_being_recovered(session):
+    session = record(session, "a", 0, finish=False)
+    session = record(session, "b", 5, finish=False)
+    with pytest.raises(UserError, match="1 of 2 recordings were recovered. a.igs.recording holds no whole frame"):
+        recover_folder(session.folder)
+    assert [path.name for path in open_session(session.folder).kept_files] == ["b.igs.mhd"]
+
+
+def test_a_plain_folder_is_recovered_too(tmp_path):
+    live = LiveFile(tmp_path / "x.igs.mhd", 8, 6)
+    live.append(np.zeros((6, 8), np.uint8), 0.0, {})
+    live.append(np.zeros((6, 8), np.uint8), 1.0, {})
+    live.close()
+    assert recover_folder(tmp_path)[0].frames == 2
+    with pytest.raises(UserError, match="has no unfinished recording"):
+        recover_folder(tmp_path)
+    with pytest.raises(UserError, match="There is no folder"):
+        recover_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a\nb", "Heart"])
+def test_names_that_are_taken_or_no_names_are_refused(session, name):
+    session = record(session, "heart", 2)
+    with pytest.raises(UserError):
+        session.begin(name)
+    assert open_session(session.folder) == session
+
+
+def test_a_sweep_without_a_frame_is_dropped_but_never_one_with_files(session):
+    session = session.begin("empty")
+    assert session.drop("empty").sweeps == ()
+    session = record(session, "heart", 2)
+    with pytest.raises(UserError, match="exists already"):
+        session.drop("heart")
+    with pytest.raises(UserError, match="no sweep 'lung'; it has empty, heart"):
+        session.discard("lung")
+
+
+def test_what_is_no_session_is_told(tmp_path, session):
+    with pytest.raises(UserError, match=r"it has no session.json"):
+        open_session(tmp_path)
+    with pytest.raises(UserError, match="is not empty"):
+        create_session(session.folder)
+    for text in ("{", "[]", '{"sweeps": [{"name": "x"}], "calibration": null}'):
+        (session.folder / "session.json").write_text(text)
+        with pytest.raises(UserError, match="is damaged"):
+            open_session(session.folder)
+    (session.folder / "session.json").write_text(
+        '{"sweeps": [{"name": "x", "state": "lost", "begun": ""}], "calibration": null}')
+    with pytest.raises(UserError, match="'x' in an unknown state"):
+        open_session(session.folder)
+
+
+def test_a_calibration_that_is_none_changes_nothing(session, tmp_path):
+    (tmp_path / "CAL.json").write_text("{}")
+    with pytest.raises(UserError, match="no 'image_to_probe'"):
+        session.with_calibration(tmp_path / "CAL.json")
+    assert sorted(path.name for path in session.folder.iterdir()) == ["session.json"]

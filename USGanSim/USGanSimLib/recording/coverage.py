@@ -1,0 +1,157 @@
+"""Where a recording has looked: swept volume, directions, and which landmarks were seen too little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.transforms import Matrix, TransformGraph, TransformTrack
+
+VOXEL_MM = 5.0
+# A landmark was seen by an image that passes this close to it.
+SEEN_WITHIN_MM = 3.0
+ENOUGH_FRAMES, ENOUGH_ANGLE_DEG = 20, 15.0
+# A longer recording is thinned evenly: neighbours show almost the same.
+_MOST_POSES = 1000
+_MOST_PAIRS = 200
+_POSES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What the images of `poses` (N, 4, 4), ImageToReference of width × height pixels, have passed through.
+
+    counts     (X, Y, Z) how many of the poses reach each voxel; voxel (0, 0, 0) begins at `lower_mm` in Reference
+    voxel_mm   its edge
+    """
+
+    poses: Matrix
+    width_px: int
+    height_px: int
+    counts: NDArray[np.int32]
+    lower_mm: NDArray[np.float64]
+    voxel_mm: float
+
+    @property
+    def swept_ml(self) -> float:
+        """The volume of the voxels that were reached, millilitres."""
+        return float((self.counts > 0).sum()) * self.voxel_mm**3 / 1000
+
+    @property
+    def beams(self) -> NDArray[np.float64]:
+        """(N, 3) unit vectors in Reference into the depth of each image."""
+        depth: NDArray[np.float64] = self.poses[:, :3, 1] / np.linalg.norm(self.poses[:, :3, 1], axis=1, keepdims=True)
+        return depth
+
+
+@dataclass(frozen=True)
+class LandmarkView:
+    """How a landmark was seen: images that pass through it, and the largest angle between any two of them. `advice`
+    is empty where that is enough."""
+
+    name: str
+    frames: int
+    angle_deg: float
+    advice: str
+
+
+def image_poses(transforms: Mapping[str, TransformTrack], image_to_probe: Matrix | None, image_frame: str = "Image",
+                probe_frame: str = "Probe", reference_frame: str = "Reference") -> Matrix:
+    """(M, 4, 4) the valid ImageToReference of recorded transforms, with a calibration in place of the recorded one.
+
+    Raises UserError where the frames are not connected.
+    """
+    tracks = dict(transforms)
+    if image_to_probe is not None:
+        tracks[f"{image_frame}To{probe_frame}"] = TransformTrack.constant(image_to_probe)
+    track = TransformGraph(tracks).track(image_frame, reference_frame)
+    valid: Matrix = track.matrices[track.valid]
+    return valid
+
+
+def coverage(poses: Matrix, width_px: int, height_px: int, voxel_mm: float = VOXEL_MM) -> Coverage:
+    """Count the voxels that images pass through. At most 1000 of the poses, evenly chosen, are used."""
+    chosen = _thinned(poses, _MOST_POSES)
+    points = _image_points(chosen, width_px, height_px, voxel_mm / 2)
+    if len(chosen) == 0:
+        return Coverage(chosen, width_px, height_px, np.zeros((0, 0, 0), np.int32), np.zeros(3), voxel_mm)
+    corners = chosen[:, :3] @ _corners(width_px, height_px)
+    lower_mm = np.floor(corners.min(axis=(0, 2)) / voxel_mm) * voxel_mm
+    shape = tuple(np.floor((corners.max(axis=(0, 2)) - lower_mm) / voxel_mm).astype(int) + 1)
+    counts = np.zeros(shape, np.int32)
+    for begin in range(0, len(chosen), _POSES_AT_ONCE):
+        some = chosen[begin:begin + _POSES_AT_ONCE]
+        voxels = np.floor(((some[:, :3] @ points).transpose(0, 2, 1) - lower_mm) / voxel_mm).astype(int)
+        # Rounding may put a corner point just outside.
+        flat = np.ravel_multi_index(tuple(np.moveaxis(voxels, -1, 0)), shape, mode="clip")
+        once = np.sort(flat, axis=1)
+        fresh = np.diff(once, axis=1, prepend=-1) > 0
+        counts += np.bincount(once[fresh], minlength=counts.size).reshape(shape).astype(np.int32)
+    return Coverage(chosen, width_px, height_px, counts, lower_mm, voxel_mm)
+
+
+def landmark_views(poses: Matrix, width_px: int, height_px: int,
+                   landmarks_mm: Mapping[str, NDArray[np.float64]]) -> list[LandmarkView]:
+    """How each landmark (name → (3,) mm in Reference) was seen by images at `poses` (N, 4, 4)."""
+    return [_landmark_view(name, np.asarray(place, float), poses, width_px, height_px)
+            for name, place in landmarks_mm.items()]
+
+
+def _landmark_view(name: str, place_mm: NDArray[np.float64], poses: Matrix, width_px: int, height_px: int
+                   ) -> LandmarkView:
+    seen = poses[_sees(poses, place_mm, width_px, height_px)]
+    angle_deg = _largest_angle_deg(seen)
+    advice = ""
+    if len(seen) < ENOUGH_FRAMES:
+        advice = f"seen in {len(seen)} frames; pass over it again ({ENOUGH_FRAMES} at least)"
+    elif angle_deg < ENOUGH_ANGLE_DEG:
+        advice = f"seen within {angle_deg:.0f}°; tilt the probe over it ({ENOUGH_ANGLE_DEG:.0f}° at least)"
+    return LandmarkView(name, len(seen), angle_deg, advice)
+
+
+def _sees(poses: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int) -> NDArray[np.bool_]:
+    """(N,) whether the point lies close to the image plane, and in the image."""
+    offset = place_mm - poses[:, :3, 3]
+    axes = poses[:, :3, :2]
+    # The pixel nearest to the point, by least squares: image axes need not be at a right angle.
+    pixels = (np.linalg.pinv(axes) @ offset[:, :, None])[:, :, 0]
+    distance_mm = np.linalg.norm(offset - (axes @ pixels[:, :, None])[:, :, 0], axis=1)
+    to_edge_px = np.minimum(pixels, np.array([width_px - 1, height_px - 1]) - pixels).min(axis=1)
+    near: NDArray[np.bool_] = (to_edge_px >= 0) & (distance_mm <= SEEN_WITHIN_MM)
+    return near
+
+
+def _largest_angle_deg(poses: Matrix) -> float:
+    some = _thinned(poses, _MOST_PAIRS)
+    if len(some) < 2:
+        return 0.0
+    x = some[:, :3, 0] / np.linalg.norm(some[:, :3, 0], axis=1, keepdims=True)
+    z = np.cross(x, some[:, :3, 1])
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    frames = np.stack([x, np.cross(z, x), z], axis=1)
+    # trace(RᵢᵀRⱼ) = 1 + 2 cos of the angle between two rotations.
+    cosine = (np.einsum("iab,jab->ij", frames, frames) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine.min(), -1, 1))))
+
+
+def _thinned(poses: Matrix, most: int) -> Matrix:
+    chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))
+    thinned: Matrix = poses[chosen]
+    return thinned
+
+
+def _corners(width_px: int, height_px: int) -> NDArray[np.float64]:
+    return np.array([[u, v, 0, 1] for u in (0, width_px - 1) for v in (0, height_px - 1)], float).T
+
+
+def _image_points(poses: Matrix, width_px: int, height_px: int, step_mm: float) -> NDArray[np.float64]:
+    """(4, K) pixels on a grid of at most `step_mm`, corners included."""
+    scale = np.linalg.norm(poses[:1, :3, :2], axis=1).max(axis=0, initial=0.0)
+    sizes = zip((width_px, height_px), scale, strict=True)
+    u, v = (np.linspace(0, size - 1, int(np.ceil((size - 1) * mm / step_mm)) + 1) for size, mm in sizes)
+    grid = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+    points: NDArray[np.float64] = np.column_stack([grid, np.zeros(len(grid)), np.ones(len(grid))]).T
+    return points

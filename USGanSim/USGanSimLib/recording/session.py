@@ -1,0 +1,192 @@
+"""A session: sweeps of one probe with its calibration, in a folder.
+
+    SESSION/
+      session.json        the sweeps with what was decided about each, and the name of the calibration
+      calibration.json    (or .xml) copied in, so that the folder is complete
+      heart.igs.mhd, heart.igs.raw, spine.igs.mhd, …
+
+A discarded sweep stays on disk, marked; `kept_files` names the others. session.json is replaced as a whole after every
+change, and a sweep is entered when its recording begins, so that a crash leaves it listed and `recover_session` can
+finish it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..calibration.result import read_calibration
+from ..errors import UserError
+from ..files import replacing_file, write_json
+from .live_file import FINISHED, UNFINISHED, Recovered, recover, require_new, unfinished
+
+SESSION_FILE = "session.json"
+RECORDING, KEPT, DISCARDED = "recording", "kept", "discarded"
+_STATES = (RECORDING, KEPT, DISCARDED)
+
+
+@dataclass(frozen=True)
+class SweepEntry:
+    """A sweep of a session. `state` is "recording" (begun, not finished), "kept" or "discarded"; `frames` is 0 until it
+    is finished; `begun` is ISO 8601 in UTC; `recovered` tells of one that a crash cut short."""
+
+    name: str
+    state: str
+    begun: str
+    frames: int = 0
+    recovered: bool = False
+
+    @property
+    def file_name(self) -> str:
+        return self.name + FINISHED
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as session.json tells it. Every change returns the new session and has written it."""
+
+    folder: Path
+    sweeps: tuple[SweepEntry, ...] = ()
+    calibration: str | None = None
+
+    def path(self, name: str) -> Path:
+        """The recording of a sweep."""
+        return self.folder / self._entry(name).file_name
+
+    @property
+    def kept_files(self) -> list[Path]:
+        """The recordings to use, in the order in which they were made."""
+        return [self.folder / sweep.file_name for sweep in self.sweeps if sweep.state == KEPT]
+
+    @property
+    def calibration_path(self) -> Path | None:
+        return self.folder / self.calibration if self.calibration else None
+
+    def begin(self, name: str) -> Session:
+        """Enter a new sweep, to be recorded to `path(name)`. Raises UserError for a name that is taken or no name."""
+        if not re.fullmatch(r"[\w-]+(?: [\w-]+)*", name):
+            raise UserError(f"'{name}' is no name for a sweep.", "Use letters, digits, - and _.")
+        if any(sweep.name.lower() == name.lower() for sweep in self.sweeps):
+            raise UserError(f"The session has a sweep '{name}' already.", "Choose another name.")
+        require_new(self.folder / (name + FINISHED))
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return self._with((*self.sweeps, SweepEntry(name, RECORDING, now)))
+
+    def finish(self, name: str, frames: int) -> Session:
+        """The sweep's recording is complete: keep it."""
+        return self._changed(name, state=KEPT, frames=frames)
+
+    def drop(self, name: str) -> Session:
+        """Take out a sweep of which nothing was recorded. Raises UserError where there are files of it."""
+        entry = self._entry(name)
+        require_new(self.folder / entry.file_name)
+        return self._with(tuple(sweep for sweep in self.sweeps if sweep is not entry))
+
+    def keep(self, name: str) -> Session:
+        """Use a sweep that was discarded."""
+        return self._decided(name, KEPT)
+
+    def discard(self, name: str) -> Session:
+        """Leave a sweep out. Its files stay."""
+        return self._decided(name, DISCARDED)
+
+    def with_calibration(self, path: Path) -> Session:
+        """Copy a calibration (CAL.json or PLUS XML) into the session. Raises UserError where it is none."""
+        read_calibration(path)
+        name = f"calibration{path.suffix}"
+        with replacing_file(self.folder / name) as part:
+            shutil.copyfile(path, part)
+        return self._saved(dataclasses.replace(self, calibration=name))
+
+    def _decided(self, name: str, state: str) -> Session:
+        if self._entry(name).state == RECORDING:
+            raise UserError(f"The sweep '{name}' is not finished.", "Stop its recording, or run 'usgansim recover'.")
+        return self._changed(name, state=state)
+
+    def _entry(self, name: str) -> SweepEntry:
+        for sweep in self.sweeps:
+            if sweep.name == name:
+                return sweep
+        known = ", ".join(sweep.name for sweep in self.sweeps) or "none"
+        raise UserError(f"The session has no sweep '{name}'; it has {known}.", "Choose one of them.")
+
+    def _changed(self, name: str, **changes: Any) -> Session:
+        entry = self._entry(name)
+        return self._with(tuple(dataclasses.replace(sweep, **changes) if sweep is entry else sweep
+                                for sweep in self.sweeps))
+
+    def _with(self, sweeps: tuple[SweepEntry, ...]) -> Session:
+        return self._saved(dataclasses.replace(self, sweeps=sweeps))
+
+    def _saved(self, session: Session) -> Session:
+        write_json(session.folder / SESSION_FILE, {"sweeps": [dataclasses.asdict(sweep) for sweep in session.sweeps],
+                                                   "calibration": session.calibration})
+        return session
+
+
+def create_session(folder: Path) -> Session:
+    """A new session in a new or empty folder. Raises UserError where something is in it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not empty.", "Choose a new folder, or open the session in it.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return Session(folder)._with(())
+
+
+def open_session(folder: Path) -> Session:
+    """Read a session. Raises UserError for a folder without one, and for a damaged session.json."""
+    path = folder / SESSION_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        sweeps = tuple(SweepEntry(**entry) for entry in data["sweeps"])
+        session = Session(folder, sweeps, data["calibration"])
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is no session: it has no {SESSION_FILE}.", "Choose the folder of one.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the folder.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}).", "The recordings beside it can be used one by one.") from error
+    odd = [sweep.name for sweep in sweeps if sweep.state not in _STATES]
+    if odd:
+        raise UserError(f"{path} has the sweep '{odd[0]}' in an unknown state.", f"Known are {', '.join(_STATES)}.")
+    return session
+
+
+def recover_folder(folder: Path) -> list[Recovered]:
+    """Make every unfinished recording in a folder readable, and enter it in the session if the folder is one.
+
+    Raises UserError where there is none. A recording that cannot be recovered does not keep the others from it; its
+    error is raised in the end.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.", "Check the path.")
+    waiting = unfinished(folder)
+    if not waiting:
+        raise UserError(f"{folder} has no unfinished recording (*{UNFINISHED}).", "Everything in it is complete.")
+    found, errors = [], []
+    for path in waiting:
+        try:
+            found.append(recover(path))
+        except UserError as error:
+            errors.append(error)
+    if (folder / SESSION_FILE).is_file():
+        _enter(open_session(folder), found)
+    if errors:
+        raise UserError(f"{len(found)} of {len(waiting)} recordings were recovered. {errors[0].message}",
+                        errors[0].hint)
+    return found
+
+
+def _enter(session: Session, found: list[Recovered]) -> Session:
+    for one in found:
+        name = one.path.name.removesuffix(FINISHED)
+        if all(sweep.name != name for sweep in session.sweeps):
+            begun = datetime.fromtimestamp(one.path.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+            session = session._with((*session.sweeps, SweepEntry(name, RECORDING, begun)))
+        session = session._changed(name, state=KEPT, frames=one.frames, recovered=True)
+    return session
