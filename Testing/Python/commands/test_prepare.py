@@ -11,7 +11,8 @@ import pytest
 from USGanSimLib.cli import main
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.dataset import open_dataset
-from USGanSimLib.recording.sequence_file import write_sweep
+from USGanSimLib.recording.sequence_file import read_sweep, write_sweep
+from USGanSimLib.recording.session import create_session
 from USGanSimLib.recording.sweep import TrackedSweep
 
 FRAMES, RATE_HZ, SPEED_MM_S = 30, 10, 25.0
@@ -47,6 +48,22 @@ def test_the_result_is_json_on_standard_output(words: list[str], tmp_path: Path,
     assert dataset.reference_frame == "Table"
     # The first column of pixels is centred 20 + 0.125 source pixels from the edge's pixel, half a millimetre each.
     np.testing.assert_allclose(dataset.poses[:, 0, 3], SPEED_MM_S * (dataset.timestamps_s + 0.1) + 0.5 * 20.125)
+
+
+def test_a_session_is_prepared_with_its_own_calibration(words: list[str], tmp_path: Path,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    session = create_session(tmp_path / "today")
+    for name in ("kept", "left-out"):
+        session = session.begin(name)
+        write_sweep(session.path(name), read_sweep(tmp_path / "a.igs.mha"), compress=False)
+        session = session.finish(name, FRAMES)
+    session = session.discard("left-out").with_calibration(tmp_path / "CAL.json")
+    (tmp_path / "CAL.json").unlink()
+    assert main(["prepare", str(session.folder), *words[4:], "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["frames_in"] == FRAMES
+    assert main([*words[:2], *words[4:]]) == 2
+    assert "There are 0 calibrations" in capsys.readouterr().err
 
 
 def test_a_lag_is_read_from_a_lag_file(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

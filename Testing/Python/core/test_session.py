@@ -10,7 +10,7 @@ import pytest
 from USGanSimLib.errors import UserError
 from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
-from USGanSimLib.recording.session import create_session, open_session, recover_folder
+from USGanSimLib.recording.session import create_session, inputs, open_session, recover_folder
 
 
 def record(session, name: str, frames: int, finish: bool = True):
@@ -113,6 +113,25 @@ def test_a_sweep_without_a_frame_is_dropped_but_never_one_with_files(session):
         session.drop("heart")
     with pytest.raises(UserError, match="no sweep 'lung'; it has empty, heart"):
         session.discard("lung")
+
+
+def test_a_session_stands_for_its_kept_sweeps_and_brings_its_calibration(session, a_calibration, tmp_path):
+    for name in ("heart", "spine"):
+        session = record(session, name, 2)
+    session = session.discard("heart").with_calibration(a_calibration)
+    other = tmp_path / "other.igs.mha"
+    assert inputs([other, session.folder], None) == ([other, session.path("spine")], session.calibration_path)
+    assert inputs([session.folder], other)[1] == other
+    with pytest.raises(UserError, match="There are 0 calibrations"):
+        inputs([other], None)
+    second = record(create_session(tmp_path / "second"), "head", 2).with_calibration(a_calibration)
+    assert inputs([session.folder, second.folder], None)[0] == [session.path("spine"), second.path("head")]
+    a_calibration.write_text(a_calibration.read_text().replace("0.2", "0.3"))
+    second = second.with_calibration(a_calibration)
+    with pytest.raises(UserError, match="There are 2 calibrations"):
+        inputs([session.folder, second.folder], None)
+    with pytest.raises(UserError, match="keeps none of 1 sweeps"):
+        inputs([second.discard("head").folder], None)
 
 
 def test_what_is_no_session_is_told(tmp_path, session):

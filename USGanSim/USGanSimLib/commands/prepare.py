@@ -11,6 +11,7 @@ from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
 from ..recording.exclusion import Exclusion
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
+from ..recording.session import inputs
 from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
 from .exclusion_options import add_exclusion_options, chosen_exclusion
 from .options import add_frame_options, lag_s, size_px
@@ -20,8 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `prepare`."""
     size = "x".join(map(str, DEFAULT_SIZE_PX))
     parser.add_argument("recording", type=Path, nargs="+", metavar="FILE",
-                        help="tracked recordings of one probe and imaging depth")
-    parser.add_argument("--calibration", type=Path, required=True, help="CAL.json, or a PLUS XML with ImageToProbe")
+                        help="tracked recordings of one probe and imaging depth, or folders of sessions")
+    parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe (default: the "
+                        "session's)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
     parser.add_argument("--crop", default="auto",
                         help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
@@ -47,8 +49,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         exclusion=chosen_exclusion(arguments, arguments.probe_frame, arguments.reference_frame) or Exclusion(),
         image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
         reference_frame=arguments.reference_frame)
-    calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
-    return prepare(arguments.recording, calibration, arguments.out, options, terminal_or_silent())
+    files, calibration_path = inputs(arguments.recording, arguments.calibration)
+    calibration = read_calibration(calibration_path, arguments.image_frame, arguments.probe_frame)
+    return prepare(files, calibration, arguments.out, options, terminal_or_silent())
 
 
 def show(result: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import dataclasses
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -155,6 +156,28 @@ def open_session(folder: Path) -> Session:
     if odd:
         raise UserError(f"{path} has the sweep '{odd[0]}' in an unknown state.", f"Known are {', '.join(_STATES)}.")
     return session
+
+
+def inputs(paths: Sequence[Path], calibration: Path | None) -> tuple[list[Path], Path]:
+    """Recordings and the calibration to use with them. A folder stands for the kept sweeps of the session in it, whose
+    calibration serves where none is given. Raises UserError where a session keeps nothing, or for no one calibration.
+    """
+    files: list[Path] = []
+    calibrations: dict[bytes, Path] = {}
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        session = open_session(path)
+        if not session.kept_files:
+            raise UserError(f"{path} keeps none of {len(session.sweeps)} sweeps.", "Record one, or keep one again.")
+        files += session.kept_files
+        if session.calibration_path is not None and session.calibration_path.is_file():
+            calibrations[session.calibration_path.read_bytes()] = session.calibration_path
+    if calibration is None and len(calibrations) != 1:
+        raise UserError(f"There are {len(calibrations)} calibrations in what is given, where one is needed.",
+                        "Name one with --calibration.")
+    return files, calibration or next(iter(calibrations.values()))
 
 
 def recover_folder(folder: Path) -> list[Recovered]:
