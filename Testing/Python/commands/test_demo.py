@@ -22,7 +22,7 @@ from USGanSimLib.link.replay_process import replay_process  # noqa: E402
 from USGanSimLib.ml.model_file import save_model  # noqa: E402
 from USGanSimLib.ml.networks import Generator, NetworkSettings  # noqa: E402
 from USGanSimLib.model_info import ModelInfo  # noqa: E402
-from USGanSimLib.recording.sequence_file import write_sweep  # noqa: E402
+from USGanSimLib.recording.sequence_file import read_sweep, write_sweep  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
 FRAMES, WIDTH_PX, HEIGHT_PX = 40, 32, 24
@@ -98,11 +98,16 @@ def test_a_recording_runs_live_and_leaves_figures_and_a_picture(recording, calib
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["panel.png"]
 
 
-def test_without_a_recording_it_says_what_to_give(demo):
-    code, result, err = demo()
-    assert (code, result) == (2, None)
-    assert "--recording" in err
-    assert err.count("\n") == 1
+def test_without_a_recording_the_virtual_phantom_is_scanned(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr("USGanSimLib.commands.demo.PHANTOM_FRAMES", 40)
+    code, result, err = demo("--seconds", "2", "--iterations", "2")
+    assert code == 0
+    assert "phantom because=no --recording was given" in err
+    assert result["accounted_for"]
+    assert result["rendered"] > 0
+    sweep = read_sweep(tmp_path / "out" / "phantom.igs.mha")
+    assert (len(sweep), sweep.width_px, sweep.height_px) == (40, 160, 120)
+    assert (tmp_path / "out" / "panel.png").is_file()
 
 
 def test_without_a_calibration_it_says_so(recording, demo):

@@ -1,7 +1,7 @@
 """`demo`: a recording over OpenIGTLink into MRML transforms, simulated live, measured, and drawn.
 
-The recording is replayed by a process of its own, as PlusServer would send it. Without a model one is trained for two
-minutes first.
+The recording is replayed by a process of its own, as PlusServer would send it. Without a recording the virtual phantom
+is scanned; without a model one is trained for two minutes first.
 """
 
 from __future__ import annotations
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
     from ..mrml.panel import RealFrame
 
 PICTURES = 4
-_NO_RECORDING = UserError(
-    "The demo has no recording: embedded data comes with the virtual phantom, which is not there yet.",
-    "Give --recording FILE.igs.mha and --calibration FILE (CAL.json or PLUS XML), and --model FILE where there is one.")
+PHANTOM_FRAMES = 800
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `demo`."""
-    parser.add_argument("--recording", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd)")
+    parser.add_argument("--recording", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd); without it the virtual phantom is scanned")
     parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe")
     parser.add_argument("--model", type=Path, help="model.safetensors; without it one is trained for two minutes")
     parser.add_argument("--seconds", type=float, default=15.0, help="how long (default %(default)g)")
@@ -59,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns what was measured and where the picture is."""
-    if arguments.recording is None:
-        raise _NO_RECORDING
-    if arguments.calibration is None:
+    if arguments.recording is not None and arguments.calibration is None:
         raise UserError("The demo has no calibration.", "Give --calibration FILE (CAL.json or PLUS XML).")
     if not 1 <= arguments.seconds <= 3600:
         raise UserError(f"A demo of {arguments.seconds:g} s cannot be run.", "Give --seconds from 1 to 3600.")
     progress = Terminal() if sys.stderr.isatty() else Lines()
+    if arguments.recording is None:
+        arguments.recording, arguments.calibration = _scanned_phantom(arguments.out, progress)
     calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
     recording = Recording.open(arguments, calibration)
     # The replay first, so that what it refuses is known before a model is trained; it waits for its client.
@@ -76,6 +74,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     result["panel"] = str(arguments.out / "panel.png")
     result["no_3d"] = _draw(Path(result["panel"]), recording, model, live, result)
     return result
+
+
+def _scanned_phantom(folder: Path, progress: Progress) -> tuple[Path, Path]:
+    """A recording of the virtual phantom and its calibration, as `usgansim phantom` writes them, in `folder`."""
+    from . import phantom
+
+    progress.emit("phantom", because="no --recording was given", frames=PHANTOM_FRAMES)
+    folder.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser()
+    phantom.add_arguments(parser)
+    made = phantom.run(parser.parse_args(["--out", str(folder / "phantom.igs.mha"), "--frames", str(PHANTOM_FRAMES)]))
+    return Path(made["recordings"][0]), Path(made["calibration"])
 
 
 def show(result: dict[str, Any]) -> None:
