@@ -12,7 +12,7 @@ import pytest
 from USGanSimLib.errors import UserError
 from USGanSimLib.recording import frame_writer
 from USGanSimLib.recording.frame_writer import Frame, FrameWriter
-from USGanSimLib.recording.live_file import LiveFile
+from USGanSimLib.recording.live_file import LiveFile, recover
 from USGanSimLib.recording.sequence_file import read_sweep
 
 
@@ -92,6 +92,27 @@ def test_a_full_disk_ends_the_recording_with_a_sentence_and_a_readable_file(live
     assert read_sweep(writer.stop()).timestamps_s.tolist() == list(range(5))
     counts = writer.counts
     assert (counts.offered, counts.written, counts.waiting, counts.dropped) == (21, 5, 0, 16)
+
+
+def test_a_disk_that_is_full_from_the_beginning_leaves_nothing_but_the_reason(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "append", lambda *_: (_ for _ in ()).throw(UserError("The disk is full.")))
+    writer = FrameWriter(live)
+    writer.put(a_frame(0))
+    with pytest.raises(UserError, match="^The disk is full. 0 frames are kept.$"):
+        writer.stop()
+    assert list((tmp_path / "session").iterdir()) == []
+
+
+def test_a_moved_folder_is_told_with_what_to_do(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_writer, "SYNC_EVERY_S", 0.05)
+    writer = FrameWriter(live)
+    writer.put(a_frame(0))
+    assert until(lambda: writer.counts.written == 1)
+    (tmp_path / "session").rename(tmp_path / "moved")
+    assert until(lambda: "was moved" in writer.problem)
+    with pytest.raises(UserError, match="1 frames are kept. .* was moved while recording.*'usgansim recover'"):
+        writer.stop()
+    assert recover(tmp_path / "moved" / "x.igs.recording").frames == 1
 
 
 def test_a_deleted_folder_is_noticed_within_a_sync_and_loses_nothing(live, tmp_path, monkeypatch):

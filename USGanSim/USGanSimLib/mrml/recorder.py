@@ -6,6 +6,9 @@
         show(recorder.feedback())
     path = recorder.stop()
 
+What was covered so far: `coverage(image_poses(recorder.pose_tracks(), image_to_probe), *recorder.size_px)`, see
+recording/coverage.py.
+
 An observer on the image copies its pixels and hands them over; a thread of its own writes. Everything else happens on
 the thread that owns the scene.
 """

@@ -116,7 +116,6 @@ def _image_items(sweep: TrackedSweep) -> Iterator[Any]:
     pixels = slicer.util.arrayFromVolume(node)
     for number, stamp_s in enumerate(sweep.timestamps_s.tolist()):
         pixels[0] = sweep.frames[number]
-        data.Modified()
         node.SetAttribute(TIMESTAMP, repr(stamp_s))
         node.SetAttribute(IMAGE_STATUS, OK if sweep.image_valid[number] else INVALID)
         for field, values in sweep.frame_fields.items():

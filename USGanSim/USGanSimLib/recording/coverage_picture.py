@@ -42,12 +42,12 @@ def _draw_projection(picture: Image.Image, left: int, covered: Coverage, across:
                      landmarks_mm: Mapping[str, NDArray[np.float64]], thin: set[str]) -> None:
     draw = ImageDraw.Draw(picture)
     size_mm = np.array(covered.counts.shape) * covered.voxel_mm
-    draw.text((left + 2, 2), f"{'xyz'[across]} {'xyz'[down]}   {size_mm[across]:.0f}×{size_mm[down]:.0f} mm"
+    draw.text((left + 2, 2), f"{'xyz'[across]} {'xyz'[down]}   {size_mm[across]:.0f} by {size_mm[down]:.0f} mm"
               + (f"   {covered.swept_ml:.0f} ml" if left == 0 else ""), fill=_WORDS)
     if covered.counts.size == 0:
         return
     flat = covered.counts.max(axis=3 - across - down)
-    shades = np.log1p(flat.T) / np.log1p(max(int(flat.max()), 1)) * 255
+    shades = np.sqrt(flat.T / max(int(flat.max()), 1)) * 255
     px_per_mm = _SIDE_PX / float(max(size_mm[across], size_mm[down]))
     shown = Image.fromarray(shades.astype(np.uint8)).resize(
         tuple(max(round(size_mm[axis] * px_per_mm), 1) for axis in (across, down)), Image.Resampling.NEAREST)
@@ -57,7 +57,8 @@ def _draw_projection(picture: Image.Image, left: int, covered: Coverage, across:
         if 0 <= x < _SIDE_PX and 0 <= y < _SIDE_PX:
             colour = _THIN if name in thin else _SEEN
             _dot(draw, left + x, _TITLE_PX + y, 3, colour)
-            draw.text((left + x + 5, _TITLE_PX + y - 6), name, fill=colour)
+            beside = x + 5 if x < _SIDE_PX / 2 else x - 5 - draw.textlength(name)
+            draw.text((left + beside, _TITLE_PX + y - 6), name, fill=colour)
 
 
 def _draw_directions(picture: Image.Image, left: int, covered: Coverage) -> None:

@@ -59,7 +59,6 @@ class FrameWriter:
         self._waiting_bytes = self._in_hand = self._offered = self._written = self._dropped = 0
         self._stopping = False
         self._finished: Path | None = None
-        self._end: UserError | None = None
         self._synced_s = time.monotonic()
         self.problem = ""
         self.disk_free_bytes = shutil.disk_usage(file.path.parent).free
@@ -95,7 +94,7 @@ class FrameWriter:
             self._changed.notify()
         self._thread.join()
         if self._finished is None:
-            raise self._end or UserError(f"{self._file.path} was not finished.", "Run 'usgansim recover' on it.")
+            raise UserError(self.problem)
         return self._finished
 
     def _run(self) -> None:
@@ -143,5 +142,6 @@ class FrameWriter:
         try:
             self._finished = self._file.finish()
         except UserError as error:
-            self._end = error
-            self.problem = self.problem or str(error)
+            # Without a frame there is nothing to say beyond why.
+            if self._file.frames or not self.problem:
+                self.problem = f"{self.problem} {error}".strip()
