@@ -45,12 +45,13 @@ def load_model(path: Path) -> tuple[Generator, ModelInfo]:
         raise UserError(f"{path} is damaged: a network for {settings.width_px}×{settings.height_px} px has the "
                         f"geometry of {info.geometry.width_px}×{info.geometry.height_px} px.", _HINT)
     generator = Generator(settings)
-    _require_same(path, state, generator.state_dict())
+    require_same_weights(path, state, generator.state_dict())
     generator.load_state_dict(state)
     return generator.requires_grad_(False).eval(), info
 
 
-def _require_same(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def require_same_weights(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise UserError where weights are missing, unknown, of another shape or type than expected, or not finite."""
     missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or unknown:
         raise UserError(f"{path} does not hold the weights of its own settings: {len(missing)} missing "
