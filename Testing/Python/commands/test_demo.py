@@ -100,7 +100,7 @@ def test_a_recording_runs_live_and_leaves_figures_and_a_picture(recording, calib
 
 def test_without_a_recording_the_virtual_phantom_is_scanned(demo, tmp_path, monkeypatch):
     monkeypatch.setattr("USGanSimLib.commands.demo.PHANTOM_FRAMES", 40)
-    code, result, err = demo("--seconds", "2", "--iterations", "2")
+    code, result, err = demo("--seconds", "2", "--iterations", "2", "--out", tmp_path / "out")
     assert code == 0
     assert "phantom because=no --recording was given" in err
     assert result["accounted_for"]
