@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.evaluation.baselines import baselines
 from USGanSimLib.evaluation.comparison import compare
 from USGanSimLib.evaluation.metrics import ImageMeasure, PointMeasure
 from USGanSimLib.evaluation.points import truth_of_dataset
@@ -17,7 +18,6 @@ from USGanSimLib.evaluation.predictors import (
     ModelImages,
     NearestTrainingFrame,
     RealImage,
-    baselines,
     require_comparable,
 )
 from USGanSimLib.evaluation.spots import fit_detector
@@ -83,11 +83,16 @@ def test_the_baselines_come_in_the_order_that_they_must(dotted_set) -> None:
     dataset, points = dotted_set
     truth = truth_of_dataset(dataset, [points])
     measures = [PointMeasure(truth, fit_detector(dataset, truth, 5.0), 5.0), ImageMeasure(dataset)]
-    real, nearest, average = compare(dataset, baselines(dataset), measures, Silent())
+    rows = {row.name: row for row in compare(dataset, baselines(dataset), measures, Silent())}
+    assert list(rows) == ["real image", "nearest training frame", "one of 5 nearest training frames",
+                          "reconstructed volume, resliced", "average training image"]
+    real, nearest, _, resliced, average = rows.values()
     assert real.values["points_mean_mm"] < 0.1
     # The held-out frames are 0.5, 1, 1.5, 2, 2, 1.5, 1 and 0.5 mm from the nearest training frame.
     assert nearest.values["points_mean_mm"] == pytest.approx(1.25, abs=0.05)
     assert average.values["points_mean_mm"] > nearest.values["points_mean_mm"]
+    # Resliced, the dots stand where they are: all frames lie in one plane.
+    assert resliced.values["points_mean_mm"] < 0.15
     assert real.values["ncc"] == pytest.approx(1)
     assert real.values["ncc"] > nearest.values["ncc"] > average.values["ncc"]
     assert (real.frames, real.samples) == (8, 1)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import UserError
-from ..evaluation.comparison import compare
-from ..evaluation.facts import about_dataset, about_model, about_truth, in_words
-from ..evaluation.metrics import ImageMeasure, Measure, PointMeasure
-from ..evaluation.pictures import RING_MM, panel_frames, save_panel
-from ..evaluation.points import GATE_MM, Truth, read_points, truth_of_dataset
-from ..evaluation.predictors import ModelImages, Predictor, baselines, require_comparable
+from ..evaluation.baselines import baselines
+from ..evaluation.comparison import Row, compare
+from ..evaluation.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
+from ..evaluation.facts import about_dataset, about_model, in_words
+from ..evaluation.pictures import RING_MM, panel_frames, save_panel, save_samples
+from ..evaluation.points import GATE_MM
+from ..evaluation.predictors import ModelImages, Predictor, require_comparable
 from ..evaluation.report import MARKER, Report, text_tables
-from ..evaluation.spots import fit_detector
+from ..evaluation.suite import Suite, SuiteOptions, suite
 from ..files import replacing_folder
 from ..model_info import read_model_header
 from ..progress import terminal_or_silent
-from ..recording.dataset import Dataset, open_dataset
+from ..recording.dataset import Dataset, open_dataset, resplit
+from .exclusion_options import add_exclusion_options, chosen_exclusion
+
+_POSES_SHOWN = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,36 +33,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, nargs="*", help="model.safetensors of a run; none: the baselines alone")
     parser.add_argument("--dataset", type=Path, required=True, help="training set; its held-out frames are predicted")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
+    add_exclusion_options(parser)
+    parser.add_argument("--curve", default=",".join(f"{radius:g}" for radius in RADII_MM), metavar="MM,…",
+                        help="exclusion radii at which the baselines are measured again; '' for none "
+                             "(default %(default)s)")
+    add_measure_options(parser)
+
+
+def add_measure_options(parser: argparse.ArgumentParser) -> None:
+    """Options that `evaluate` and `crossval` share."""
     parser.add_argument("--points", type=Path, action="append", default=[],
                         help="true points of the recording's images: a PLUS calibration result (XML), or a table "
                              "frame,u_px,v_px in pixels of the full MF-oriented image; once for each recording")
     parser.add_argument("--gate-mm", type=float, default=GATE_MM,
                         help="a spot this far from a true point is not it (default %(default)g)")
+    parser.add_argument("--dynamic-range-db", type=float, metavar="DB",
+                        help="of the scanner's display, so that speckle is measured on echo amplitudes")
     parser.add_argument("--samples", type=int, default=1, help="images of a model for each pose (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the models' noise (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random draws (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Compare, write the report, and return the content of report.json."""
-    _require_sensible(arguments)
+    measured = suite_options(arguments)
+    radii_mm = _radii(arguments.curve)
     dataset = open_dataset(arguments.dataset)
     if not len(dataset.heldout_indices):
         raise UserError(f"{arguments.dataset} has no held-out frame.", "Prepare it with a larger --holdout.")
-    truth, measures, about_points = _measures(arguments, dataset)
-    models, about_models = _models(arguments, dataset)
-    predictors = [*baselines(dataset), *models]
+    exclusion = chosen_exclusion(arguments, reference_frame=dataset.reference_frame)
+    dataset = resplit(dataset, exclusion=exclusion) if exclusion else dataset
+    models, about_models = load_models(arguments.model, arguments, dataset)
+    tests = suite(dataset, measured)
+    predictors = [*baselines(dataset, arguments.samples, arguments.seed), *models]
     details = {"kind": "evaluation", "software_version": __version__, **about_dataset(dataset),
-               "points": about_points, "models": about_models}
+               "points": tests.about_points, "models": about_models}
+    progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
-        rows = compare(dataset, predictors, measures, terminal_or_silent())
-        save_panel(part / "panel.png", dataset, predictors, panel_frames(dataset, truth), truth)
-        rings = f" (rings of {RING_MM:g} mm radius: the true points)" if truth else ""
+        rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
+        trained_at = [(model, about["exclusion_mm"]) for model, about in zip(models, about_models, strict=True)]
+        details["exclusion_curve"] = exclusion_curve(dataset, radii_mm, tests.measures, trained_at, arguments.samples,
+                                                     arguments.seed, progress) if radii_mm else []
         report = Report(
             title="Simulated and real images of held-out frames", facts=in_words(details),
             warnings=[warning for model in about_models for warning in model["warnings"]],
-            measures=measures, rows=rows, details=details,
-            pictures={f"Held-out frames{rings}": part / "panel.png"})
+            tables=[*tests.measures, *tests.controls], rows=rows, details=details,
+            pictures=_pictures(part, dataset, predictors, tests),
+            charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures))
         report.write(part)
     return {**report.as_json(), "report": str(arguments.out / "report.html")}
 
@@ -71,31 +92,24 @@ def show(result: dict[str, Any]) -> None:
     print(f"{result['intended_use']} Report: {result['report']}")
 
 
-def _require_sensible(arguments: argparse.Namespace) -> None:
+def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
+    """The measures that are asked for. Raises UserError for numbers without meaning."""
     if arguments.samples < 1:
         raise UserError(f"{arguments.samples} samples are asked for.", "Give --samples 1 or more.")
     if arguments.seed < 0:
         raise UserError(f"The seed {arguments.seed} is negative.", "Give --seed 0 or more.")
     if not 0 < arguments.gate_mm < math.inf:
         raise UserError(f"A gate of {arguments.gate_mm:g} mm makes no sense.", "Give --gate-mm above 0.")
+    range_db = arguments.dynamic_range_db
+    if range_db is not None and not 0 < range_db < math.inf:
+        raise UserError(f"A dynamic range of {range_db:g} dB makes no sense.", "Give --dynamic-range-db above 0.")
+    return SuiteOptions(arguments.points, arguments.gate_mm, range_db)
 
 
-def _measures(arguments: argparse.Namespace,
-              dataset: Dataset) -> tuple[Truth | None, list[Measure], dict[str, Any] | None]:
-    """The true points, the measures, and what the report says of the points."""
-    images = ImageMeasure(dataset)
-    if not arguments.points:
-        return None, [images], None
-    truth = truth_of_dataset(dataset, [read_points(path) for path in arguments.points])
-    detector = fit_detector(dataset, truth, arguments.gate_mm)
-    about = {"files": [str(path) for path in arguments.points], "gate_mm": arguments.gate_mm,
-             "detector": asdict(detector), **about_truth(dataset, truth)}
-    return truth, [PointMeasure(truth, detector, arguments.gate_mm), images], about
-
-
-def _models(arguments: argparse.Namespace, dataset: Dataset) -> tuple[list[Predictor], list[dict[str, Any]]]:
-    """The models as predictors, and what the report says of each; all are checked before the first is loaded."""
-    infos = [(path, read_model_header(path).info) for path in arguments.model]
+def load_models(paths: Sequence[Path], arguments: argparse.Namespace,
+                dataset: Dataset) -> tuple[list[Predictor], list[dict[str, Any]]]:
+    """Models as predictors, and what the report says of each; all are checked before the first is loaded."""
+    infos = [(path, read_model_header(path).info) for path in paths]
     for path, info in infos:
         require_comparable(info, dataset, path)
     models: list[Predictor] = []
@@ -109,3 +123,30 @@ def _models(arguments: argparse.Namespace, dataset: Dataset) -> tuple[list[Predi
         about.append({"name": name, "samples": arguments.samples, "sample_seed": arguments.seed,
                       **about_model(path, info, dataset)})
     return models, about
+
+
+def _radii(text: str) -> list[float]:
+    try:
+        radii_mm = [float(word) for word in text.split(",") if word.strip()]
+    except ValueError as error:
+        raise UserError(f"'{text}' are no radii.", "Give millimetres, for example --curve 0,2,5.") from error
+    if not all(0 <= radius < math.inf for radius in radii_mm):
+        raise UserError(f"'{text}' are no radii.", "Give 0 or more millimetres.")
+    return radii_mm
+
+
+def _ceiling(rows: Sequence[Row]) -> Row:
+    """The real row that a predictor cannot be expected to beat: the second scan where there is one."""
+    return rows[1] if rows[1].name == "second real scan" else rows[0]
+
+
+def _pictures(folder: Path, dataset: Dataset, predictors: Sequence[Predictor], tests: Suite) -> dict[str, Path]:
+    rings = f" (rings of {RING_MM:g} mm radius: the true points)" if tests.truth else ""
+    save_panel(folder / "panel.png", dataset, predictors, panel_frames(dataset, tests.truth), tests.truth)
+    pictures = {f"Held-out frames{rings}": folder / "panel.png"}
+    poses = tests.same_pose.poses
+    for number, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
+        path = folder / f"samples_{number}.png"
+        save_samples(path, dataset, tests.same_pose.pictures(predictors, index))
+        pictures[f"Samples at one pose, frame {dataset.source_frame[index]}"] = path
+    return pictures

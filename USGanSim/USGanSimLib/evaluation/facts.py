@@ -13,15 +13,14 @@ from ..recording.dataset import Dataset
 from .points import Truth
 from .predictors import NearestTrainingFrame
 
-# `prepare` drops no training frame for being near a held-out pose, and neither does the nearest-frame row.
-EXCLUSION_MM = 0.0
 _HASH_LETTERS = 16
 
 
 def about_dataset(dataset: Dataset) -> dict[str, Any]:
     """The training set, its split, and how far held-out poses are from training poses."""
     apart_mm = NearestTrainingFrame(dataset).distances_mm()
-    return {"split": dataset.split, "exclusion_mm": EXCLUSION_MM, "dataset": str(dataset.folder),
+    return {"split": dataset.split, "exclusion_mm": dataset.exclusion.rms_mm, "exclusion": dataset.exclusion.as_dict(),
+            "excluded_frames": int(dataset.excluded.sum()), "dataset": str(dataset.folder),
             "dataset_sha256": dataset.sha256, "sources": [source.name for source in dataset.sources],
             "training_frames": len(dataset.train_indices), "heldout_frames": len(dataset.heldout_indices),
             "width_px": dataset.geometry.width_px, "height_px": dataset.geometry.height_px,
@@ -41,13 +40,17 @@ def about_model(path: Path, info: ModelInfo, dataset: Dataset) -> dict[str, Any]
     heldout = dataset.poses[dataset.heldout_indices]
     outside = sum(not info.pose_range.contains(info.pose_range.nearest(pose)) for pose in heldout)
     warnings = []
-    if info.training_set_sha256 != dataset.sha256:
+    if dataset.split_sha256 not in (info.split_sha256, info.training_set_sha256):
         warnings.append(f"{path} was trained on another training set ({_short(info.training_set_sha256)}, not "
                         f"{_short(dataset.sha256)}). Its numbers are void if it has seen these held-out frames.")
+    elif info.training_set_sha256 != dataset.sha256:
+        warnings.append(f"{path} was trained on the same split with an exclusion of {info.exclusion_mm:g} mm, the "
+                        f"baselines here with {dataset.exclusion.rms_mm:g} mm.")
     if outside:
         warnings.append(f"{outside} of {len(heldout)} held-out poses lie outside the trained range of {path}.")
     return {"file": str(path), "recipe": info.recipe, "iterations": info.iterations, "seed": info.seed,
             "software_version": info.software_version, "training_set_sha256": info.training_set_sha256,
+            "exclusion_mm": info.exclusion_mm,
             "corner_distance_mm": corner_distance_mm(info.geometry, dataset.geometry),
             "poses_outside_range": outside, "intended_use": info.intended_use, "warnings": warnings}
 
@@ -64,7 +67,7 @@ def in_words(details: dict[str, Any]) -> dict[str, str]:
         "Images": f"{details['width_px']}×{details['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm",
         "From a held-out pose to the nearest training pose":
             f"{apart_mm['min']:.2f} to {apart_mm['max']:.2f} mm, median {apart_mm['median']:.2f} mm (RMS displacement "
-            "of the pixels). No training frame was left out for being near."}
+            f"of the pixels). {_exclusion_in_words(details)}"}
     points = details.get("points")
     if points:
         words["True points"] = (f"{points['heldout_points']} in {points['heldout_frames']} held-out frames; the crop "
@@ -74,6 +77,15 @@ def in_words(details: dict[str, Any]) -> dict[str, str]:
                                 f"{model['iterations']} iterations, training seed {model['seed']}, training set "
                                 f"{_short(model['training_set_sha256'])}. {model['intended_use']}")
     return words
+
+
+def _exclusion_in_words(details: dict[str, Any]) -> str:
+    rules = [f"within {details['exclusion_mm']:g} mm of one"] if details["exclusion_mm"] else []
+    if details["exclusion"]["jitter"] is not None:
+        rules.append("within the 95 % confidence region of the tracker's jitter")
+    if not rules:
+        return "No training frame was left out for being near."
+    return f"{details['excluded_frames']} training frames were left out: {', or '.join(rules)}."
 
 
 def _short(sha256: str) -> str:

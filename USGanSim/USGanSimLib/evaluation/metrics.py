@@ -1,26 +1,47 @@
-"""What is measured on a predictor's images, each measure a table of the report with fixed keys."""
+"""What is measured on a predictor, each measure or control a table of the report with fixed keys.
+
+A measure sees the images of the held-out frames; a control asks the predictor for more than those.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
+from .intervals import bootstrap_95, heldout_groups
 from .points import Matching, Truth, match_points
+from .predictors import Predictor
+from .similarity import correlation, ssim
 from .spots import SpotDetector
 
 
 @dataclass(frozen=True)
 class Column:
-    """A number of a row: its key in report.json (with the unit), its heading, its digits after the point."""
+    """A number of a row: its key in report.json (with the unit), its heading, its digits after the point. A number with
+    a 95 % interval has it under `low_key` and `high_key`."""
 
     key: str
     heading: str
     digits: int = 2
+
+    @property
+    def low_key(self) -> str:
+        return f"{self.key}_ci_low"
+
+    @property
+    def high_key(self) -> str:
+        return f"{self.key}_ci_high"
+
+    def with_interval(self, values: Sequence[float], groups: Sequence[int]) -> dict[str, float | None]:
+        """The mean of some values under the key, and its interval, where there are groups enough (intervals.py)."""
+        interval = bootstrap_95(values, groups)
+        low, high = interval or (None, None)
+        return {self.key: float(np.mean(values)), self.low_key: low, self.high_key: high}
 
 
 class Tally(Protocol):
@@ -35,8 +56,8 @@ class Tally(Protocol):
         ...
 
 
-class Measure(Protocol):
-    """A table of the report: its title, a sentence on how to read it, its columns, and how its numbers come about."""
+class Table(Protocol):
+    """A table of the report: its title, a sentence on how to read it, its columns."""
 
     @property
     def title(self) -> str: ...
@@ -47,7 +68,19 @@ class Measure(Protocol):
     @property
     def columns(self) -> tuple[Column, ...]: ...
 
+
+class Measure(Table, Protocol):
+    """A table of numbers that come about frame by frame."""
+
     def tally(self) -> Tally: ...
+
+
+class Control(Table, Protocol):
+    """A table of numbers for which the predictor is asked for images of the control's own choice."""
+
+    def values(self, predictor: Predictor) -> dict[str, float | None]:
+        """One number for each column; None where it is not defined for this predictor."""
+        ...
 
 
 class ImageMeasure:
@@ -56,9 +89,10 @@ class ImageMeasure:
     title = "Image differences"
     note = ("Predicted against real image, averaged over frames and samples. At one pose many images are right, so "
             "two real scans of it differ too: a small difference is no proof of realism, and a blurred or black image "
-            "can have one.")
+            "can have one. In brackets: 95 % interval by drawing whole held-out stretches.")
     columns = (Column("mae_grey", "mean absolute difference, grey levels"),
                Column("ncc", "normalised cross-correlation", 3),
+               Column("ssim", "SSIM", 3),
                Column("sample_sd_grey", "SD between samples of a pose, grey levels"))
 
     def __init__(self, dataset: Dataset) -> None:
@@ -70,22 +104,26 @@ class ImageMeasure:
 
 class _ImageTally:
     def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._mae: list[float] = []
-        self._ncc: list[float] = []
-        self._sd: list[float] = []
+        self._dataset, self._group_of = dataset, heldout_groups(dataset)
+        self._groups: list[int] = []
+        self._found: dict[str, list[float]] = {column.key: [] for column in ImageMeasure.columns}
 
     def add(self, index: int, images: Frames) -> None:
         real = self._dataset.read_images([index])[0].astype(np.float64)
         predicted = images.astype(np.float64)
-        self._mae.append(float(np.abs(predicted - real).mean()))
-        self._ncc.extend(correlation(image, real) for image in predicted)
+        self._groups.append(int(self._group_of[index]))
+        self._found["mae_grey"].append(float(np.abs(predicted - real).mean()))
+        self._found["ncc"].append(float(np.mean([correlation(image, real) for image in predicted])))
+        self._found["ssim"].append(float(np.mean([ssim(image, real) for image in predicted])))
         if len(images) > 1:
-            self._sd.append(float(predicted.std(axis=0, ddof=1).mean()))
+            self._found["sample_sd_grey"].append(float(predicted.std(axis=0, ddof=1).mean()))
 
     def values(self) -> dict[str, float | None]:
-        return {"mae_grey": float(np.mean(self._mae)), "ncc": float(np.mean(self._ncc)),
-                "sample_sd_grey": float(np.mean(self._sd)) if self._sd else None}
+        result: dict[str, float | None] = {}
+        for column in ImageMeasure.columns:
+            found = self._found[column.key]
+            result |= column.with_interval(found, self._groups) if found else {column.key: None}
+        return result
 
 
 class PointMeasure:
@@ -136,10 +174,3 @@ class _PointTally:
                 "points_missed_share": float(missed.mean()),
                 "points_matched_mean_mm": None if missed.all() else float(distance_mm[~missed].mean()),
                 "points_extra_per_frame": float(np.mean([matching.extra for matching in self._matchings]))}
-
-
-def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Normalised cross-correlation of two images, −1 to 1. An image of one grey level correlates with nothing: 0."""
-    first, second = first - first.mean(), second - second.mean()
-    size = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / size) if size > 0 else 0.0

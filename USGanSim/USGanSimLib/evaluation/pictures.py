@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..ml.panels import shown_size
 from ..recording.dataset import Dataset
+from ..recording.sweep import Frames
 from .points import Points, Truth
 from .predictors import Predictor
 
@@ -22,7 +23,8 @@ _GROUND, _INK, _RING = (32, 32, 36), (235, 235, 235), (255, 170, 0)
 
 def save_panel(path: Path, dataset: Dataset, predictors: Sequence[Predictor], indices: Sequence[int],
                truth: Truth | None = None) -> None:
-    """Write the first image of every predictor at the frames `indices` as a PNG, true points ringed."""
+    """Write the first image of every predictor at the frames `indices` as a PNG, true points ringed; a predictor that
+    has no image of a frame leaves a gap."""
     size = shown_size(dataset.geometry.width_px, dataset.geometry.height_px, dataset.geometry.mm_per_px)
     font = ImageFont.load_default(_TEXT_PX)
     titles = [_wrapped(predictor.name, size[0], font) for predictor in predictors]
@@ -35,11 +37,27 @@ def save_panel(path: Path, dataset: Dataset, predictors: Sequence[Predictor], in
         draw.text((left, 4), title, _INK, font)
         for row, index in enumerate(indices):
             true_px = truth.by_frame.get(index) if truth else None
-            panel.paste(_shown(predictor.images(index)[0], size, dataset.geometry.mm_per_px, true_px),
-                        (left, top + row * (size[1] + _GAP_PX)))
+            for image in predictor.images(index)[:1]:
+                panel.paste(_shown(image, size, dataset.geometry.mm_per_px, true_px),
+                            (left, top + row * (size[1] + _GAP_PX)))
     for row, index in enumerate(indices):
         label = f"frame\n{dataset.source_frame[index]}"
         draw.text((6, top + row * (size[1] + _GAP_PX) + 4), label, _INK, font)
+    panel.save(path, format="PNG")
+
+
+def save_samples(path: Path, dataset: Dataset, rows: Mapping[str, Frames]) -> None:
+    """Write a PNG of a row of images (n, H, W) for each name: samples at one pose."""
+    size = shown_size(dataset.geometry.width_px, dataset.geometry.height_px, dataset.geometry.mm_per_px)
+    font = ImageFont.load_default(_TEXT_PX)
+    columns, height = max(map(len, rows.values())), size[1] + _GAP_PX
+    panel = Image.new("RGB", (2 * _LEFT_PX + columns * (size[0] + _GAP_PX), len(rows) * height), _GROUND)
+    draw = ImageDraw.Draw(panel)
+    for row, (name, images) in enumerate(rows.items()):
+        draw.text((6, row * height + 4), _wrapped(name, 2 * _LEFT_PX - 12, font), _INK, font)
+        for column, image in enumerate(images):
+            panel.paste(_shown(image, size, dataset.geometry.mm_per_px, None),
+                        (2 * _LEFT_PX + column * (size[0] + _GAP_PX), row * height))
     panel.save(path, format="PNG")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..files import write_json
 from .comparison import Row
-from .metrics import Measure
+from .metrics import Table
 
 MARKER = "report.json"
 NOT_CLINICAL = "Not for clinical use."
@@ -26,7 +26,7 @@ table { border-collapse: collapse; margin: .5em 0 1em } th, td { padding: .3em .
 th { text-align: left; font-weight: 600; max-width: 11em; vertical-align: bottom }
 th:first-child { max-width: 24em; vertical-align: top }
 table.numbers td { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100% } .warning { border-left: 4px solid #c60; background: #fff4e5; padding: .5em 1em }
+.wide { overflow-x: auto } .warning { border-left: 4px solid #c60; background: #fff4e5; padding: .5em 1em }
 .use { font-weight: 600 } .note { color: #555; max-width: 55em }
 """
 
@@ -34,21 +34,22 @@ img { max-width: 100% } .warning { border-left: 4px solid #c60; background: #fff
 @dataclass(frozen=True)
 class Report:
     """What a report says. `facts` are told in words (heading → sentence), `details` go to report.json as they are,
-    `pictures` are PNG files (caption → path)."""
+    `pictures` are PNG files (caption → path), `charts` is HTML with SVG in it."""
 
     title: str
     facts: Mapping[str, str]
     warnings: Sequence[str]
-    measures: Sequence[Measure]
+    tables: Sequence[Table]
     rows: Sequence[Row]
     details: Mapping[str, Any]
     pictures: Mapping[str, Path]
+    charts: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
         rows = [{"name": row.name, "frames": row.frames, "samples": row.samples, **row.values} for row in self.rows]
         tables = [{"title": measure.title, "note": measure.note, "columns": list(map(asdict, measure.columns))}
-                  for measure in self.measures]
+                  for measure in self.tables]
         return {**self.details, "warnings": list(self.warnings), "tables": tables, "rows": rows,
                 "intended_use": NOT_CLINICAL}
 
@@ -63,21 +64,27 @@ class Report:
                  *(f'<p class="warning"><b>Warning.</b> {escape(warning)}</p>' for warning in self.warnings),
                  "<h2>Measured on</h2>", _html_table([[name, text] for name, text in self.facts.items()])]
         for table in content["tables"]:
-            parts += [f"<h2>{escape(table['title'])}</h2>", _html_table(_cells(table, content["rows"]), head=True),
-                      f'<p class="note">{escape(table["note"])}</p>']
+            cells = _cells(table, content["rows"])
+            numbers = [_html_table(cells, head=True)] if len(cells) > 1 else []
+            parts += [f"<h2>{escape(table['title'])}</h2>", *numbers, f'<p class="note">{escape(table["note"])}</p>']
+        parts.append(self.charts)
         for caption, path in self.pictures.items():
             source = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-            parts += [f"<h2>{escape(caption)}</h2>", f'<img alt="{escape(caption)}" src="{source}">']
+            parts += [f"<h2>{escape(caption)}</h2>",
+                      f'<div class="wide"><img alt="{escape(caption)}" src="{source}"></div>']
         body = "\n".join(parts)
         return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
                 f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n")
 
 
 def text_tables(content: Mapping[str, Any]) -> str:
-    """The tables of a report.json for a terminal: a line a row, and under each table what its columns are."""
+    """The tables of a report.json for a terminal: what the columns are, and a line a row; tables without rows are left
+    out."""
     parts = []
     for table in content["tables"]:
         cells = _cells(table, content["rows"])
+        if len(cells) == 1:
+            continue
         widths = [max(len(line[k]) for line in cells[1:]) for k in range(len(cells[0]))]
         lines = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in
                                                         zip(line[1:], widths[1:], strict=True))]) for line in cells[1:]]
@@ -86,14 +93,19 @@ def text_tables(content: Mapping[str, Any]) -> str:
 
 
 def _cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Heading and rows in words; a column in which no row has a number is left out."""
+    """Heading and rows in words; columns and rows without any number are left out."""
     columns = [column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)]
-    lines = [[row["name"], *(_number(row.get(column["key"]), column["digits"]) for column in columns)] for row in rows]
+    lines = [[row["name"], *(_number(row, column) for column in columns)] for row in rows
+             if any(row.get(column["key"]) is not None for column in columns)]
     return [["", *(column["heading"] for column in columns)], *lines]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return UNDEFINED if value is None else f"{value:.{digits}f}"
+def _number(row: Mapping[str, Any], column: Mapping[str, Any]) -> str:
+    digits, key = column["digits"], column["key"]
+    value, low, high = (row.get(name) for name in (key, f"{key}_ci_low", f"{key}_ci_high"))
+    if value is None:
+        return UNDEFINED
+    return f"{value:.{digits}f}" if low is None else f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _html_table(cells: Sequence[Sequence[str]], head: bool = False) -> str:

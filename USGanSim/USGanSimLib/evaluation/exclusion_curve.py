@@ -1,0 +1,64 @@
+"""Every score against the exclusion radius: how much of it is owed to training frames near the held-out poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import UserError
+from ..progress import Progress
+from ..recording.dataset import Dataset, resplit
+from ..recording.exclusion import Exclusion
+from .baselines import trained_baselines
+from .charts import legend, line_chart
+from .comparison import Row, compare
+from .controls import spread
+from .metrics import Measure
+from .predictors import Predictor
+
+RADII_MM = (0.0, 1.0, 2.0, 5.0, 10.0)
+MOST_FRAMES = 100
+
+
+def exclusion_curve(dataset: Dataset, radii_mm: Sequence[float], measures: Sequence[Measure],
+                    models: Sequence[tuple[Predictor, float]], samples: int, seed: int,
+                    progress: Progress) -> list[dict[str, Any]]:
+    """A row a baseline and radius, and one a model at the radius that it was trained with, on at most MOST_FRAMES
+    held-out frames; the curve ends at the radius that leaves no training frame."""
+    frames = spread(dataset.heldout_indices, MOST_FRAMES)
+    points = []
+    for radius_mm in sorted(radii_mm):
+        try:
+            kept = resplit(dataset, exclusion=Exclusion(radius_mm, dataset.exclusion.jitter))
+        except UserError:
+            break
+        rows = compare(kept, trained_baselines(kept, samples, seed), measures, progress, indices=frames)
+        points += [_point(row, radius_mm, len(kept.train_indices)) for row in rows]
+    for model, radius_mm in models:
+        rows = compare(dataset, [model], measures, progress, indices=frames)
+        points += [_point(row, radius_mm, None) for row in rows]
+    return points
+
+
+def curve_charts(points: Sequence[Mapping[str, Any]], ceiling: Row, measures: Sequence[Measure]) -> str:
+    """HTML with a chart of every metric that the curve has, and the ceiling's value of it; empty without a curve."""
+    names = list(dict.fromkeys(point["name"] for point in points))
+    charts = []
+    for column in (column for measure in measures for column in measure.columns):
+        lines = {name: [(point["exclusion_mm"], point[column.key]) for point in points
+                        if point["name"] == name and point.get(column.key) is not None] for name in names}
+        level = ceiling.values.get(column.key)
+        if any(lines.values()):
+            charts.append(line_chart(column.heading, "training frames left out within, mm", lines,
+                                     {} if level is None else {ceiling.name: level}))
+    if not charts:
+        return ""
+    note = ("Baselines made anew without the training frames that lie this near a held-out pose, on the same "
+            f"{points[0]['frames']} held-out frames; a model is a dot at the exclusion that it was trained with.")
+    return "\n".join(["<h2>Scores against the exclusion radius</h2>", f'<p class="note">{note}</p>',
+                      legend(names, [ceiling.name]), *charts])
+
+
+def _point(row: Row, radius_mm: float, training_frames: int | None) -> dict[str, Any]:
+    return {"name": row.name, "exclusion_mm": radius_mm, "training_frames": training_frames, "frames": row.frames,
+            **row.values}
