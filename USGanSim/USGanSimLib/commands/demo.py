@@ -40,7 +40,8 @@ PHANTOM_FRAMES = 800
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `demo`."""
-    parser.add_argument("--recording", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd); without it the virtual phantom is scanned")
+    parser.add_argument("--recording", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd); without it "
+                        "the virtual phantom is scanned")
     parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe")
     parser.add_argument("--model", type=Path, help="model.safetensors; without it one is trained for two minutes")
     parser.add_argument("--seconds", type=float, default=15.0, help="how long (default %(default)g)")
