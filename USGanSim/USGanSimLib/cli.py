@@ -29,6 +29,7 @@ COMMANDS = {
     "simulate": "simulate the images of a recording's poses",
     "train-observer": "train the landmark observer of 'evaluate' on virtual subjects",
     "evaluate": "compare models with baselines on held-out frames",
+    "crossval": "cross-validate baselines and a recipe, near poses left out of training",
     "study": "make and score blind studies of real and simulated images",
     "replay": "play a recording over OpenIGTLink as PlusServer would",
     "serve": "send simulated images for the tracker poses of an OpenIGTLink server",
