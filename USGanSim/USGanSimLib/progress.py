@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -42,6 +43,8 @@ class Terminal:
     def emit(self, event: str, **fields: Any) -> None:
         words = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
         line = f"{event} {words}"
+        if event == "step":  # A line that wraps could not be written over.
+            line = line[: shutil.get_terminal_size().columns - 1]
         self._stream.write("\r" + line.ljust(self._width))
         if event == "step":
             self._width = len(line)

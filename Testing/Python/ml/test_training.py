@@ -136,6 +136,17 @@ def test_the_generator_step_descends_equation_2_and_leaves_the_discriminator(beg
     assert all(p.requires_grad and p.grad is None for p in state.discriminator.parameters())
 
 
+def test_the_model_is_the_moving_average_of_the_generators(make_dataset, tiny, tmp_path, recorder):
+    settings = tiny(iterations=1)
+    train(make_dataset(), tmp_path / "run", settings, recorder())
+    initial = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU).generator
+    trained = load_checkpoint(tmp_path / "run" / "checkpoint.pt").states["generator"]
+    for name, weight in load_model(tmp_path / "run" / "model.safetensors")[0].named_parameters():
+        before = dict(initial.named_parameters())[name]
+        assert torch.allclose(weight, 0.1 * before + 0.9 * trained[name], atol=1e-6)
+        assert not torch.equal(before, trained[name])
+
+
 def test_a_regression_learns_the_images(make_dataset, tiny, tmp_path, recorder):
     settings = tiny("regression", iterations=80)
     quick = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, learning_rate=5e-3))
@@ -194,7 +205,7 @@ def test_a_run_that_is_there_is_not_overwritten(make_dataset, tiny, tmp_path, re
 def test_a_stop_file_ends_with_a_checkpoint_and_a_model(make_dataset, tiny, tmp_path, recorder):
     run = tmp_path / "run"
     progress = recorder(lambda event, fields: (run / "STOP").touch() if fields["step"] == 3 else None)
-    result = train(make_dataset(), run, tiny(iterations=1000), progress)
+    result = train(make_dataset(), run, tiny(iterations=20), progress)
     assert (result["step"], result["ended_by"]) == (3, "stop_file")
     assert load_checkpoint(run / "checkpoint.pt").step == 3
     assert load_model(run / "model.safetensors")[1].iterations == 3
@@ -214,7 +225,7 @@ def test_control_c_ends_the_step_saves_a_checkpoint_and_interrupts(make_dataset,
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(make_dataset(), tmp_path / "run", tiny(iterations=1000), recorder(press))
+        train(make_dataset(), tmp_path / "run", tiny(iterations=20), recorder(press))
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").step == 3
     assert signal.getsignal(signal.SIGINT) is before
     train(make_dataset("again"), tmp_path / "run", tiny(iterations=4), recorder(), resume=True)
