@@ -13,14 +13,14 @@ from ..geometry.transforms import Matrix
 from .line_detection import FloorLine
 from .pin_checks import require_turned
 from .pin_points import PinPoints
-from .pinhead import FEWEST_POINTS, PinFit, fit_pinhead, pin_distance_mm, refine, robust_start
+from .pinhead import FEWEST_POINTS, PinFit, fit_pinhead, refine, residuals_mm, robust_start, weighted
 from .temporal import Flags, Tracking, Values
 from .wire_tracks import WireTrack
 
 # Less motion than this drowns in the noise of line and tracker.
 LEAST_ROW_SD_PX = 3.0
 LEAST_EXPLAINED = 0.5
-_START_LAGS_S = (0.0, -0.1, 0.1, -0.2, 0.2)
+_START_LAGS_S = tuple(0.05 * step for step in range(-8, 9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Pin:
     frames: NDArray[np.int_]
     start: PinFit
     method: str = "pinhead"
-    unit: str = "mm"
+    unit: str = "spreads"
 
     @classmethod
     def marked(cls, marks: Mapping[int, Values], image_times_s: Values, tracking: Tracking,
@@ -89,16 +89,16 @@ class Pin:
             raise UserError(f"Fewer than {FEWEST_POINTS} of {len(frames)} points have a pose.",
                             "Check that images and poses are of the same clock.")
         require_turned(trials[0])
-        fit = fit_pinhead(min(trials, key=lambda points: robust_start(points)[1]))
         every = PinPoints(frames, pixels, np.tile(np.eye(4), (len(frames), 1, 1)), *size_px)
-        return cls(every, frames, fit)
+        return cls(every, frames, fit_pinhead(min(trials, key=lambda points: robust_start(points)[1])))
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
-        """RMS distance from the pin in Reference, mm; misplaced points count as three typical distances."""
+        """RMS of the residuals, each in units of its kind's spread at the start, since the image tells the pin's place
+        much better in its plane than across; misplaced points count as three typical ones."""
         points = replace(self.points, probe_to_reference=poses).chosen(used)
-        fitted = refine(self.start.parameters, points, (self.start.in_plane_mm, self.start.elevation_mm), None,
-                        robust=True)
-        return float(np.sqrt(np.mean(_clipped(pin_distance_mm(fitted, points) ** 2))))
+        spreads = (self.start.in_plane_mm, self.start.elevation_mm)
+        fitted = refine(self.start.parameters, points, spreads, None, robust=True)
+        return float(np.sqrt(np.mean(_clipped((weighted(residuals_mm(fitted, points), spreads) ** 2).sum(axis=1)))))
 
 
 @dataclass(frozen=True, eq=False)

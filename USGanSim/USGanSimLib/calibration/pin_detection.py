@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .spots import find_spots, find_spots_near, scale_of_spot
+from .spots import find_spots, find_spots_near, isolation, scale_of_spot
 
 Place = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ REACH_PX = 25.0
 LONGEST_GAP = 8
 _SEED_FRAMES = 24
 _SEED_SCALE_PX = 4.0
+_SEED_SPOTS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,30 +66,32 @@ def propose(images: NDArray[np.uint8], clicks: Mapping[int, Place],
             raise UserError("There is no bright compact spot in the images.", "Click on the pinhead in one frame.")
         found[frame] = (np.asarray(seeds[frame], np.float64), strength)
         for course in (range(frame + 1, high + 1), range(frame - 1, low - 1, -1)):
-            found.update(_tracked(images, course, found[frame], scale, usable))
+            found.update(_tracked(images, course, found[frame], scale, usable, images[frame]))
     frames = sorted(found)
     return Proposals(np.array(frames, int), np.array([found[f][0] for f in frames]),
                      np.array([found[f][1] for f in frames]), np.array([f in clicks for f in frames]))
 
 
 def _tracked(images: NDArray[np.uint8], course: Iterable[int], start: tuple[Place, float], scale: float,
-             usable: NDArray[np.bool_]) -> dict[int, tuple[Place, float]]:
+             usable: NDArray[np.bool_], first: NDArray[np.uint8]) -> dict[int, tuple[Place, float]]:
     """Follow a spot through the frames of `course`, at its latest speed, and look for it everywhere once it is lost."""
     (place, strength), speed, missed = start, np.zeros(2), 0
-    typical = strength
+    typical, least_isolation = strength, LEAST_SHARE * isolation(first, place, scale)
     found = {}
     for frame in course:
         if not usable[frame]:
             missed += 1
             continue
         least = max(LEAST_SHARE * typical, FAINTEST_GREY)
-        if missed <= LONGEST_GAP:
-            expected = place + speed * (missed + 1)
-            reach = REACH_PX * (1 + missed)
-            spots, strengths = find_spots_near(images[frame], expected, reach, scale, least)
-        else:
+        expected, reach = place + speed * (missed + 1), REACH_PX * (1 + missed)
+        if missed > LONGEST_GAP:
             expected, reach = place, float(np.hypot(*images.shape[1:]))
-            spots, strengths = find_spots(images[frame], scale, least)
+        spots, strengths = find_spots_near(images[frame], expected, reach, scale, least)
+        if missed:
+            # What comes back must stand alone as the pin did: noise, and the ends of bright lines, do not.
+            spots, strengths = spots[:_SEED_SPOTS], strengths[:_SEED_SPOTS]
+            lonely = np.array([isolation(images[frame], spot, scale) >= least_isolation for spot in spots], bool)
+            spots, strengths = spots[lonely], strengths[lonely]
         if not len(spots):
             missed += 1
             continue
@@ -103,17 +106,19 @@ def _tracked(images: NDArray[np.uint8], course: Iterable[int], start: tuple[Plac
 
 
 def _most_distinct(images: NDArray[np.uint8], usable: NDArray[np.bool_]) -> dict[int, Place]:
-    """The frame and place of the spot that stands out most from the second strongest of its frame."""
+    """The frame and place of the spot that stands out most from its surroundings, and from all others in its frame."""
     frames = np.flatnonzero(usable)
     if not frames.size:
         raise UserError("The recording has no valid image.", "Record the pin again.")
     frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), _SEED_FRAMES)).round().astype(int)]
     best, best_lead = {}, 0.0
     for frame in frames:
-        spots, strengths = find_spots(images[frame], _SEED_SCALE_PX, FAINTEST_GREY)
-        lead = float(strengths[0] - (strengths[1] if len(strengths) > 1 else 0.0)) if len(strengths) else 0.0
+        spots, _ = find_spots(images[frame], _SEED_SCALE_PX, FAINTEST_GREY)
+        apart = [isolation(images[frame], spot, _SEED_SCALE_PX) for spot in spots[:_SEED_SPOTS]]
+        order = np.argsort(apart)[::-1]
+        lead = apart[order[0]] - max(apart[order[1]] if len(apart) > 1 else 0.0, 0.0) if apart else 0.0
         if lead > best_lead:
-            best, best_lead = {int(frame): spots[0]}, lead
+            best, best_lead = {int(frame): spots[order[0]]}, lead
     if not best:
         raise UserError("No frame has one spot that is brighter than all others.", "Click on the pinhead in one frame.")
     return best

@@ -56,14 +56,14 @@ def _in_reference(calibration: PinCalibration) -> Chart:
 def _by_frame(calibration: PinCalibration) -> Chart:
     points, fit = calibration.points, calibration.fit
     residuals = residuals_mm(fit.parameters, points)
-    in_plane, across = np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2]
+    in_plane, across = np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share
     inside = fit.inliers
-    reach = 1.2 * float(np.abs(residuals[inside]).max()) + 1e-6
+    reach = 1.2 * float(np.abs(across[inside]).max()) + 1e-6
     last = max(float(points.frames.max()), 1.0)
     chart = Chart("By frame", "frame", "in plane (blue), across (orange), mm", (0, last), (-reach, reach))
     chart.dots(points.frames[inside], in_plane[inside], BLUE)
     chart.dots(points.frames[inside], across[inside], ORANGE)
-    larger = np.where(in_plane / fit.in_plane_mm > np.abs(across) / fit.elevation_mm, in_plane, across)
+    larger = np.where(in_plane / fit.in_plane_mm > np.abs(residuals[:, 2]) / fit.elevation_mm, in_plane, across)
     chart.crosses(points.frames[~inside], larger[~inside], _labels(calibration))
     return chart
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,9 @@ _MATRIX_COLUMNS = tuple(f"m{row}{column}" for row in range(4) for column in rang
 @dataclass(frozen=True, eq=False)
 class PinPoints:
     """The pin in N images: `frames` (N,) numbers, `pixels` (N, 2) as u, v of the MF-oriented image, and
-    `probe_to_reference` (N, 4, 4) rigid poses. `left_out` says in words which marked points have no use and why."""
+    `probe_to_reference` (N, 4, 4) rigid poses. `strengths` (N,) is how bright the pin is, where known, and
+    `elevation_mm` (N,) how far it is taken to be off the image plane (0 unless brightness told), each with a spread of
+    `elevation_share` (N,) times the usual one. `left_out` says in words which marked points have no use and why."""
 
     frames: NDArray[np.int_]
     pixels: Vector
@@ -31,8 +33,14 @@ class PinPoints:
     width_px: int
     height_px: int
     left_out: tuple[str, ...] = ()
+    strengths: Vector | None = None
+    elevation_mm: Vector = field(default_factory=lambda: np.zeros(0))
+    elevation_share: Vector = field(default_factory=lambda: np.ones(0))
 
     def __post_init__(self) -> None:
+        if not len(self.elevation_share):
+            object.__setattr__(self, "elevation_mm", np.zeros(len(self.frames)))
+            object.__setattr__(self, "elevation_share", np.ones(len(self.frames)))
         require_rigid(TransformTrack(self.probe_to_reference, np.ones(len(self.frames), bool)), "ProbeToReference")
         limit = np.array([self.width_px, self.height_px]) - 1
         outside = np.flatnonzero(_outside(self.pixels, limit))
@@ -51,7 +59,14 @@ class PinPoints:
     def chosen(self, which: NDArray[np.bool_] | NDArray[np.int_]) -> PinPoints:
         """The points with the given indices or flags."""
         return replace(self, frames=self.frames[which], pixels=self.pixels[which],
-                       probe_to_reference=self.probe_to_reference[which])
+                       probe_to_reference=self.probe_to_reference[which],
+                       elevation_mm=self.elevation_mm[which], elevation_share=self.elevation_share[which],
+                       strengths=None if self.strengths is None else self.strengths[which])
+
+    def with_strengths(self, strengths: Mapping[int, float]) -> PinPoints:
+        """The points with how bright the pin is, frame → grey levels, where that is known of all."""
+        known = all(strengths.get(int(frame), 0.0) > 0 for frame in self.frames)
+        return replace(self, strengths=np.array([strengths[int(f)] for f in self.frames])) if known else self
 
 
 def one_point_a_frame(points: Mapping[int, Vector], name: str) -> dict[int, Vector]:
@@ -81,6 +96,9 @@ def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: fl
     else:
         poses = track[frames]
     usable = poses.valid & sweep.image_valid[frames]
+    if not usable.any():
+        raise UserError(f"None of {len(frames)} points is in a frame of {sweep.name} with a valid image and pose.",
+                        "Mark the pin where the tracker saw the probe.")
     left_out = () if usable.all() else (
         f"{np.sum(~usable)} of {len(frames)} points are in frames without a valid image or pose",)
     return PinPoints(frames[usable], np.array(list(points.values()))[usable].reshape(-1, 2), poses.matrices[usable],
@@ -127,6 +145,15 @@ def read_poses(path: Path) -> dict[int, Matrix]:
         raise UserError(f"{path.name} holds no pose.", "Write frame,m00,m01,…,m33 and a line for each frame.")
     _require_row_major(np.array(list(poses.values())), path.name)
     return poses
+
+
+def read_strengths(path: Path) -> dict[int, float]:
+    """Frame → brightness of the pin, from the column `strength` of a table of points; empty where it has none."""
+    try:
+        return {int(row["frame"]): float(row["strength"])
+                for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())}
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 def write_points(path: Path, frames: NDArray[np.int_], pixels: Vector, strengths: Vector) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import UserError
 from .pin_checks import PinMotion, pin_motion, require_direction, require_turned
+from .pin_elevation import fit_with_brightness
 from .pin_points import PinPoints
 from .pin_quality import PinQuality, assess
-from .pinhead import PinFit, fit_pinhead
+from .pinhead import PinFit
 
 # Expected error of corners and centre. The paper measures landmarks to 6 mm and tells real from simulated below 1.5 mm.
 GOOD_ERROR_MM = 0.8
@@ -66,7 +67,7 @@ def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | 
     if len(points):
         require_turned(points)
         require_direction(points, fixed_mm_per_px)
-    fit = fit_pinhead(points, fixed_mm_per_px)
+    fit, points = fit_with_brightness(points, fixed_mm_per_px)
     motion = pin_motion(fit, points)
     if motion and motion.distance_mm > LARGEST_PIN_MOTION_MM:
         raise UserError(f"{_motion_words(motion)}.", "Fix the pin (and the reference tool) and record again, or give "

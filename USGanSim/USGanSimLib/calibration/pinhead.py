@@ -195,16 +195,30 @@ def in_reference(parameters: Vector, points: PinPoints) -> Vector:
 
 
 def residuals_mm(parameters: Vector, points: PinPoints) -> Vector:
-    """(N, 3): the pin as the model sees it, minus the marked point, along the image's x, y and its normal, mm.
+    """(N, 3): the pin as the model sees it, minus the marked point, along the image's x, y and its normal, mm; the last
+    from the point's `elevation_mm` and divided by its `elevation_share`.
 
     Pixel errors are turned to millimetres by the fitted size of a pixel afterwards: fitting in pixels keeps noisy
     clicks from shrinking the size.
     """
+    in_image = _in_image(parameters, points)
+    sizes = np.exp(parameters[6:8])
+    across = (in_image[:, 2] - points.elevation_mm) / points.elevation_share
+    return np.column_stack([in_image[:, :2] - points.pixels * sizes, across])
+
+
+def off_plane_mm(parameters: Vector, points: PinPoints) -> Vector:
+    """(N,): the pin's distance from each image's plane, along its z axis."""
+    distance: Vector = _in_image(parameters, points)[:, 2]
+    return distance
+
+
+def _in_image(parameters: Vector, points: PinPoints) -> Vector:
+    """(N, 3): the pin along each image's x, y and z axes from its first pixel, mm."""
     poses = points.probe_to_reference
     in_probe = np.einsum("nji,nj->ni", poses[:, :3, :3], parameters[8:11] - poses[:, :3, 3])
-    in_image = (in_probe - parameters[3:6]) @ Rotation.from_rotvec(parameters[:3]).as_matrix()
-    sizes = np.exp(parameters[6:8])
-    return np.column_stack([in_image[:, :2] - points.pixels * sizes, in_image[:, 2]])
+    in_image: Vector = (in_probe - parameters[3:6]) @ Rotation.from_rotvec(parameters[:3]).as_matrix()
+    return in_image
 
 
 def _spreads(residuals: Vector, robust: bool) -> tuple[float, float]:
@@ -250,12 +264,20 @@ def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, flo
     Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones.
     """
     residuals = residuals_mm(parameters, points)
-    kinds = (residuals[:, :2], residuals[:, 2:])
-    plane, elevation = (spread * np.sqrt(alikeness(kind)) for spread, kind in zip(spreads, kinds, strict=True))
-    jacobian = weighted_jacobian(parameters, points, (plane, elevation))
     free = free_parameters(fixed_mm_per_px)
+    alike = np.array([alikeness(kind) for kind in (residuals[:, :2], residuals[:, 2:])])
+    independent = np.array([2, 1]) * len(points) / alike
+    widths = np.asarray(spreads) * np.sqrt(alike)
+    # Each kind's spread is judged by what is left of it after it has determined its share of the parameters.
+    determined = np.zeros(2)
+    for _ in range(3):
+        factors = np.sqrt(independent / np.maximum(independent - determined, 1.0))
+        jacobian = weighted_jacobian(parameters, points, tuple(widths * factors))[:, free]
+        free_covariance = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
+        leverage = np.einsum("ni,ij,nj->n", jacobian, free_covariance, jacobian).reshape(-1, 3)
+        determined = np.array([leverage[:, :2].sum(), leverage[:, 2].sum()])
     covariance = np.zeros((11, 11))
-    covariance[np.ix_(free, free)] = np.linalg.pinv(jacobian[:, free].T @ jacobian[:, free], hermitian=True)
+    covariance[np.ix_(free, free)] = free_covariance
     return covariance
 
 

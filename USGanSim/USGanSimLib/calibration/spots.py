@@ -71,6 +71,21 @@ def _halved(image: NDArray[Any]) -> NDArray[np.float32]:
     return result
 
 
+def isolation(image: Image, place: Values, scale_px: float) -> float:
+    """How much brighter a spot is than the brightest on a ring of five to seven scales around it, grey levels: large
+    for a thing of its own, small for the end of a line or a grain of speckle; 0 on the border, where none can tell."""
+    if min(*place, *(np.array(image.shape[::-1]) - 1 - place)) < 3 * scale_px:
+        return 0.0
+    reach = math.ceil(7 * scale_px)
+    column, row = (round(float(value)) for value in place)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    near = ndimage.uniform_filter(image[top:row + reach + 1, left:column + reach + 1].astype(np.float32), 3)
+    rows, columns = np.ogrid[top:top + near.shape[0], left:left + near.shape[1]]
+    distance = np.hypot(rows - row, columns - column)
+    spot, ring = near[distance <= scale_px], near[(distance >= 5 * scale_px) & (distance <= reach)]
+    return float(spot.max() - ring.max(initial=0.0))
+
+
 def spot_response(image: Image, scale_px: float) -> Values:
     """(H, W) response in grey levels."""
     grey = image.astype(np.float32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..geometry.transforms import TransformTrack, interpolate
 
-# A pose is not guessed across a longer gap than this; trackers send 10 to 60 a second.
+# A pose is not guessed across a longer gap than this, or than two usual steps of a slow recording.
 LARGEST_POSE_GAP_S = 0.25
 
 
@@ -36,4 +36,5 @@ def poses_at(times_s: NDArray[np.float64], track: TransformTrack, at_s: NDArray[
     known = require_increasing(times_s, name) & track.valid
     if known.sum() < 2:
         raise UserError(f"{name} has {known.sum()} valid poses.", "Check that the probe was in the tracker's view.")
-    return interpolate(times_s[known], track[known], at_s, LARGEST_POSE_GAP_S)
+    gap_s = max(LARGEST_POSE_GAP_S, 2 * float(np.median(np.diff(times_s))))
+    return interpolate(times_s[known], track[known], at_s, gap_s)

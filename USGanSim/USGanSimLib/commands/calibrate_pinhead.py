@@ -14,6 +14,7 @@ from ..calibration.pin_points import (
     points_of_sweep,
     points_with_poses,
     read_poses,
+    read_strengths,
 )
 from ..calibration.pin_verdict import calibrate_pinhead
 from ..calibration.result import calibration_json, read_calibration, write_plus_xml
@@ -27,7 +28,8 @@ from .options import add_frame_options, lag_s, size_px
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `calibrate pinhead`."""
     parser.add_argument("--points", type=Path, required=True, metavar="FILE.csv",
-                        help="table frame,u_px,v_px: the middle of the pinhead in MF pixels, frames from 0")
+                        help="table frame,u_px,v_px: the middle of the pinhead in MF pixels, frames from 0; a column "
+                             "strength, as 'calibrate detect' writes it, weighs the points")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--recording", type=Path, metavar="FILE", help="the tracked recording of the pin")
     source.add_argument("--poses", type=Path, metavar="FILE.csv",
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the files; returns CAL.json's keys and the files' names. Raises UserError before anything is written."""
     points, size = _points(arguments)
+    points = points.with_strengths(read_strengths(arguments.points))
     calibration = calibrate_pinhead(points, _mm_per_px(arguments.mm_per_px))
     result = calibration_json(calibration.fit.image_to_probe, size, calibration.as_dict())
     if arguments.compare:
