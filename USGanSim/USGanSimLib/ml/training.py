@@ -129,7 +129,7 @@ class Trainer:
         self.batches = Batches(dataset, self.recipe.batch, self.recipe.noise_size, settings.seed, workers.device,
                                workers.rank, workers.size)
         self.networks = Networks(
-            _generate(workers.share(self.state.generator), workers),
+            _generate(workers.share(self.state.generator), workers, self.recipe),
             workers.share(self.state.discriminator) if self.state.discriminator else None,
             self.state.discriminator, _autocast(settings.precision, workers.device))
         self.watch = DiscriminatorWatch()
@@ -242,8 +242,8 @@ def frozen(module: nn.Module) -> Iterator[None]:
         module.requires_grad_(True)
 
 
-def _generate(generator: nn.Module, workers: Workers) -> Callable[[Tensor, Tensor], Tensor]:
-    if workers.size > 1 or workers.device.type != "cpu":
+def _generate(generator: nn.Module, workers: Workers, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+    if workers.size > 1 or workers.device.type != "cpu" or not recipe.adversarial:
         return generator
     # G's maps are computed anew in its backward pass rather than kept while D is evaluated: 0.45 GB
     # less with `paper`, for two per cent of the time.
