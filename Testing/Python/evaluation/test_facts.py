@@ -12,6 +12,8 @@ from USGanSimLib.evaluation.facts import about_dataset, about_model, about_truth
 from USGanSimLib.evaluation.points import truth_of_dataset
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.recording.dataset import resplit
+from USGanSimLib.recording.exclusion import Exclusion
 
 
 def an_info(dataset, poses: np.ndarray) -> ModelInfo:
@@ -47,6 +49,24 @@ def test_a_model_trained_on_another_set_is_warned_of_with_both_hashes(dotted_set
     assert "another training set" in warning
     assert "f" * 16 in warning
     assert dataset.sha256[:16] in warning
+
+
+def test_a_model_of_the_same_split_with_another_exclusion_is_named_as_such(dotted_set) -> None:
+    dataset = dotted_set.dataset
+    info = dataclasses.replace(an_info(dataset, dataset.poses), exclusion_mm=1.0, split_sha256=dataset.split_sha256,
+                               training_set_sha256="f" * 64)
+    (warning,) = about_model(Path("m"), info, dataset)["warnings"]
+    assert "same split with an exclusion of 1 mm, the baselines here with 0 mm" in warning
+
+
+def test_excluded_frames_are_told_in_numbers_and_words(dotted_set) -> None:
+    dataset = resplit(dotted_set.dataset, exclusion=Exclusion(1.1))
+    facts = about_dataset(dataset)
+    # Frames 0.5 and 1 mm before and after the held-out block.
+    assert (facts["exclusion_mm"], facts["excluded_frames"], facts["training_frames"]) == (1.1, 4, 12)
+    assert facts["heldout_to_training_rms_mm"]["min"] == pytest.approx(1.5)
+    words = in_words({**facts, "points": None, "models": []})
+    assert "4 training frames were left out: within 1.1 mm of one." in " ".join(words.values())
 
 
 def test_poses_outside_the_trained_range_are_counted(dotted_set) -> None:

@@ -79,6 +79,19 @@ def test_report_html_shows_tables_facts_warnings_and_the_intended_use(tmp_path: 
     assert "never there" not in text, "a column without any number is left out"
 
 
+def test_intervals_are_shown_beside_their_means_and_empty_tables_not_at_all(tmp_path: Path) -> None:
+    rows = [Row("real", 4, 1, {"share": 0.5, "share_ci_low": 0.25, "share_ci_high": 0.75}), Row("none", 0, 0, {})]
+    report = Report("A title", {}, [], [TwoNumbers()], rows, {}, {})
+    assert text_tables(report.as_json()).splitlines()[1:] == ["real  0.500 (0.250 to 0.750)"]
+    empty = Report("A title", {}, [], [TwoNumbers()], rows[1:], {}, {}, charts="<svg>a line</svg>")
+    assert text_tables(empty.as_json()) == ""
+    empty.write(tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Less is better." in page
+    assert "error, mm" not in page
+    assert "<svg>a line</svg>" in page
+
+
 def test_the_terminal_shows_the_same_numbers(tmp_path: Path) -> None:
     lines = text_tables(a_report(tmp_path).as_json()).splitlines()
     assert lines[0] == "Two & more: error, mm | share"
