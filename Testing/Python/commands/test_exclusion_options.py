@@ -59,7 +59,8 @@ def test_the_jitter_of_the_frames_at_rest_is_measured_without_the_invalid_one(re
 
 @pytest.mark.parametrize(("words", "reason"), [
     ("{}", "The probe moves in"), ("{}:50-60", "has 11 valid poses"), ("{}:200-300", "no frames 200 to 300"),
-    ("0.1,0", "makes no sense"), ("1e,2", "'1e,2' is no jitter"), ("-1,2", "makes no sense"), ("none", "cannot be read")])
+    ("0.1,0", "makes no sense"), ("1e,2", "'1e,2' is no jitter"), ("-1,2", "makes no sense"),
+    ("none", "cannot be read")])
 def test_what_gives_no_jitter_is_refused(recording: Path, words: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         chosen(f"--jitter={words.format(recording)}")

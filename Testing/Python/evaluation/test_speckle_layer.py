@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -25,15 +28,21 @@ def log_speckle(blur_px: tuple[float, float], sd_grey: float, seed: int) -> np.n
     return sd_grey * (level - level.mean()) / level.std()
 
 
+def a_set(folder: Path, seeds: Iterable[int]) -> Dataset:
+    """Frames of speckle on even tissue, 0.2 mm apart; a black bar stands on the right."""
+    images = np.stack([np.clip(np.rint(120 + log_speckle((1.2, 2.0), 18.0, seed)), 0, 255) for seed in seeds])
+    images[:, :, 54:] = 0
+    poses = np.tile(np.diag([0.5, 0.5, 1, 1.0]), (len(images), 1, 1))
+    poses[:, 2, 3] = 0.2 * np.arange(len(images))
+    return write_dataset(folder, images.astype(np.uint8), poses,
+                         ImageGeometry(SIZE, SIZE, np.diag([0.5, 0.5, 1, 1.0])),
+                         heldout=np.arange(len(images)) % 10 == 5)
+
+
 @pytest.fixture
 def tissue(tmp_path) -> Dataset:
-    """40 frames of independent speckle on even tissue, 0.2 mm apart; a black bar stands on the right."""
-    images = np.stack([np.clip(np.rint(120 + log_speckle((1.2, 2.0), 18.0, k)), 0, 255) for k in range(40)])
-    images[:, :, 54:] = 0
-    poses = np.tile(np.diag([0.5, 0.5, 1, 1.0]), (40, 1, 1))
-    poses[:, 2, 3] = 0.2 * np.arange(40)
-    return write_dataset(tmp_path / "set", images.astype(np.uint8), poses,
-                         ImageGeometry(SIZE, SIZE, np.diag([0.5, 0.5, 1, 1.0])), heldout=np.arange(40) % 10 == 5)
+    """40 frames of independent speckle."""
+    return a_set(tmp_path / "set", range(40))
 
 
 @pytest.mark.parametrize("blur_px", [(2.0, 2.0), (3.0, 1.5)])
@@ -51,6 +60,18 @@ def test_width_and_strength_of_the_training_images_are_found(tissue) -> None:
     assert model.blur_px == (pytest.approx(2.0, rel=0.15), pytest.approx(1.2, rel=0.15))
     # What compounding left of the speckle need not be added.
     assert 0.75 * 18 < model.strength_grey < 18
+
+
+def test_speckle_that_compounding_keeps_is_not_added_again(tmp_path) -> None:
+    still = a_set(tmp_path / "still", [7] * 40)
+    assert ReslicedWithSpeckle(VolumeReslice(still)).model.strength_grey < 3
+
+
+def test_fluid_stays_dark(tissue, monkeypatch) -> None:
+    reslice = VolumeReslice(tissue)
+    predictor = ReslicedWithSpeckle(reslice)
+    monkeypatch.setattr(reslice, "grey", lambda pose: np.full((SIZE, SIZE), 5.0))
+    assert predictor.at(tissue.poses[0], 20, seed=0).mean() == pytest.approx(5.0, abs=0.6)
 
 
 def test_samples_differ_by_seed_and_have_the_real_images_spread(tissue) -> None:

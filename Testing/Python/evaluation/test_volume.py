@@ -103,3 +103,11 @@ def test_the_baseline_gives_the_held_out_ramp_and_black_around_the_field_of_view
     (image,) = VolumeReslice(dataset).images(FRAMES)
     np.testing.assert_allclose(image, np.asarray(dataset.images[FRAMES]), atol=1)
     assert (image == 0).sum() == (np.asarray(dataset.images[FRAMES]) == 0).sum()
+
+
+def test_filled_voxels_are_no_brighter_than_what_they_are_filled_from(tmp_path: Path) -> None:
+    found = reconstruct(swept(tmp_path / "set", [0.0, 1, 8, 9, 4], lambda p: 0 * p[0] + 100), EVERYWHERE)
+    for z_mm, level in ((2.0, 100), (3.0, 100), (5.0, 100), (7.0, 100)):
+        pose = np.eye(4)
+        pose[2, 3] = z_mm
+        np.testing.assert_allclose(found.slice(pose, GEOMETRY), level, atol=0.01)
