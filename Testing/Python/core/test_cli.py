@@ -94,7 +94,8 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
                           cwd=Path(USGanSimLib.__file__).parents[1])
     assert "heavy: []" in done.stdout
-    assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ") and line[4] != " "}
+    assert set(cli.COMMANDS) <= listed
     assert "Not for clinical use" in done.stdout
 
 
