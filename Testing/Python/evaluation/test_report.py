@@ -80,10 +80,12 @@ def test_report_html_shows_tables_facts_warnings_and_the_intended_use(tmp_path: 
 
 
 def test_intervals_are_shown_beside_their_means_and_empty_tables_not_at_all(tmp_path: Path) -> None:
-    rows = [Row("real", 4, 1, {"share": 0.5, "share_ci_low": 0.25, "share_ci_high": 0.75}), Row("none", 0, 0, {})]
+    rows = [Row("real", 4, 1, {"share": 0.5, "share_ci_low": 0.25, "share_ci_high": 0.75}), Row("none", 0, 0, {}),
+            Row("second", 2, 1, {"share": 0.125})]
     report = Report("A title", {}, [], [TwoNumbers()], rows, {}, {})
-    assert text_tables(report.as_json()).splitlines()[1:] == ["real  0.500 (0.250 to 0.750)"]
-    empty = Report("A title", {}, [], [TwoNumbers()], rows[1:], {}, {}, charts="<svg>a line</svg>")
+    assert text_tables(report.as_json()).splitlines()[1:] == ["real               0.500 (0.250 to 0.750)",
+                                                                "second (2 frames)                   0.125"]
+    empty = Report("A title", {}, [], [TwoNumbers()], rows[1:2], {}, {}, charts="<svg>a line</svg>")
     assert text_tables(empty.as_json()) == ""
     empty.write(tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -70,9 +70,9 @@ def test_a_gap_between_frames_is_filled_from_both_sides(tmp_path: Path) -> None:
 
 
 def test_what_is_out_of_reach_stays_black(tmp_path: Path) -> None:
-    found = reconstruct(swept(tmp_path / "set", [0.0, 1, 2, 20, 21, 22, 11]), EVERYWHERE)
+    found = reconstruct(swept(tmp_path / "set", [0.0, 1, 2, 30, 31, 32, 16]), EVERYWHERE)
     pose = np.eye(4)
-    pose[2, 3] = 11
+    pose[2, 3] = 16
     assert not found.slice(pose, GEOMETRY).any()
 
 
@@ -80,10 +80,11 @@ def test_held_out_frames_and_what_lies_outside_the_field_of_view_are_not_used(tm
     dataset = swept(tmp_path / "set", [*range(FRAMES), 4.0],
                     lambda p: np.where((p[2] == 4) & (p[0] > 3), 250, 100) if p[2, 0, 0] != 4 else 0 * p[0] + 100)
     field = EVERYWHERE.copy()
-    field[:, :8] = False
+    field[:, :12] = False
     found = reconstruct(dataset, field)
     assert found.grey[12:20, :HEIGHT_PX, :FRAMES].max() <= 100.01
-    assert found.grey[:4].max() == 0
+    # Filling reaches eight voxels beyond what is seen.
+    assert found.grey[:3].max() == 0
 
 
 def test_large_volumes_get_larger_voxels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

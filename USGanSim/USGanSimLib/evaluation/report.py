@@ -95,9 +95,15 @@ def text_tables(content: Mapping[str, Any]) -> str:
 def _cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Heading and rows in words; columns and rows without any number are left out."""
     columns = [column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)]
-    lines = [[row["name"], *(_number(row, column) for column in columns)] for row in rows
+    most = max((row["frames"] for row in rows), default=0)
+    lines = [[_label(row, most), *(_number(row, column) for column in columns)] for row in rows
              if any(row.get(column["key"]) is not None for column in columns)]
     return [["", *(column["heading"] for column in columns)], *lines]
+
+
+def _label(row: Mapping[str, Any], most_frames: int) -> str:
+    """The row's name, with its number of frames where it was measured on fewer than others."""
+    return str(row["name"]) if row["frames"] == most_frames else f"{row['name']} ({row['frames']} frames)"
 
 
 def _number(row: Mapping[str, Any], column: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from .predictors import PosePredictor
 # Memory is bounded by this: four arrays of single precision while a volume is built, one of them afterwards.
 MOST_VOXELS = 16_000_000
 # SDs of the filling Gaussian in voxels, one after the other; each reaches twice as far.
-FILL_SDS = (1.0, 2.0)
+FILL_SDS = (1.0, 2.0, 4.0)
 _FILL_REACH = 2.0
 _LEAST_WEIGHT = 1e-3
 _FRAMES_AT_ONCE = 16
