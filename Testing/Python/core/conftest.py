@@ -1,11 +1,17 @@
-"""Recordings written by hand, line by line, as another program would write them."""
+"""Recordings written by hand, line by line, as another program would write them, and pins of known calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from USGanSimLib.calibration.pin_points import PinPoints
 
 TWO_STAMPS = "Seq_Frame0000_Timestamp = 1.5\nSeq_Frame0001_Timestamp = 2.5\n"
 
@@ -45,3 +51,53 @@ def an_nrrd(tmp_path: Path) -> Callable[..., Path]:
         path.write_bytes(("NRRD0004\n# a comment: of no meaning\n" + basic + lines + "\n").encode("latin-1") + pixels)
         return path
     return write
+
+
+@dataclass(frozen=True)
+class PinSet:
+    """A synthetic pin with its truth: `points`, the true (4, 4) ImageToProbe, and which points are gross outliers."""
+
+    points: PinPoints
+    image_to_probe: NDArray[np.float64]
+    outliers: NDArray[np.bool_]
+
+    def error_mm(self, image_to_probe: NDArray[np.float64]) -> float:
+        """Mean distance of the image's corners and centre from their true places."""
+        right, bottom = self.points.width_px - 1, self.points.height_px - 1
+        pixels = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom], [right / 2, bottom / 2]])
+        offsets = (image_to_probe - self.image_to_probe) @ np.column_stack([pixels, np.zeros(5), np.ones(5)]).T
+        return float(np.linalg.norm(offsets[:3], axis=0).mean())
+
+
+@pytest.fixture(scope="session")
+def pin_set() -> Callable[..., PinSet]:
+    """Makes a fixed pin seen in `count` images tilted by up to ±`tilt_deg` about all axes (or three limits), in images
+    of 820×616 px of 0.08×0.084 mm, with clicks off by `click_px`, the pin off the image plane by `elevation_mm` (standard
+    deviations), the tracker by `tracker_mm` and `tracker_deg` (RMS in space), and a share of points 20 to 80 px off."""
+    def make(seed: int, count: int = 50, tilt_deg: float | tuple[float, float, float] = 30.0, click_px: float = 1.5,
+             elevation_mm: float = 0.7, tracker_mm: float = 0.15, tracker_deg: float = 0.1,
+             outlier_share: float = 0.0) -> PinSet:
+        rng = np.random.default_rng(seed)
+        width_px, height_px, sizes_mm = 820, 616, np.array([0.08, 0.084])
+        image_to_probe = np.eye(4)
+        image_to_probe[:3, :3] = Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix()
+        image_to_probe[:3, 3] = rng.normal(0, 60, 3)
+        pixels = rng.uniform((0.15 * width_px, 0.15 * height_px), (0.85 * width_px, 0.85 * height_px), (count, 2))
+        tilts = rng.uniform(-1, 1, (count, 3)) * tilt_deg
+        turns = Rotation.random(random_state=seed) * Rotation.from_euler("xyz", tilts, degrees=True)
+        in_image_mm = np.column_stack([pixels * sizes_mm, elevation_mm * rng.standard_normal(count)])
+        poses = np.tile(np.eye(4), (count, 1, 1))
+        poses[:, :3, :3] = turns.as_matrix()
+        poses[:, :3, 3] = rng.normal(0, 100, 3) - turns.apply(in_image_mm)
+        poses = poses @ np.linalg.inv(image_to_probe)
+        jitter = Rotation.from_rotvec(np.deg2rad(tracker_deg / np.sqrt(3)) * rng.standard_normal((count, 3)))
+        poses[:, :3, :3] = jitter.as_matrix() @ poses[:, :3, :3]
+        poses[:, :3, 3] += tracker_mm / np.sqrt(3) * rng.standard_normal((count, 3))
+        marked = pixels + click_px * rng.standard_normal((count, 2))
+        outliers = rng.random(count) < outlier_share
+        direction, length = rng.uniform(0, 2 * np.pi, count), rng.uniform(20, 80, count)
+        marked += outliers[:, None] * np.column_stack([np.cos(direction), np.sin(direction)]) * length[:, None]
+        marked = np.clip(marked, 0, (width_px - 1, height_px - 1))
+        return PinSet(PinPoints(np.arange(count), marked, poses, width_px, height_px),
+                      image_to_probe @ np.diag([*sizes_mm, 1, 1]), outliers)
+    return make

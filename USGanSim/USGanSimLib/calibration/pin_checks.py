@@ -20,7 +20,7 @@ from .result import Calibration
 LEAST_TURN_DEG = 2.0
 # The inverse poses must fit better by this factor to be taken for the right ones.
 INVERSE_FACTOR = 3.0
-MOST_MOMENTS = 40
+MOST_MOMENTS = 30
 FEWEST_MOVED = 5  # points on either side of a moment at which the pin may have moved
 # A moved pin must be more likely than a still one by this much (log likelihood of independent residuals) to be
 # believed. Of 216 synthetic sets with a still pin none passed 18; a shift of 2 mm in 50 points gives 40 to 120.

@@ -128,15 +128,16 @@ def robust_start(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None 
     rng = np.random.default_rng(seed)
     subsets = np.array([rng.choice(len(points), SUBSET_SIZE, replace=False) for _ in range(SUBSETS)])
     system, right = _linear_system(points)
-    solutions = [*_solved(system[subsets].reshape(SUBSETS, -1, 12), right[subsets].reshape(SUBSETS, -1)),
-                 *_solved(system.reshape(1, -1, 12), right.reshape(1, -1))]
-    candidates = [c for c in (_parameters(solution, fixed_mm_per_px) for solution in solutions) if c is not None]
-    if not candidates:
+    solutions = np.concatenate([_solved(system[subsets].reshape(SUBSETS, -1, 12), right[subsets].reshape(SUBSETS, -1)),
+                                _solved(system.reshape(1, -1, 12), right.reshape(1, -1))])
+    candidates, linear = _rigid(solutions, fixed_mm_per_px)
+    if not len(candidates):
         raise UserError("The poses do not determine the calibration: the probe was hardly turned.",
                         "Record the pin again, tilting and turning the probe by ±30° about all three axes.")
-    costs = [float(np.median(pin_distance_mm(candidate, points))) for candidate in candidates]
+    offsets = np.einsum("nij,kj->kni", system, linear) - right
+    costs = np.median(np.linalg.norm(offsets, axis=2), axis=1)
     best = int(np.argmin(costs))
-    return candidates[best], costs[best]
+    return candidates[best], float(costs[best])
 
 
 def _linear_system(points: PinPoints) -> tuple[Matrix, Matrix]:
@@ -160,24 +161,22 @@ def _solved(systems: Matrix, right: Matrix) -> Matrix:
     return result
 
 
-def _parameters(solution: Vector, fixed_mm_per_px: tuple[float, float] | None) -> Vector | None:
-    """The parameters nearest to a linear solution; None where it has no pixel size."""
-    a, b, offset, pin = solution.reshape(4, 3)
-    sizes = np.linalg.norm([a, b], axis=1)
-    if not (sizes > 1e-6).all():
-        return None
+def _rigid(solutions: Matrix, fixed_mm_per_px: tuple[float, float] | None) -> tuple[Matrix, Matrix]:
+    """The parameters (K', 11) nearest to linear solutions (K, 12), of those that have a pixel size, and the linear
+    numbers (K', 12) that belong to them: the image's axes are made square by the nearest rotation."""
+    sizes = np.linalg.norm(solutions[:, :6].reshape(-1, 2, 3), axis=2)
+    solutions, sizes = (part[(sizes > 1e-6).all(axis=1)] for part in (solutions, sizes))
+    directions = np.swapaxes(solutions[:, :6].reshape(-1, 2, 3) / sizes[:, :, None], 1, 2)
+    left, _, right = np.linalg.svd(directions, full_matrices=False)
+    square = left @ right
+    normal = np.cross(square[:, :, 0], square[:, :, 1])
+    rotations = np.concatenate([square, normal[:, :, None]], axis=2)
+    rotvecs = Rotation.from_matrix(rotations).as_rotvec() if len(rotations) else np.zeros((0, 3))
     if fixed_mm_per_px is not None:
-        sizes = np.asarray(fixed_mm_per_px)
-    return np.concatenate([_nearest_rotation(a, b), offset, np.log(sizes), pin])
-
-
-def _nearest_rotation(a: Vector, b: Vector) -> Vector:
-    """The rotation vector whose first two axes are nearest to the directions of a and b."""
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    left, _, right = np.linalg.svd(np.column_stack([a, b]), full_matrices=False)
-    x, y = (left @ right).T
-    rotvec: Vector = Rotation.from_matrix(np.column_stack([x, y, np.cross(x, y)])).as_rotvec()
-    return rotvec
+        sizes = np.broadcast_to(fixed_mm_per_px, sizes.shape)
+    axes = np.swapaxes(square * sizes[:, None], 1, 2).reshape(-1, 6)
+    return (np.column_stack([rotvecs, solutions[:, 6:9], np.log(sizes), solutions[:, 9:]]),
+            np.column_stack([axes, solutions[:, 6:]]))
 
 
 def _in_probe(parameters: Vector, pixels: Vector) -> Vector:
