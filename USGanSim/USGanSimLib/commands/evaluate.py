@@ -24,6 +24,7 @@ from ..model_info import read_model_header
 from ..progress import terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset, resplit
 from .exclusion_options import add_exclusion_options, chosen_exclusion
+from .observer_options import add_observer_options
 
 _POSES_SHOWN = 2
 
@@ -49,6 +50,7 @@ def add_measure_options(parser: argparse.ArgumentParser) -> None:
                         help="a spot this far from a true point is not it (default %(default)g)")
     parser.add_argument("--dynamic-range-db", type=float, metavar="DB",
                         help="of the scanner's display, so that speckle is measured on echo amplitudes")
+    add_observer_options(parser)
     parser.add_argument("--samples", type=int, default=1, help="images of a model for each pose (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
@@ -65,9 +67,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     dataset = resplit(dataset, exclusion=exclusion) if exclusion else dataset
     models, about_models = load_models(arguments.model, arguments, dataset)
     tests = suite(dataset, measured)
-    predictors = [*baselines(dataset, arguments.samples, arguments.seed), *models]
+    predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
     details = {"kind": "evaluation", "software_version": __version__, **about_dataset(dataset),
-               "points": tests.about_points, "models": about_models}
+               "points": tests.about_points, "observer": tests.observed.about, "models": about_models}
     progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
         rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                                                      arguments.seed, progress) if radii_mm else []
         report = Report(
             title="Simulated and real images of held-out frames", facts=in_words(details),
-            warnings=[warning for model in about_models for warning in model["warnings"]],
+            warnings=[*tests.observed.warnings,
+                      *(warning for model in about_models for warning in model["warnings"])],
             tables=[*tests.measures, *tests.controls], rows=rows, details=details,
             pictures=_pictures(part, dataset, predictors, tests),
             charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures))
@@ -103,7 +106,8 @@ def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
     range_db = arguments.dynamic_range_db
     if range_db is not None and not 0 < range_db < math.inf:
         raise UserError(f"A dynamic range of {range_db:g} dB makes no sense.", "Give --dynamic-range-db above 0.")
-    return SuiteOptions(arguments.points, arguments.gate_mm, range_db)
+    return SuiteOptions(arguments.points, arguments.gate_mm, range_db, arguments.observer, arguments.landmarks,
+                        arguments.classifier)
 
 
 def load_models(paths: Sequence[Path], arguments: argparse.Namespace,

@@ -10,7 +10,7 @@ from ..progress import terminal_or_silent
 
 _COUNTS = {"subjects": (12, "virtual subjects to learn from"), "images": (240, "images of each subject"),
            "iterations": (600, "steps of training"),
-           "trial-images": (600, "images of each of two more subjects, for thresholds and for measuring")}
+           "trial-images": (400, "images of each of three more subjects, for thresholds and for measuring")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

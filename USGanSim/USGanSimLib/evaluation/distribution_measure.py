@@ -9,7 +9,7 @@ from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
 from .field_of_view import field_of_view
 from .intervals import heldout_groups
-from .kernel_distance import paired_distance
+from .kernel_distance import halves_interval, paired_distance
 from .metrics import Column
 from .observer import Observer
 from .presentation import Presentation
@@ -21,7 +21,7 @@ class DistributionMeasure:
     """KID on the features of the observer's encoder, of one sample a held-out frame, at most MOST_FRAMES."""
 
     title = "Distribution of the images"
-    columns = (Column("kid_x1000", "KID × 1000"),)
+    columns = (Column("kid", "KID", 3),)
 
     def __init__(self, dataset: Dataset, observer: Observer) -> None:
         self.dataset, self.observer = dataset, observer
@@ -35,12 +35,12 @@ class DistributionMeasure:
 
     @property
     def note(self) -> str:
-        return (f"Kernel distance (unbiased, times 1000) between one image a frame and the real images of the same "
+        return ("Kernel distance (unbiased) between one image a frame and the real images of the same "
                 f"{len(self.real)} held-out frames, on the features of the observer's encoder, each scaled to the real "
-                "images' SD; 0 is equal. Not to be compared with KIDs on other features. The real images' row compares "
-                "random halves of them: its interval is how far equal distributions get apart at this number of "
-                "frames. In brackets: 95 % interval by drawing whole held-out stretches. Real images at wrong poses "
-                "score well too.")
+                "images' SD; 0 is equal. Not to be compared with KIDs on other features. The real image's row compares "
+                "random halves of the real images: what equal distributions come to at this number. In brackets: 95 % "
+                "interval, by leaving out whole held-out stretches. Real images at wrong poses score well too: this "
+                "table does not look at the pose.")
 
     def features(self, images: Frames) -> NDArray[np.float64]:
         """(N, H, W) uint8 → (N, d), outside the field of view all black."""
@@ -70,6 +70,11 @@ class _DistributionTally:
         if len(known) < 8:
             return {column.key: None for column in measure.columns}
         mine, real = (np.stack([features[index] for index in known]) for features in (self._features, measure.real))
-        value, low, high = paired_distance(mine, real, measure.groups[known])
+        if np.array_equal(mine, real):
+            value, (low, high) = 0.0, halves_interval(real)
+        else:
+            value, low, high = paired_distance(mine, real, measure.groups[known])
         column = measure.columns[0]
-        return {column.key: 1000 * value, column.low_key: 1000 * low, column.high_key: 1000 * high}
+        known_interval = np.isfinite(low)
+        return {column.key: value, column.low_key: low if known_interval else None,
+                column.high_key: high if known_interval else None}

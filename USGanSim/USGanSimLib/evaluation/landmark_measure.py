@@ -55,10 +55,17 @@ class LandmarkMeasure:
         self.wanted = self.seen.visible & known
         self.groups = heldout_groups(dataset)
         self._real: dict[int, Look] = {}
-        if not self.wanted[dataset.heldout_indices].any():
-            raise UserError("No landmark can be judged: either no held-out frame passes through one, or fewer than "
-                            f"{LEAST_EXAMPLES} training frames do.",
-                            "Check that the landmarks belong to this training set, or prepare a larger one.")
+        if not self.seen.visible.any():
+            raise UserError(f"None of {len(dataset)} frames passes through a landmark.",
+                            "Check that the landmarks belong to this training set.")
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence where nothing can be judged."""
+        if self.wanted[self.dataset.heldout_indices].any():
+            return []
+        return [f"The observer judges no landmark: no held-out frame passes through one that {LEAST_EXAMPLES} or more "
+                "training frames show."]
 
     @property
     def note(self) -> str:
@@ -100,8 +107,8 @@ class LandmarkMeasure:
         shown = self.dataset.train_indices[self.seen.visible[self.dataset.train_indices].any(axis=1)]
         chosen = shown[np.linspace(0, len(shown) - 1, min(len(shown), _MOST_THRESHOLD_FRAMES)).astype(int)]
         if not len(chosen):
-            raise UserError("No training frame passes through a landmark.",
-                            "Check that the landmarks belong to this training set.")
+            nothing = (float("nan"),) * len(self.observer.info.landmarks)
+            return Thresholds(nothing, nothing)
         return fit_thresholds(self.look(self.dataset.read_images(chosen)), self.seen.visible[chosen])
 
 

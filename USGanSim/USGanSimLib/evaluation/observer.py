@@ -64,7 +64,7 @@ class ObserverInfo:
     mm_per_px    size of the square pixels that it looks at; other images are resampled
     channels     width of the network
     subjects     numbers of the virtual subjects that it was trained on
-    thresholds   from real frames of another subject
+    thresholds   from real frames of other subjects
     metrics      on real frames of yet another one
     """
 

@@ -1,4 +1,4 @@
-"""Trains a landmark observer on virtual subjects, sets its thresholds on another one, and measures it on a third."""
+"""Trains a landmark observer on virtual subjects, sets its thresholds on two others, and measures it on one more."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _REPORT_EVERY = 20
 
 @dataclass(frozen=True)
 class ObserverSettings:
-    """How much to learn from: subjects, images of each, batches of `batch` images; `trial_images` of each of the two
-    further subjects that set the thresholds and measure."""
+    """How much to learn from: subjects, images of each, batches of `batch` images; `trial_images` of each of three
+    further subjects: two set the thresholds, one measures."""
 
     subjects: int = 12
     images: int = 240
     iterations: int = 600
     batch: int = 24
     channels: int = 12
-    trial_images: int = 600
+    trial_images: int = 400
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,9 +62,9 @@ def train_observer(path: Path, settings: ObserverSettings, progress: Progress) -
         parts.append(subject_views(subject, settings.images, MIXED, settings.seed))
         progress.emit("step", rendered=done, of=len(subjects))
     network = fit(joined(parts), settings, progress)
-    between, last = subjects[-1] + 1, subjects[-1] + 2
+    first, second, last = (subjects[-1] + number for number in (1, 2, 3))
     observer = _with_thresholds(network, Thresholds((), ()), tuple(subjects), settings, {})
-    views = subject_views(between, settings.trial_images, MIXED, settings.seed)
+    views = joined([subject_views(subject, settings.trial_images, MIXED, settings.seed) for subject in (first, second)])
     look = observer.look(views.images, (MM_PER_PX, MM_PER_PX))
     thresholds = fit_thresholds(look, views.visible(IN_PLANE_MM))
     observer = _with_thresholds(network, thresholds, tuple(subjects), settings, {})
@@ -74,7 +74,8 @@ def train_observer(path: Path, settings: ObserverSettings, progress: Progress) -
     info = _with_thresholds(network, thresholds, tuple(subjects), settings, metrics).info
     save_observer(path, network, info)
     return {"observer": str(path), "images": settings.subjects * settings.images, "subjects": list(subjects),
-            "iterations": settings.iterations, "seed": settings.seed, "landmarks": list(info.landmarks), **metrics}
+            "iterations": settings.iterations, "seed": settings.seed, "landmarks": list(info.landmarks), **metrics,
+            "intended_use": info.intended_use}
 
 
 def fit(views: Views, settings: ObserverSettings, progress: Progress) -> LandmarkNetwork:

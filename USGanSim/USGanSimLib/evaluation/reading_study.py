@@ -78,7 +78,7 @@ def score_reading(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
         rows.setdefault(card["row"], []).append(Reading(
             card["group"], answer.outcome, _distance_mm(answer.place_px, card["truth_px"], scale),
             _distance_mm(answer.place_px, other.place_px, scale)))
-    return [{"name": name, **summarised(readings)} for name, readings in rows.items()]
+    return [{"name": name, "frames": len(readings), **summarised(readings)} for name, readings in rows.items()]
 
 
 def _pairs(visible: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -73,8 +73,8 @@ def score_realness(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
 
 def _row(sigma_mm: float, truth: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
     answered = [(truth[name], given[name]) for name in truth if name in given]
-    row: dict[str, Any] = {"name": f"σ = {sigma_mm:g} mm", "sigma_mm": sigma_mm, "answers": len(answered),
-                           "unanswered": len(truth) - len(answered)}
+    row: dict[str, Any] = {"name": f"σ = {sigma_mm:g} mm", "sigma_mm": sigma_mm, "frames": len(truth),
+                           "answers": len(answered), "unanswered": len(truth) - len(answered)}
     if not answered:
         return row
     correct = sum(kind == answer for kind, answer in answered)

@@ -15,16 +15,18 @@ from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
 from .intervals import heldout_groups
 from .metrics import Column
+from .predictors import Predictor
 from .presentation import Presentation
 
 SIGMAS_MM = (0.0, 0.5, 1.0, 1.5, 2.0)
 STEPS, BATCH = 200, 32
-MOST_FRAMES = 600
+MOST_FRAMES = 320
 _CROP = (96, 128)
 _LEAST_FRAMES = 16
+_TEXTURE_GAIN = 6.0
 
 
-class RealnessMeasure:
+class RealnessControl:
     """Accuracy against blur. Every frame is judged by a network that saw none of its half of the stretches."""
 
     title = "Real or simulated, asked of a classifier"
@@ -35,7 +37,7 @@ class RealnessMeasure:
         self.dataset, self.seed = dataset, seed
         heldout = dataset.heldout_indices
         chosen = heldout[np.linspace(0, len(heldout) - 1, min(len(heldout), MOST_FRAMES)).astype(int)]
-        self.chosen = set(map(int, chosen))
+        self.chosen = [int(index) for index in chosen]
         self.presentation, self.groups = Presentation.of(dataset), heldout_groups(dataset)
 
     @property
@@ -46,30 +48,17 @@ class RealnessMeasure:
                 "shows. A better classifier may tell more: what this one sees is there, what it misses may be. In "
                 "brackets: 95 % interval by drawing whole held-out stretches.")
 
-    def tally(self) -> _RealnessTally:
-        return _RealnessTally(self)
-
-
-class _RealnessTally:
-    def __init__(self, measure: RealnessMeasure) -> None:
-        self._measure = measure
-        self._images: dict[int, NDArray[np.uint8]] = {}
-
-    def add(self, index: int, images: Frames) -> None:
-        if len(images) and index in self._measure.chosen:
-            self._images[index] = images[0]
-
-    def values(self) -> dict[str, float | None]:
-        measure, known = self._measure, sorted(self._images)
-        groups = measure.groups[known]
+    def values(self, predictor: Predictor) -> dict[str, float | None]:
+        """Accuracy for each column; None where the predictor has too few images, or all of one stretch."""
+        images = {index: predictor.images(index)[:1] for index in self.chosen}
+        known = [index for index, found in images.items() if len(found)]
+        groups = self.groups[known]
         if len(known) < _LEAST_FRAMES or len(np.unique(groups)) < 2:
-            return {column.key: None for column in measure.columns}
-        simulated, real = np.stack([self._images[index] for index in known]), measure.dataset.read_images(known)
-        shown = [[measure.presentation.present(images, sigma_mm) for images in (real, simulated)]
-                 for sigma_mm in SIGMAS_MM]
-        right = right_answers(np.array(shown), halves(groups), measure.seed)
+            return {column.key: None for column in self.columns}
+        simulated, real = np.concatenate([images[index] for index in known]), self.dataset.read_images(known)
+        shown = [[self.presentation.present(kind, sigma_mm) for kind in (real, simulated)] for sigma_mm in SIGMAS_MM]
         values: dict[str, float | None] = {}
-        for column, shares in zip(measure.columns, right, strict=True):
+        for column, shares in zip(self.columns, right_answers(np.array(shown), halves(groups), self.seed), strict=True):
             values |= column.with_interval(shares.tolist(), groups.tolist())
         return values
 
@@ -94,20 +83,22 @@ def right_answers(shown: NDArray[np.uint8], half: NDArray[np.bool_], seed: int) 
 
 
 class RealnessNetwork(nn.Module):
-    """Images (B, 1, H, W) in [0, 1] → log-odds (B,) of being simulated."""
+    """Images (B, 1, H, W) in [0, 1] → log-odds (B,) of being simulated. It sees the texture beside the image, since
+    that is what most simulations lack, and its first layers keep the image's size for that."""
 
-    def __init__(self, sizes: Sequence[int] = (1, 16, 24, 32, 48)) -> None:
+    def __init__(self, sizes: Sequence[int] = (2, 8, 16, 24, 32, 48)) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in itertools.pairwise(sizes):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after),
-                       nn.ReLU(inplace=True)]
+        for number, (before, after) in enumerate(itertools.pairwise(sizes)):
+            layers += [nn.Conv2d(before, after, 3, stride=2 if number else 1, padding=1, bias=False),
+                       nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
-        self.to_logit = nn.Linear(2 * sizes[-1], 1)
+        self.to_logit = nn.Linear(sizes[-1], 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.layers(images)
-        logit: Tensor = self.to_logit(torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1))[:, 0]
+        texture = images - functional.avg_pool2d(images, 5, stride=1, padding=2)
+        features = self.layers(torch.cat([images, _TEXTURE_GAIN * texture], 1))
+        logit: Tensor = self.to_logit(features.mean((2, 3)))[:, 0]
         return logit
 
 
