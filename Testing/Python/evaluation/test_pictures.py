@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from USGanSimLib.evaluation.pictures import panel_frames, save_panel
+from USGanSimLib.evaluation.pictures import panel_frames, save_panel, save_samples
 from USGanSimLib.evaluation.points import Truth
-from USGanSimLib.evaluation.predictors import RealImage
+from USGanSimLib.evaluation.predictors import RealImage, SecondScan
 
 
 class Plain:
@@ -82,3 +82,17 @@ def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> Non
     assert panel_frames(dataset, None, most=4) == [9, 11, 13, 15]
     assert panel_frames(dataset, None, most=20) == list(range(8, 16))
     assert panel_frames(dataset, Truth({k: points[k] for k in (3, 9, 10)}), most=4) == [9, 10]
+
+
+def test_a_predictor_without_an_image_leaves_a_gap_and_samples_stand_in_rows(dotted_set, tmp_path: Path) -> None:
+    dataset = dotted_set.dataset
+    save_panel(tmp_path / "panel.png", dataset, [RealImage(dataset), SecondScan(dataset)], [9])
+    panel = np.asarray(Image.open(tmp_path / "panel.png").convert("L"))
+    tile = slice(-200, -10)
+    assert panel[tile, 64:384].max() > 140
+    assert np.ptp(panel[tile, 392:]) == 0
+    dark, bright = (np.full((n, 60, 80), level, np.uint8) for n, level in ((3, 60), (2, 200)))
+    save_samples(tmp_path / "samples.png", dataset, {"dark ones": dark, "bright": bright})
+    samples = np.asarray(Image.open(tmp_path / "samples.png").convert("L"))
+    assert [(samples == level).mean() > 0.1 for level in (60, 200)] == [True, True]
+    assert (samples == 60).sum() == pytest.approx(1.5 * (samples == 200).sum(), rel=0.02)
