@@ -11,9 +11,8 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.evaluation import crossval
 from USGanSimLib.evaluation.comparison import Row
 from USGanSimLib.evaluation.crossval import Fold, cross_validate, fold_masks, pooled
-from USGanSimLib.evaluation.metrics import ImageMeasure
 from USGanSimLib.evaluation.predictors import RealImage
-from USGanSimLib.evaluation.suite import Suite, SuiteOptions
+from USGanSimLib.evaluation.suite import SuiteOptions, suite
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.exclusion import Exclusion
 
@@ -56,7 +55,7 @@ def test_more_folds_than_frames_of_a_sweep_are_refused_when_one_is_empty(dotted_
 
 def test_a_fold_trains_on_nothing_near_what_it_holds_out(dotted_set, monkeypatch) -> None:
     dataset, seen = dotted_set.dataset, []
-    monkeypatch.setattr(crossval, "suite", lambda fold, _: Suite([ImageMeasure(fold)], [], None, None, None))
+    monkeypatch.setattr(crossval, "suite", lambda *what: dataclasses.replace(suite(*what), controls=[]))
 
     def models(fold, number):
         seen.append((number, fold.train_indices.tolist(), fold.heldout_indices.tolist()))
