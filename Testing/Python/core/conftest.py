@@ -71,9 +71,11 @@ class PinSet:
 
 @pytest.fixture(scope="session")
 def pin_set() -> Callable[..., PinSet]:
-    """Makes a fixed pin seen in `count` images tilted by up to ±`tilt_deg` about all axes (or three limits), in images
-    of 820×616 px of 0.08×0.084 mm, with clicks off by `click_px`, the pin off the image plane by `elevation_mm` (standard
-    deviations), the tracker by `tracker_mm` and `tracker_deg` (RMS in space), and a share of points 20 to 80 px off."""
+    """Makes a fixed pin seen in `count` images tilted by up to ±`tilt_deg` about all axes (or three limits).
+
+    Images are of 820×616 px of 0.08×0.084 mm; clicks are off by `click_px`, the pin is off the image plane by
+    `elevation_mm` (standard deviations), the tracker by `tracker_mm` and `tracker_deg` (RMS in space), and a share of
+    the points by 20 to 80 px."""
     def make(seed: int, count: int = 50, tilt_deg: float | tuple[float, float, float] = 30.0, click_px: float = 1.5,
              elevation_mm: float = 0.7, tracker_mm: float = 0.15, tracker_deg: float = 0.1,
              outlier_share: float = 0.0) -> PinSet:

@@ -1,4 +1,4 @@
-"""Verdicts: good sets are accepted, narrow ones are not, and what cannot give a calibration is refused with the reason."""
+"""Verdicts: good sets are accepted, narrow ones are not, and what gives no calibration is refused with the reason."""
 
 from __future__ import annotations
 

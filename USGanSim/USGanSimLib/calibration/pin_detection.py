@@ -27,6 +27,7 @@ LONGEST_GAP = 8
 _SEED_FRAMES = 24
 _SEED_SCALE_PX = 4.0
 _SEED_SPOTS = 12
+_SEED_LEAD_GREY = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def _most_distinct(images: NDArray[np.uint8], usable: NDArray[np.bool_]) -> dict
     if not frames.size:
         raise UserError("The recording has no valid image.", "Record the pin again.")
     frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), _SEED_FRAMES)).round().astype(int)]
-    best, best_lead = {}, 0.0
+    best, best_lead = {}, _SEED_LEAD_GREY
     for frame in frames:
         spots, _ = find_spots(images[frame], _SEED_SCALE_PX, FAINTEST_GREY)
         apart = [isolation(images[frame], spot, _SEED_SCALE_PX) for spot in spots[:_SEED_SPOTS]]

@@ -101,11 +101,12 @@ def _refined(response: Values, rows: NDArray[np.int_], columns: NDArray[np.int_]
     padded = np.pad(response, 1, mode="reflect")
     rows, columns = rows + 1, columns + 1
     peak = padded[rows, columns]
-    u = columns - 1 + _vertex(padded[rows, columns - 1], peak, padded[rows, columns + 1])
-    v = rows - 1 + _vertex(padded[rows - 1, columns], peak, padded[rows + 1, columns])
+    u = columns - 1 + vertex(padded[rows, columns - 1], peak, padded[rows, columns + 1])
+    v = rows - 1 + vertex(padded[rows - 1, columns], peak, padded[rows + 1, columns])
     return np.column_stack([u, v]).astype(np.float64)
 
 
-def _vertex(before: Values, peak: Values, after: Values) -> Values:
+def vertex(before: Values, peak: Values, after: Values) -> Values:
+    """Where the parabola through three equally spaced values has its top, from the middle one, in −0.5…0.5."""
     bend = before - 2 * peak + after
     return np.where(bend < 0, (before - after) / (2 * np.where(bend < 0, bend, -1.0)), 0.0)

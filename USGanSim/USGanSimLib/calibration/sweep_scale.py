@@ -1,7 +1,7 @@
 """Lag and scale from the content of any sweep: what moves from image to image, against how the probe moved.
 
-Patches are followed from one image to the next by phase correlation (Kuglin and Hines 1975). Where the probe moved in
-the image's own plane, content shifts by the motion in millimetres divided by the size of a pixel; motion across the
+Patches are followed from one image to the next by cross-correlation. Where the probe moved in the image's own plane,
+content shifts by the motion in millimetres divided by the size of a pixel; motion across the
 plane changes the content and tells nothing. So a sweep along its plane gives lag and scale, one across it does not.
 """
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.transforms import Matrix
+from .spots import vertex
 from .temporal import Flags, Tracking, Values, jackknife
 
-PATCH_PX = 64
+TEMPLATE_PX, SEARCH_PX = 32, 72
 MOST_ACROSS = 5  # patches in a row
 LEAST_SD_GREY = 3.0
-# Height of the correlation peak of a patch that is the same but for its shift and some noise; unrelated ones reach 0.1.
-LEAST_PEAK = 0.25
+LEAST_CORRELATION = 0.6
 LEAST_SHIFT_PX = 1.0
 LEAST_PATCHES = 200
 LARGEST_SCALE_CI = 0.05
@@ -49,12 +49,12 @@ class Content:
     def followed(cls, images: NDArray[np.uint8], valid: Flags, geometry: ImageGeometry, name: str) -> Content:
         """Follow patches of (N, H, W) images. Raises UserError where too few can be followed."""
         height, width = images.shape[1:]
-        if min(height, width) < PATCH_PX:
-            raise UserError(f"The images of {name} are {width}×{height} px; {PATCH_PX} px are needed.", "")
+        if min(height, width) < SEARCH_PX:
+            raise UserError(f"The images of {name} are {width}×{height} px; {SEARCH_PX} px are needed.", "")
         corners = _corners(width, height)
         rows = []
         for frame in np.flatnonzero(valid[:-1] & valid[1:]):
-            shifts, good = _shifts(*(_patches(images[f], corners) for f in (frame, frame + 1)))
+            shifts, good = _shifts(*(_areas(images[f], corners) for f in (frame, frame + 1)))
             rows += [(frame, *corner, *shift) for corner, shift in zip(corners[good], shifts[good], strict=True)]
         if len(rows) < LEAST_PATCHES:
             raise UserError(f"Only {len(rows)} patches of {name} could be followed from image to image "
@@ -66,7 +66,7 @@ class Content:
             raise UserError(f"The content of {name} moves by {moved_px:.2f} px from image to image, where "
                             f"{LEAST_SHIFT_PX:g} px are needed.",
                             "Slide the probe to and fro along its image: this sweep tells neither lag nor scale.")
-        return cls(np.arange(len(images)), table[:, 0].astype(int), table[:, 1:3] + (PATCH_PX - 1) / 2, table[:, 3:],
+        return cls(np.arange(len(images)), table[:, 0].astype(int), table[:, 1:3] + (SEARCH_PX - 1) / 2, table[:, 3:],
                    geometry)
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
@@ -114,40 +114,49 @@ def scale_interval(content: Content, image_times_s: Values, tracking: Tracking,
 
 
 def _corners(width: int, height: int) -> NDArray[np.int_]:
-    """(K, 2): left upper corners of patches, evenly spread."""
-    u, v = (np.unique(np.linspace(0, side - PATCH_PX, min(MOST_ACROSS, max(side // PATCH_PX, 1))).astype(int))
+    """(K, 2): left upper corners of search areas, evenly spread."""
+    u, v = (np.unique(np.linspace(0, side - SEARCH_PX, min(MOST_ACROSS, max(side // TEMPLATE_PX, 1))).astype(int))
             for side in (width, height))
     return np.array([(left, top) for top in v for left in u])
 
 
-def _patches(image: NDArray[np.uint8], corners: NDArray[np.int_]) -> Values:
-    cut = [image[top:top + PATCH_PX, left:left + PATCH_PX] for left, top in corners]
+def _areas(image: NDArray[np.uint8], corners: NDArray[np.int_]) -> Values:
+    """(K, S, S): the search areas of an image."""
+    cut = [image[top:top + SEARCH_PX, left:left + SEARCH_PX] for left, top in corners]
     return np.array(cut, np.float64)
 
 
 def _shifts(first: Values, second: Values) -> tuple[Values, Flags]:
-    """(K, 2) shifts u, v of the content of patches (K, P, P), and which can be trusted."""
+    """(K, 2) shifts u, v of what is in the middle of the areas (K, S, S), and which can be trusted.
+
+    The middle of the first is laid over every place of the second: normalised cross-correlation (Lewis 1995), with a
+    parabola for the part of a pixel.
+    """
+    margin = (SEARCH_PX - TEMPLATE_PX) // 2
+    middle = first[:, margin:margin + TEMPLATE_PX, margin:margin + TEMPLATE_PX]
     # Outside the field of view the picture stands still.
-    textured = (first.std(axis=(1, 2)) > LEAST_SD_GREY) & ((first == 0).mean(axis=(1, 2)) < 0.5)
-    window = np.hanning(PATCH_PX)[:, None] * np.hanning(PATCH_PX)
-    spectra = [np.fft.rfft2((patch - patch.mean(axis=(1, 2), keepdims=True)) * window) for patch in (first, second)]
-    cross = np.conj(spectra[0]) * spectra[1]
-    correlation = np.fft.irfft2(cross / (np.abs(cross) + 1e-9), s=(PATCH_PX, PATCH_PX))
-    flat = correlation.reshape(len(first), -1)
-    best = flat.argmax(axis=1)
-    rows, columns = np.unravel_index(best, (PATCH_PX, PATCH_PX))
+    textured = (middle.std(axis=(1, 2)) > LEAST_SD_GREY) & ((middle == 0).mean(axis=(1, 2)) < 0.5)
+    template = middle - middle.mean(axis=(1, 2), keepdims=True)
+    size = (SEARCH_PX, SEARCH_PX)
+    product = np.fft.irfft2(np.conj(np.fft.rfft2(template, s=size)) * np.fft.rfft2(second), s=size)
+    places = slice(0, 2 * margin + 1)
+    sums, squares = (_box_sums(values)[:, places, places] for values in (second, second**2))
+    energy = np.maximum(squares - sums**2 / TEMPLATE_PX**2, 1.0) * (template**2).sum(axis=(1, 2))[:, None, None]
+    correlation = product[:, places, places] / np.sqrt(energy + 1e-9)
     index = np.arange(len(first))
+    rows, columns = np.unravel_index(correlation.reshape(len(first), -1).argmax(axis=1), correlation.shape[1:])
+    best = correlation[index, rows, columns]
+    inside = (rows > 0) & (rows < 2 * margin) & (columns > 0) & (columns < 2 * margin)
+    rows, columns = np.clip(rows, 1, 2 * margin - 1), np.clip(columns, 1, 2 * margin - 1)
+    peak = correlation[index, rows, columns]
+    u = columns + vertex(correlation[index, rows, columns - 1], peak, correlation[index, rows, columns + 1])
+    v = rows + vertex(correlation[index, rows - 1, columns], peak, correlation[index, rows + 1, columns])
+    return np.column_stack([u, v]) - margin, textured & inside & (best >= LEAST_CORRELATION)
 
-    def fraction(step_row: int, step_column: int) -> Values:
-        before, after = (correlation[index, (rows + sign * step_row) % PATCH_PX,
-                                     (columns + sign * step_column) % PATCH_PX] for sign in (-1, 1))
-        larger, side = np.maximum(before, after), np.where(after >= before, 1.0, -1.0)
-        # The peak of a shifted band-limited picture is a sinc: its two largest samples give the fraction
-        # (Foroosh et al. 2002).
-        part: Values = side * np.maximum(larger, 0) / (np.maximum(larger, 0) + flat[index, best] + 1e-12)
-        return part
 
-    shift_v, shift_u = rows + fraction(1, 0), columns + fraction(0, 1)
-    shifts = np.column_stack([shift_u, shift_v])
-    shifts = (shifts + PATCH_PX / 2) % PATCH_PX - PATCH_PX / 2
-    return shifts, textured & (flat[index, best] >= LEAST_PEAK)
+def _box_sums(values: Values) -> Values:
+    """(K, S − T + 1, S − T + 1): the sums over every place of a template."""
+    summed = np.pad(values.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
+    t = TEMPLATE_PX
+    result: Values = summed[:, t:, t:] - summed[:, :-t, t:] - summed[:, t:, :-t] + summed[:, :-t, :-t]
+    return result
