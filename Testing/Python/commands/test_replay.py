@@ -80,11 +80,14 @@ def test_ctrl_c_ends_a_loop_with_130_and_the_counts(recording):
     command = [sys.executable, "-m", "USGanSimLib", "replay", str(recording), "--port", "0", "--loop", "--json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
-        port = int(re.search(r"127\.0\.0\.1:(\d+)", child.stderr.readline())[1])
-        with LinkClient("127.0.0.1", port) as client:
-            assert client.wait(5.0)
-            child.send_signal(signal.SIGINT)
-            out, err = child.communicate(timeout=10)
+        try:
+            port = int(re.search(r"127\.0\.0\.1:(\d+)", child.stderr.readline())[1])
+            with LinkClient("127.0.0.1", port) as client:
+                assert client.wait(5.0)
+                child.send_signal(signal.SIGINT)
+                out, err = child.communicate(timeout=10)
+        finally:
+            child.kill()  # a failure must not leave the loop running, and this test waiting for it
     assert child.returncode == 130
     result = json.loads(out)
     assert result["clients"] == 1
