@@ -77,16 +77,19 @@ def right_answers(shown: NDArray[np.uint8], half: NDArray[np.bool_], seed: int) 
     for tested in (half, ~half):
         network = _trained(shown[:, :, ~tested], seed)
         for level, pair in enumerate(shown[:, :, tested]):
-            right[level, tested] = np.mean([_answers(network, images) == label for label, images in enumerate(pair)],
-                                           axis=0)
+            told = [_answers(network, images, level / len(shown)) for images in pair]
+            right[level, tested] = (~told[0] * 1.0 + told[1]) / 2
     return right
 
 
 class RealnessNetwork(nn.Module):
-    """Images (B, 1, H, W) in [0, 1] → log-odds (B,) of being simulated. It sees the texture beside the image, since
-    that is what most simulations lack, and its first layers keep the image's size for that."""
+    """Images (B, 1, H, W) in [0, 1] and their blur (B,), 0 to 1 → log-odds (B,) of being simulated.
 
-    def __init__(self, sizes: Sequence[int] = (2, 8, 16, 24, 32, 48)) -> None:
+    It sees the texture beside the image, since that is what most simulations lack, its first layer keeps the image's
+    size for that, and it is told the blur, since what is too smooth depends on it.
+    """
+
+    def __init__(self, sizes: Sequence[int] = (3, 8, 16, 24, 32, 48)) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for number, (before, after) in enumerate(itertools.pairwise(sizes)):
@@ -95,9 +98,10 @@ class RealnessNetwork(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.to_logit = nn.Linear(sizes[-1], 1)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, blur: Tensor) -> Tensor:
         texture = images - functional.avg_pool2d(images, 5, stride=1, padding=2)
-        features = self.layers(torch.cat([images, _TEXTURE_GAIN * texture], 1))
+        blurs = blur[:, None, None, None].expand_as(images)
+        features = self.layers(torch.cat([images, _TEXTURE_GAIN * texture, blurs], 1))
         logit: Tensor = self.to_logit(features.mean((2, 3)))[:, 0]
         return logit
 
@@ -114,9 +118,9 @@ def _trained(shown: NDArray[np.uint8], seed: int) -> RealnessNetwork:
     labels = np.arange(BATCH) % 2
     for _ in range(STEPS):
         top, left = (int(rng.integers(whole - part + 1)) for whole, part in zip(size, crop, strict=True))
-        batch = shown[rng.integers(levels, size=BATCH), labels, rng.integers(frames, size=BATCH),
-                      top : top + crop[0], left : left + crop[1]]
-        logits = network(_as_input(batch))
+        level = rng.integers(levels, size=BATCH)
+        batch = shown[level, labels, rng.integers(frames, size=BATCH), top : top + crop[0], left : left + crop[1]]
+        logits = network(_as_input(batch), torch.from_numpy(level / levels).float())
         loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels).float())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -126,8 +130,9 @@ def _trained(shown: NDArray[np.uint8], seed: int) -> RealnessNetwork:
 
 
 @torch.no_grad()
-def _answers(network: RealnessNetwork, images: Frames) -> NDArray[np.bool_]:
-    logits = [network(_as_input(images[start : start + BATCH])) for start in range(0, len(images), BATCH)]
+def _answers(network: RealnessNetwork, images: Frames, blur: float) -> NDArray[np.bool_]:
+    parts = [_as_input(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    logits = [network(part, torch.full((len(part),), blur)) for part in parts]
     answers: NDArray[np.bool_] = torch.cat(logits).numpy() > 0
     return answers
 
