@@ -25,6 +25,7 @@ def a_pose(mm_per_px: tuple[float, float] = (0.5, 0.8)) -> np.ndarray:
 def test_a_point_of_the_plane_moved_along_its_normal_keeps_its_pixel() -> None:
     pose = a_pose()
     normal = pose[:3, 2] / 7.0
+    pose[:3, 2] = (1.0, 2.0, 3.0)  # Pixels do not use the third column; calibrations have anything there.
     points = np.array([(pose @ [31.25, 17.5, 0, 1])[:3] + away * normal for away in (0, 3.0, -1.5)])
     found = project(pose[None], points)
     assert found.places_px[0] == pytest.approx(np.tile([31.25, 17.5], (3, 1)))
