@@ -30,15 +30,17 @@ HELD_OUT = [range(10, 16), range(30, 36), range(50, 56)]
 
 
 class BrightestPixel:
-    """Region: brighter than 25 on average. Clear: the highest grey level. Place: where that is."""
+    """Region: brighter than 25 on average. Clear: the highest grey level above 150. Place: where that is."""
 
     info = ObserverInfo(("spot",), 1.0, 2, (1001,), 0, 1, Thresholds((0.0,), (0.0,)), "0")
+
+    asked_for_grey = 150.0
 
     def look(self, images: NDArray[np.uint8], mm_per_px: tuple[float, float]) -> Look:
         flat = images.reshape(len(images), -1).astype(np.float32)
         v, u = np.unravel_index(flat.argmax(axis=1), images.shape[1:])
         features = np.stack([flat.mean(axis=1), flat.std(axis=1)], axis=1)
-        return Look((flat.mean(axis=1, keepdims=True) > 25).astype(np.float32), flat.max(axis=1, keepdims=True),
+        return Look(flat.mean(axis=1, keepdims=True) - 25, flat.max(axis=1, keepdims=True) - self.asked_for_grey,
                     np.stack([u, v], axis=1).astype(np.float32)[:, None], features)
 
 
@@ -117,9 +119,12 @@ def test_a_landmark_off_the_plane_is_not_read(spotted: Dataset) -> None:
 
 
 def test_the_thresholds_are_those_of_the_training_frames(spotted: Dataset) -> None:
+    """Spots of 200 score 50 above 150; to an observer that asks for 250 they score 50 below, and pass all the same."""
     measure = LandmarkMeasure(spotted, BrightestPixel(), {"spot": LANDMARK_MM})
-    assert measure.thresholds.clear == (200.0,)
-    assert measure.thresholds.region == (1.0,)
+    assert measure.thresholds == Thresholds((0.0,), (0.0,))
+    doubtful = BrightestPixel()
+    doubtful.asked_for_grey = 250.0
+    assert LandmarkMeasure(spotted, doubtful, {"spot": LANDMARK_MM}).thresholds.clear == (-50.0,)
     assert measure.about()["heldout_landmarks"] == {"spot": 18}
     assert measure.about()["groups"] == 3
 

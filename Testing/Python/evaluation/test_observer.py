@@ -74,14 +74,17 @@ def test_places_come_back_in_the_pixels_of_the_images_whatever_their_scale() -> 
 
 
 def test_thresholds_are_the_quantiles_of_the_images_that_show_the_landmark() -> None:
-    scores = np.arange(100, dtype=np.float32)
+    scores = np.arange(100, dtype=np.float32) - 90
     look = Look(np.stack([scores, -scores], 1), np.stack([scores, scores], 1), np.zeros((100, 2, 2), np.float32),
                 np.zeros((100, 1), np.float32))
     visible = np.zeros((100, 2), bool)
     visible[50:, 0], visible[:19, 1] = True, True
     found = fit_thresholds(look, visible)
-    assert found.clear[0] == pytest.approx(50 + 0.05 * 49)
-    assert found.region[0] == pytest.approx(50 + 0.01 * 49)
+    assert found.clear[0] == pytest.approx(-40 + 0.05 * 49)
+    assert found.region[0] == pytest.approx(-40 + 0.01 * 49)
+    # What is more likely than not is never refused.
+    assert fit_thresholds(Look(look.region + 100, look.clear + 100, look.places_px, look.features),
+                          visible).clear[0] == 0
     # Nineteen are too few.
     assert np.isnan([found.clear[1], found.region[1]]).all()
 

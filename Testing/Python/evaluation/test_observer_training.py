@@ -122,5 +122,4 @@ def test_an_observer_finds_the_landmarks_of_a_subject_that_it_never_saw(tmp_path
     assert found["false_alarm_share"] < 0.05
     noise = np.random.default_rng(0).integers(0, 120, (20, 120, 160), np.uint8)
     look = observer.look(noise, (observer.info.mm_per_px,) * 2)
-    located = (look.region >= observer.info.thresholds.region) & (look.clear >= observer.info.thresholds.clear)
-    assert located.mean() < 0.1
+    assert (look.clear >= observer.info.thresholds.clear).mean() < 0.1

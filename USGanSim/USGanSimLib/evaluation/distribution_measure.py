@@ -15,6 +15,8 @@ from .observer import Observer
 from .presentation import Presentation
 
 MOST_FRAMES = 1000
+# The same image gives features that differ by rounding with the images that it is looked at with.
+_SAME_SD = 1e-3
 
 
 class DistributionMeasure:
@@ -70,7 +72,7 @@ class _DistributionTally:
         if len(known) < 8:
             return {column.key: None for column in measure.columns}
         mine, real = (np.stack([features[index] for index in known]) for features in (self._features, measure.real))
-        if np.array_equal(mine, real):
+        if np.allclose(mine, real, atol=_SAME_SD):
             value, (low, high) = 0.0, halves_interval(real)
         else:
             value, low, high = paired_distance(mine, real, measure.groups[known])

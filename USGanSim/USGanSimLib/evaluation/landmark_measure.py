@@ -72,12 +72,13 @@ class LandmarkMeasure:
         left_out = f" Left out, for want of real training frames that show them: {', '.join(self.left_out)}." * bool(
             self.left_out)
         return (f"Every true landmark less than {IN_PLANE_MM:g} mm off a held-out frame's plane, in every predictor's "
-                "image of that frame, by a network trained on other virtual subjects. A landmark is clear when it "
-                f"scores as high as all but {CLEAR_QUANTILE:.0%} of the real training frames that show it, its region "
-                f"is right when it scores as high as all but {REGION_QUANTILE:.0%}. The real image is the observer's "
-                "ceiling; shuffled poses and the average image are its floor. Distances are in the image plane. "
-                "Means are of the measured ones alone: read them beside the shares. In brackets: 95 % interval "
-                f"by drawing whole held-out stretches.{left_out} {PAPER}")
+                "image of that frame, by a network trained on other virtual subjects. A landmark is clear when it is "
+                f"more likely there than not, or scores as high as all but {CLEAR_QUANTILE:.0%} of the real training "
+                "frames that show it; where it is not clear, its region is right when that is likely, or scores as "
+                f"high as all but {REGION_QUANTILE:.0%}. The real image is the observer's ceiling; shuffled poses and "
+                "the average image are its floor. Distances are in the image plane. Means are of the measured ones "
+                "alone: read them beside the shares. In brackets: 95 % interval by drawing whole held-out stretches."
+                f"{left_out} {PAPER}")
 
     def tally(self) -> _LandmarkTally:
         return _LandmarkTally(self)
@@ -141,10 +142,10 @@ class _LandmarkTally:
 
 
 def outcome(look: Look, row: int, landmark: int, thresholds: Thresholds) -> str:
-    """What the observer says of one landmark of one image."""
-    if look.region[row, landmark] < thresholds.region[landmark]:
-        return WRONG_REGION
-    return MEASURED if look.clear[row, landmark] >= thresholds.clear[landmark] else UNCLEAR
+    """What the observer says of one landmark of one image. A landmark that is clear tells its region by itself."""
+    if look.clear[row, landmark] >= thresholds.clear[landmark]:
+        return MEASURED
+    return UNCLEAR if look.region[row, landmark] >= thresholds.region[landmark] else WRONG_REGION
 
 
 def landmark_measure(dataset: Dataset, observer: Path, landmarks: Path) -> LandmarkMeasure:

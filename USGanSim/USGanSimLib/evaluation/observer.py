@@ -1,8 +1,8 @@
 """The automatic landmark observer: looks at images, says of each landmark wrong region, not clear, or where it is.
 
 It is trained on virtual subjects that no model sees (observer_training.py) and kept in one safetensors file, whose
-header holds everything else. The thresholds come from real images: a landmark is clear when it scores as high as all
-but a few of the real images that show it.
+header holds everything else. The thresholds come from real images: a landmark is clear when it is more likely there
+than not, or scores as high as all but a few of the real images that show it.
 """
 
 from __future__ import annotations
@@ -127,13 +127,15 @@ class Observer:
 
 
 def fit_thresholds(look: Look, visible: NDArray[np.bool_]) -> Thresholds:
-    """Thresholds that all but 1 % (region) and 5 % (clear) of real images pass that truly show a landmark.
+    """Thresholds that all but 1 % (region) and 5 % (clear) of real images pass that truly show a landmark, and at most
+    0: what is more likely there than not is there, however sure the observer is of some stretch of real images.
 
     `visible` (N, L) says which do. A landmark that fewer than LEAST_EXAMPLES images show gets NaN.
     """
     def quantiles(scores: NDArray[np.float32], share: float) -> tuple[float, ...]:
-        return tuple(float(np.quantile(column[shown], share)) if shown.sum() >= LEAST_EXAMPLES else float("nan")
-                     for column, shown in zip(scores.T, visible.T, strict=True))
+        known = [column[shown] for column, shown in zip(scores.T, visible.T, strict=True)]
+        return tuple(min(0.0, float(np.quantile(found, share))) if len(found) >= LEAST_EXAMPLES else float("nan")
+                     for found in known)
 
     return Thresholds(quantiles(look.region, REGION_QUANTILE), quantiles(look.clear, CLEAR_QUANTILE))
 

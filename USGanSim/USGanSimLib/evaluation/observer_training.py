@@ -151,8 +151,7 @@ def measured(observer: Observer, views: Views) -> dict[str, Any]:
     whose region is far off, share that is located all the same."""
     look = observer.look(views.images, (MM_PER_PX, MM_PER_PX))
     thresholds = observer.info.thresholds
-    # An unknown threshold (NaN) is passed by nothing.
-    located = (look.region >= thresholds.region) & (look.clear >= thresholds.clear)
+    located = look.clear >= thresholds.clear  # An unknown threshold (NaN) is passed by nothing.
     distance_mm = MM_PER_PX * np.linalg.norm(look.places_px - views.places_px, axis=2)
     visible, far = views.visible(IN_PLANE_MM), ~views.visible(REGION_FADED_MM)
     found = distance_mm[visible & located]
