@@ -54,6 +54,19 @@ def test_quality_has_the_spreads_of_the_truth(pin_set):
     assert abs(result.fit.mm_per_px[1] - 0.084) < 4 * y_sd
 
 
+def test_images_of_a_short_sweep_count_as_few(pin_set):
+    """The same number of images, once of independent places and once of a hand that goes through the pin slowly."""
+    truth = pin_set(5, count=150)
+    assert calibrate_pinhead(truth.points).quality.independent > 100
+    order = np.argsort(np.arctan2(*(truth.points.pixels - truth.points.pixels.mean(axis=0)).T))
+    slow = replace(truth.points.chosen(order), frames=np.arange(150))
+    calibration = calibrate_pinhead(slow)
+    assert calibration.verdict == "weak"
+    assert calibration.quality.independent < 20
+    assert any("follow each other so closely that they count as" in reason for reason in calibration.reasons)
+    assert calibration.advice[-1].startswith("Record longer")
+
+
 def test_parallel_poses_are_refused_with_the_angle(pin_set):
     with pytest.raises(UserError, match=r"All 50 poses are parallel within 0\.\d°"):
         calibrate_pinhead(pin_set(0, tilt_deg=0).points)

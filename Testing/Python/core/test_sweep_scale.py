@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.calibration.sweep_scale import Content, scale_interval
-from USGanSimLib.calibration.temporal import Tracking, estimate_lag
+from USGanSimLib.calibration.temporal import estimate_lag
+from USGanSimLib.calibration.timing import Tracking
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.transforms import TransformTrack

@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from USGanSimLib.calibration.lag_targets import Floor, Pin, Wires
 from USGanSimLib.calibration.line_detection import FloorLine, floor_line
 from USGanSimLib.calibration.result import read_calibration
-from USGanSimLib.calibration.temporal import Tracking, estimate_lag, jackknife
-from USGanSimLib.calibration.timing import require_increasing
+from USGanSimLib.calibration.temporal import estimate_lag, jackknife
+from USGanSimLib.calibration.timing import Tracking, require_increasing
 from USGanSimLib.calibration.wire_tracks import WireTrack, follow, wire_spots
 from USGanSimLib.errors import UserError
 from USGanSimLib.evaluation.points import read_points
@@ -118,6 +118,27 @@ def test_clocks_that_jump_back_or_stand_still_are_refused_with_the_frame(image_t
     few = np.arange(60.0)
     few[7] = 6
     assert np.flatnonzero(~require_increasing(few, "x")).tolist() == [7]
+
+
+def test_poses_between_samples_follow_the_curve_of_a_hand():
+    """Against the motion itself; straight lines between samples 0.13 s apart would be half a millimetre off."""
+    sampled = tracking(np.arange(0, 12, 0.13), jitter_mm=0)
+    times_s = np.linspace(1, 11, 300)
+    along = sampled.at(times_s).matrices[:, :3, 3] @ (0.6, 0.64, 0.48)
+    np.testing.assert_allclose(along, stroke_mm(times_s), atol=0.03)
+    turning = np.tile(np.eye(4), (93, 1, 1))
+    angles = 0.5 * np.sin(3 * np.arange(93) * 0.13)
+    turning[:, :3, :3] = Rotation.from_rotvec(angles[:, None] * (0.6, 0.0, 0.8)).as_matrix()
+    found = Tracking(np.arange(93) * 0.13, TransformTrack(turning, np.ones(93, bool)), "t").at(times_s).matrices
+    turned = Rotation.from_matrix(found[:, :3, :3]).as_rotvec()
+    np.testing.assert_allclose(turned[:, 0], 0.3 * np.sin(3 * times_s), atol=1e-3)
+
+
+def test_poses_far_from_any_sample_are_invalid():
+    times_s = np.array([0, 0.1, 0.2, 0.3, 1.0, 1.1, 1.2])
+    track = Tracking(times_s, TransformTrack(np.tile(np.eye(4), (7, 1, 1)), np.arange(7) != 2), "t")
+    asked_s = np.array([-0.1, 0.05, 0.2, 0.5, 1.15, 1.3])
+    assert track.at(asked_s).valid.tolist() == [False, True, True, False, True, False]
 
 
 def test_the_lag_of_a_pin_is_found():

@@ -14,12 +14,15 @@ from .line_detection import FloorLine
 from .pin_checks import require_turned
 from .pin_points import PinPoints
 from .pinhead import FEWEST_POINTS, PinFit, fit_pinhead, refine, residuals_mm, robust_start, weighted
-from .temporal import Flags, Tracking, Values
+from .temporal import Flags, Values
+from .timing import Tracking
 from .wire_tracks import WireTrack
 
 # Less motion than this drowns in the noise of line and tracker.
 LEAST_ROW_SD_PX = 3.0
 LEAST_EXPLAINED = 0.5
+# Wires lie this well on straight lines (0.23 mm RMS in PLUS's fCal recording).
+WIRE_SPREAD_MM = 0.2
 _START_LAGS_S = tuple(0.05 * step for step in range(-8, 9))
 
 
@@ -94,11 +97,12 @@ class Pin:
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
         """RMS of the residuals, each in units of its kind's spread at the start, since the image tells the pin's place
-        much better in its plane than across; misplaced points count as three typical ones."""
+        much better in its plane than across."""
         points = replace(self.points, probe_to_reference=poses).chosen(used)
         spreads = (self.start.in_plane_mm, self.start.elevation_mm)
         fitted = refine(self.start.parameters, points, spreads, None, robust=True)
-        return float(np.sqrt(np.mean(_clipped((weighted(residuals_mm(fitted, points), spreads) ** 2).sum(axis=1)))))
+        squares = (weighted(residuals_mm(fitted, points), spreads) ** 2).sum(axis=1)
+        return float(np.sqrt(np.mean(_bounded(squares, 3.0))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +123,7 @@ class Wires:
         return cls(np.unique(np.concatenate([track.frames for track in tracks])), tracks, image_to_probe)
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
-        """RMS distance of the points from the straight line through those of their wire, mm. Points further than three
-        typical distances count as that far."""
+        """RMS distance of the points from the straight line through those of their wire, mm."""
         squares = []
         for track in self.tracks:
             rows = np.searchsorted(self.frames, track.frames)
@@ -129,7 +132,7 @@ class Wires:
             places = np.einsum("nij,nj->ni", poses[rows[seen]], pixels @ self.image_to_probe.T)[:, :3]
             if len(places) > 3:
                 squares.append(_from_line(places))
-        return float(np.sqrt(np.mean(_clipped(np.concatenate(squares))))) if squares else float("inf")
+        return float(np.sqrt(np.mean(_bounded(np.concatenate(squares), WIRE_SPREAD_MM)))) if squares else float("inf")
 
 
 def _from_line(places: Values) -> Values:
@@ -147,5 +150,7 @@ def _from_line(places: Values) -> Values:
     return result
 
 
-def _clipped(squares: Values) -> Values:
-    return np.minimum(squares, 9 * np.median(squares) + 1e-12)
+def _bounded(squares: Values, width: float) -> Values:
+    """Squared residuals that grow slowly beyond `width` (Cauchy), so that misplaced points do not decide. The width is
+    fixed: one taken from the residuals would jump with the lag."""
+    return width**2 * np.log1p(squares / width**2)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..geometry.transforms import Matrix, TransformTrack, require_rigid
 from ..recording.sweep import TrackedSweep
-from .timing import poses_at
+from .timing import Tracking
 
 Vector = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: fl
     track = sweep.probe_to_reference(probe_frame, reference_frame)
     frames = np.array(list(points), int)
     if lag_s:
-        poses = poses_at(sweep.timestamps_s, track, sweep.timestamps_s[frames] + lag_s, sweep.name)
+        poses = Tracking(sweep.timestamps_s, track, sweep.name).at(sweep.timestamps_s[frames] + lag_s)
     else:
         poses = track[frames]
     usable = poses.valid & sweep.image_valid[frames]

@@ -23,6 +23,7 @@ from .pinhead import (
     pin_distance_mm,
     predicted_error_mm,
     refine,
+    slowness,
     weighted_jacobian,
 )
 
@@ -37,6 +38,7 @@ class PinQuality:
     condition         condition number of the fit with every parameter in units of its own effect
     tilt_deg          (3,) half the range of directions about the image's x, y, z axes
     tilt_sd_deg       (3,) their standard deviations
+    independent       how many independent images the points count as: neighbours in a sweep are alike
     depth_range_mm    range of the pin's depth in the image
     parameter_sd      name → standard deviations: rotation about and shift along the image's axes, pixel size, pin
     """
@@ -49,6 +51,7 @@ class PinQuality:
     tilt_deg: Vector
     tilt_sd_deg: Vector
     depth_range_mm: float
+    independent: float
     parameter_sd: dict[str, list[float]]
 
 
@@ -61,7 +64,8 @@ def assess(fit: PinFit, points: PinPoints) -> PinQuality:
         rms_mm=_rms(pin_distance_mm(fit.parameters, used)), heldout_mm=heldout_mm(fit, used),
         corner_error_mm=float(errors.mean()), place_errors_mm=errors, condition=_condition(fit, used),
         tilt_deg=np.ptp(turns, axis=0) / 2, tilt_sd_deg=turns.std(axis=0),
-        depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]), parameter_sd=_parameter_sd(fit, points))
+        depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]), independent=len(used) / slowness(used),
+        parameter_sd=_parameter_sd(fit, points))
 
 
 def places(width_px: int, height_px: int) -> Vector:

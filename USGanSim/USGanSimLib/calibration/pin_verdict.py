@@ -22,6 +22,9 @@ LEAST_TILT_SD_DEG = 5.0
 ADVISED_TILT_DEG = 15.0
 FEWEST_GOOD_POINTS = 15
 ADVISED_POINTS = 30
+# Images of one sweep follow each other; so few independent ones hide how far the pin was off the image plane. Where
+# brightness told that distance, half as many do.
+FEWEST_INDEPENDENT = 20
 LARGEST_OUTLIER_SHARE = 0.2
 REFUSED_OUTLIER_SHARE = 0.4
 LARGEST_PIN_MOTION_MM = 2.0
@@ -57,6 +60,7 @@ class PinCalibration:
             "elevation_sd_mm": fit.elevation_mm, "condition": quality.condition,
             "tilt_deg": quality.tilt_deg.tolist(), "tilt_sd_deg": quality.tilt_sd_deg.tolist(),
             "depth_range_mm": quality.depth_range_mm, "parameter_sd": quality.parameter_sd,
+            "independent_images": quality.independent, "elevation_from_brightness": bool(points.elevation_mm.any()),
             "pin_motion_mm": self.motion.distance_mm if self.motion else 0.0,
             "verdict": self.verdict, "reasons": list(self.reasons), "advice": " ".join(self.advice)}
 
@@ -96,6 +100,8 @@ def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ..
         share = np.ptp(used.pixels[:, axis]) / side
         if share < ADVISED_RANGE_SHARE:
             advice.append(f"Show the pin all over the image {what} (over {share:.0%} of it so far).")
+    if quality.independent < _fewest_independent(points) <= len(used):
+        advice.append("Record longer, or mark images further apart in time, going through the pin again and again.")
     # The error falls with the root of the number of points.
     enough = 0 if thin else int(np.ceil(len(used) * (quality.corner_error_mm / GOOD_ERROR_MM) ** 2))
     if len(used) < max(enough, ADVISED_POINTS) or not advice:
@@ -113,9 +119,16 @@ def _reasons(points: PinPoints, fit: PinFit, quality: PinQuality, motion: PinMot
          f"Directions spread by {', '.join(f'{sd:.1f}°' for sd in quality.tilt_sd_deg)} (standard deviations about the "
          f"image's x, y, z axes), where two should reach {LEAST_TILT_SD_DEG:g}°."),
         (used < FEWEST_GOOD_POINTS, f"Only {used} points were used."),
+        (quality.independent < _fewest_independent(points) and used >= FEWEST_GOOD_POINTS,
+         f"The {used} images follow each other so closely that they count as {quality.independent:.0f} "
+         f"({_fewest_independent(points)} are needed)."),
         (outliers > LARGEST_OUTLIER_SHARE * len(points), f"{outliers} of {len(points)} points are outliers."),
         (motion is not None, f"{_motion_words(motion)}." if motion else ""))
     return tuple(reason for true, reason in checks if true)
+
+
+def _fewest_independent(points: PinPoints) -> int:
+    return FEWEST_INDEPENDENT // 2 if points.elevation_mm.any() else FEWEST_INDEPENDENT
 
 
 def _motion_words(motion: PinMotion) -> str:

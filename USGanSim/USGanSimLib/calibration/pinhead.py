@@ -260,11 +260,13 @@ def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, flo
                 fixed_mm_per_px: tuple[float, float] | None) -> Matrix:
     """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed.
 
-    Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones.
+    Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones. The pin
+    wanders off the image plane as slowly as the hand moves, though the residual hides it: the fit takes slow errors for
+    a tilt of the image. So those count as no more independent than the places in the image do.
     """
     residuals = residuals_mm(parameters, points)
     free = free_parameters(fixed_mm_per_px)
-    alike = np.array([alikeness(kind) for kind in (residuals[:, :2], residuals[:, 2:])])
+    alike = np.array([alikeness(residuals[:, :2]), max(alikeness(residuals[:, 2:]), slowness(points))])
     independent = np.array([2, 1]) * len(points) / alike
     widths = np.asarray(spreads) * np.sqrt(alike)
     # Each kind's spread is judged by what is left of it after it has determined its share of the parameters.
@@ -278,6 +280,11 @@ def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, flo
     covariance = np.zeros((11, 11))
     covariance[np.ix_(free, free)] = free_covariance
     return covariance
+
+
+def slowness(points: PinPoints) -> float:
+    """How many neighbouring points count as one by their places in the image."""
+    return alikeness(points.pixels - points.pixels.mean(axis=0))
 
 
 def alikeness(residuals: Vector) -> float:

@@ -16,7 +16,8 @@ from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.transforms import Matrix
 from .spots import vertex
-from .temporal import Flags, Tracking, Values, jackknife
+from .temporal import Flags, Values, jackknife
+from .timing import Tracking
 
 TEMPLATE_PX, SEARCH_PX = 32, 72
 MOST_ACROSS = 5  # patches in a row

@@ -17,8 +17,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import t as student_t
 
 from ..errors import UserError
-from ..geometry.transforms import Matrix, TransformTrack
-from .timing import poses_at, require_increasing
+from ..geometry.transforms import Matrix
+from .timing import Tracking, require_increasing
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -46,19 +46,6 @@ class LagTarget(Protocol):
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
         """Root-mean-square disagreement, in `unit`, of the images `used` (N,) with their poses (N, 4, 4)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tracking:
-    """Poses of a tracker (M moments, ProbeToReference) with their own time stamps, and their name for messages."""
-
-    times_s: Values
-    poses: TransformTrack
-    name: str
-
-    def at(self, times_s: Values) -> TransformTrack:
-        """The poses at other moments, valid where the tracker's samples are near."""
-        return poses_at(self.times_s, self.poses, times_s, self.name)
 
 
 @dataclass(frozen=True, eq=False)

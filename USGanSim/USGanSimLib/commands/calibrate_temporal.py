@@ -12,7 +12,8 @@ from ..calibration.line_detection import floor_line
 from ..calibration.pin_points import one_point_a_frame
 from ..calibration.result import read_calibration
 from ..calibration.sweep_scale import Content, scale_interval
-from ..calibration.temporal import DEFAULT_MAX_LAG_S, LagTarget, Tracking, estimate_lag
+from ..calibration.temporal import DEFAULT_MAX_LAG_S, LagTarget, estimate_lag
+from ..calibration.timing import Tracking
 from ..calibration.wire_tracks import follow, wire_spots
 from ..errors import UserError
 from ..evaluation.points import read_points
