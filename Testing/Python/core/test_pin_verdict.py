@@ -54,6 +54,13 @@ def test_quality_has_the_spreads_of_the_truth(pin_set):
     assert abs(result.fit.mm_per_px[1] - 0.084) < 4 * y_sd
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_points_of_other_poses_give_no_good_calibration(pin_set, seed):
+    points = pin_set(seed).points
+    shuffled = np.random.default_rng(seed).permutation(points.pixels)
+    assert verdict(replace(points, pixels=shuffled)) != "good"
+
+
 def test_images_of_a_short_sweep_count_as_few(pin_set):
     """The same number of images, once of independent places and once of a hand that goes through the pin slowly."""
     truth = pin_set(5, count=150)
@@ -70,6 +77,13 @@ def test_images_of_a_short_sweep_count_as_few(pin_set):
 def test_parallel_poses_are_refused_with_the_angle(pin_set):
     with pytest.raises(UserError, match=r"All 50 poses are parallel within 0\.\d°"):
         calibrate_pinhead(pin_set(0, tilt_deg=0).points)
+
+
+def test_a_pin_on_one_line_of_the_image_is_refused(pin_set):
+    points = pin_set(0).points
+    flat = replace(points, pixels=np.column_stack([points.pixels[:, 0], np.full(50, 200.0)]))
+    with pytest.raises(UserError, match="The 50 points do not determine the calibration: the pin stays in one line"):
+        calibrate_pinhead(flat)
 
 
 def test_turning_about_one_axis_alone_is_no_calibration(pin_set):

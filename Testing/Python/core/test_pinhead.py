@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from USGanSimLib.calibration.pin_quality import assess, places
+from USGanSimLib.calibration.pin_quality import places
 from USGanSimLib.calibration.pinhead import alikeness, fit_pinhead, predicted_error_mm
 from USGanSimLib.errors import UserError
 
@@ -75,17 +75,6 @@ def test_too_few_points_are_refused_with_their_number(pin_set):
         fit_pinhead(points)
 
 
-def test_points_of_other_poses_agree_on_nothing(pin_set):
-    truth = pin_set(1)
-    shuffled = np.random.default_rng(0).permutation(50)
-    points = truth.points.chosen(np.arange(50))
-    object.__setattr__(points, "pixels", points.pixels[shuffled])
-    with pytest.raises(UserError):
-        fit = fit_pinhead(points)
-        assert assess(fit, points).corner_error_mm < 3
-        raise AssertionError("fitted")
-
-
 def test_the_predicted_error_is_that_of_many_fits(pin_set):
     """Against the truth: the mean over 25 sets of other noise, at the corners and the centre."""
     true, predicted = [], []
@@ -123,4 +112,5 @@ def test_errors_stay_within_the_promise_and_below_those_of_plain_least_squares(p
     # The mean of 24 trials scatters by 5 %.
     assert np.mean(own) <= allowed_mm * (1 if trials >= 60 else 1.1)
     assert np.mean(own) <= 1.1 * np.mean(plain)
+    assert np.mean(own) <= 0.9 * np.mean(plain)  # what weighing elevation apart is for
     assert np.mean(with_outliers) <= 1.25 * np.mean(own)

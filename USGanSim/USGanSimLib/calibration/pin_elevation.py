@@ -56,7 +56,7 @@ def fit_with_brightness(points: PinPoints, fixed_mm_per_px: tuple[float, float] 
     """`fit_pinhead`, with each point's distance from the plane judged by its brightness where the points have one and
     it tells the distance; the fit, and the points with what was found."""
     fit = fit_pinhead(points, fixed_mm_per_px)
-    if points.strengths is None:
+    if points.strengths is None or np.ptp(points.strengths) == 0:
         return fit, points
     used = points.chosen(fit.inliers)
     found = min((_together(used, fit, start) for start in _starts(used, fit)), key=lambda result: result[2])

@@ -21,6 +21,7 @@ from .pinhead import (
     in_reference,
     numeric_jacobian,
     pin_distance_mm,
+    pixel_sizes_mm,
     predicted_error_mm,
     refine,
     slowness,
@@ -112,7 +113,7 @@ def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
         other = image_to_probe(parameters)
         turn = Rotation.from_matrix(axes.T @ (other[:3, :3] / np.linalg.norm(other[:3, :3], axis=0)))
         shift = axes.T @ ((other - matrix) @ [*centre, 0, 1])[:3]
-        return np.concatenate([turn.as_rotvec(degrees=True), shift, np.exp(parameters[6:8]), parameters[8:11]])
+        return np.concatenate([turn.as_rotvec(degrees=True), shift, pixel_sizes_mm(parameters), parameters[8:11]])
 
     jacobian = numeric_jacobian(seen, fit.parameters)
     sd = np.sqrt(np.maximum(np.diag(jacobian @ fit.covariance @ jacobian.T), 0)).tolist()

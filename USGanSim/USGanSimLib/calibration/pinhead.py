@@ -33,6 +33,7 @@ OUTLIER_LIMIT = 3.5  # weighted residual; a good point exceeds it once in a thou
 MAD_TO_SD = 1.4826
 # No spread is taken to be smaller than a careful click and a good tracker allow.
 SMALLEST_SPREAD_MM = 0.02
+PIXEL_LIMITS_MM = (0.002, 20.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class PinFit:
 
     @property
     def mm_per_px(self) -> tuple[float, float]:
-        x_mm, y_mm = np.exp(self.parameters[6:8])
+        x_mm, y_mm = pixel_sizes_mm(self.parameters)
         return float(x_mm), float(y_mm)
 
     @property
@@ -63,10 +64,16 @@ class PinFit:
         return image_to_probe(self.parameters)
 
 
+def pixel_sizes_mm(parameters: Vector) -> Vector:
+    """(2,): the pixel size in x and y, kept within what an image can have while a fit seeks it."""
+    sizes: Vector = np.exp(np.clip(parameters[6:8], *np.log(PIXEL_LIMITS_MM)))
+    return sizes
+
+
 def image_to_probe(parameters: Vector) -> Matrix:
     """The (4, 4) ImageToProbe of a parameter vector."""
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_rotvec(parameters[:3]).as_matrix() * [*np.exp(parameters[6:8]), 1.0]
+    matrix[:3, :3] = Rotation.from_rotvec(parameters[:3]).as_matrix() * [*pixel_sizes_mm(parameters), 1.0]
     matrix[:3, 3] = parameters[3:6]
     return matrix
 
@@ -98,6 +105,9 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
     for _ in range(3):
         parameters = refine(parameters, used, spreads, fixed_mm_per_px, robust=False)
         spreads = _spreads(residuals_mm(parameters, used), robust=False)
+    if fixed_mm_per_px is None and np.isin(pixel_sizes_mm(parameters), PIXEL_LIMITS_MM).any():
+        raise UserError("The points agree best on pixels of no size or without end: they tell no pixel size.",
+                        "Check that points and poses belong together, and show the pin all over the image.")
     return PinFit(parameters, _covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
                   fixed_mm_per_px)
 
@@ -132,8 +142,9 @@ def robust_start(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None 
                                 _solved(system.reshape(1, -1, 12), right.reshape(1, -1))])
     candidates, linear = _rigid(solutions, fixed_mm_per_px)
     if not len(candidates):
-        raise UserError("The poses do not determine the calibration: the probe was hardly turned.",
-                        "Record the pin again, tilting and turning the probe by ±30° about all three axes.")
+        raise UserError(f"The {len(points)} points do not determine the calibration: the pin stays in one line of the "
+                        "image, or the probe was hardly turned.",
+                        "Record the pin again all over the image, turning the probe by ±30° about all three axes.")
     offsets = np.einsum("nij,kj->kni", system, linear) - right
     costs = np.median(np.linalg.norm(offsets, axis=2), axis=1)
     best = int(np.argmin(costs))
@@ -201,7 +212,7 @@ def residuals_mm(parameters: Vector, points: PinPoints) -> Vector:
     clicks from shrinking the size.
     """
     in_image = _in_image(parameters, points)
-    sizes = np.exp(parameters[6:8])
+    sizes = pixel_sizes_mm(parameters)
     across = (in_image[:, 2] - points.elevation_mm) / points.elevation_share
     return np.column_stack([in_image[:, :2] - points.pixels * sizes, across])
 
@@ -241,13 +252,13 @@ def refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
     """The parameters of least weighted squares (or soft L1, if `robust`) near the given ones."""
     free = free_parameters(fixed_mm_per_px)
     # In-plane residuals are divided by the pixel size of the start, so that they are pixel errors times a constant.
-    start_sizes = np.exp(parameters[6:8])
+    start_sizes = pixel_sizes_mm(parameters)
 
     def residuals(values: Vector) -> Vector:
         full = parameters.copy()
         full[free] = values
         result = residuals_mm(full, points)
-        result[:, :2] *= start_sizes / np.exp(full[6:8])
+        result[:, :2] *= start_sizes / pixel_sizes_mm(full)
         return (result / [spreads[0], spreads[0], spreads[1]]).ravel()
 
     solution = least_squares(residuals, parameters[free], loss="soft_l1" if robust else "linear", x_scale="jac")
