@@ -14,7 +14,7 @@ _COUNTS = {"subjects": (12, "virtual subjects to learn from"), "images": (240, "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `train-observer`. The defaults take about ten minutes of one slow core."""
+    """Options of `train-observer`. The defaults take about five minutes of one slow core."""
     parser.add_argument("--out", type=Path, required=True, help="observer to write (.safetensors)")
     for name, (default, purpose) in _COUNTS.items():
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N",
