@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import qt
 import slicer
 import vtk
 from slicer import vtkMRMLLinearTransformNode
@@ -24,20 +23,16 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
 from USGanSimLib.gui.facts import facts
-from USGanSimLib.gui.slice_views import follow
+from USGanSimLib.gui.module_panel import ModulePanel
+from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.simulation.live import LiveSection
 from USGanSimLib.live import STALE_AFTER_S, LiveStatus, PoseState, Renderer
 from USGanSimLib.mrml.live_simulation import LiveSimulation
-
-TICK_MS = 15
-# Words and figures need not change faster than a person reads.
-TICKS_PER_STATUS = 10
 
 
 class USGanSim(ScriptedLoadableModule):
@@ -74,133 +69,14 @@ class USGanSimParameterNode:
     sliceFollows: bool = True
 
 
-class USGanSimWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel."""
+class USGanSimWidget(ModulePanel):
+    """The panel: its sections, from top to bottom."""
 
-    def __init__(self, parent: Any = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic: USGanSimLogic | None = None
-        self._parameters: USGanSimParameterNode | None = None
-        self._guiTag: Any = None
-        self._describedModel: Path | None = None
-        self._ticks = 0
-        self._fitted = False
+    def make_logic(self) -> USGanSimLogic:
+        return USGanSimLogic()
 
-    def setup(self) -> None:
-        ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/USGanSim.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = USGanSimLogic()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self.onTick)
-        self.ui.startButton.connect("clicked()", self.onStartStop)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.showStatus()
-
-    def cleanup(self) -> None:
-        self.stop()
-        self.setParameters(None)
-        self.removeObservers()
-
-    def enter(self) -> None:
-        self.setParameters(self.logic.getParameterNode())
-
-    def exit(self) -> None:
-        # The simulation goes on while the person works in another module.
-        self.setParameters(None)
-
-    def onSceneStartClose(self, caller: Any, event: str) -> None:
-        self.stop()
-        self.setParameters(None)
-
-    def onSceneEndClose(self, caller: Any, event: str) -> None:
-        if self.parent.isEntered:
-            self.enter()
-
-    def setParameters(self, parameters: USGanSimParameterNode | None) -> None:
-        """Connect the panel to a parameter node, or to none."""
-        if self._parameters is not None:
-            self._parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameters = parameters
-        if parameters is not None:
-            self._guiTag = parameters.connectGui(self.ui)
-            if not parameters.modelFile.name:
-                # An empty Path is written as '.', which is no model that anybody chose.
-                self.ui.modelPathEdit.currentPath = ""
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
-
-    def onParametersModified(self, caller: Any = None, event: Any = None) -> None:
-        self.showModel()
-        self.showStartButton()
-
-    def showModel(self) -> None:
-        """The facts of the chosen model file; read once for each choice."""
-        if self._parameters.modelFile != self._describedModel:
-            self._describedModel = self._parameters.modelFile
-            self.ui.modelFactsLabel.text = self.logic.modelFacts(self._describedModel)
-
-    def showStartButton(self) -> None:
-        problem = "" if self.logic.running else self.logic.problem(self._parameters)
-        self.ui.startButton.text = _("Stop") if self.logic.running else _("Start")
-        self.ui.startButton.enabled = not problem
-        self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
-        for name in ("modelPathEdit", "probeSelector", "referenceSelector", "movedByHandCheckBox"):
-            getattr(self.ui, name).enabled = not self.logic.running
-
-    def showStatus(self) -> None:
-        self.ui.stateLabel.text = str(self.logic.status)
-        self.ui.figuresLabel.text = self.logic.figures()
-
-    def onStartStop(self) -> None:
-        if self.logic.running:
-            self.stop()
-            return
-        try:
-            with slicer.util.WaitCursor():
-                self.logic.start(self._parameters)
-        except UserError as error:
-            self.ui.stateLabel.text = str(error)
-            return
-        self._fitted = False
-        self._timer.start()
-        self.showStartButton()
-        self.showStatus()
-
-    def stop(self) -> None:
-        self._timer.stop()
-        self.logic.stop()
-        if self._parameters is not None:
-            self.showStartButton()
-        self.showStatus()
-
-    def onTick(self) -> None:
-        try:
-            fresh = self.logic.tick()
-        except Exception:
-            # Told once, not at every tick.
-            self.stop()
-            raise
-        if fresh and self.ui.sliceFollowsCheckBox.checked:
-            self.showSlice()
-        self._ticks += 1
-        if not self.logic.running:
-            self.stop()
-        elif self._ticks % TICKS_PER_STATUS == 0:
-            self.showStatus()
-
-    def showSlice(self) -> None:
-        """Let the red slice view look at the image; it is fitted to the first one."""
-        follow(slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"), self.logic.volume)
-        if not self._fitted:
-            slicer.util.setSliceViewerLayers(background=self.logic.volume, fit=True)
-            self._fitted = True
+    def make_sections(self) -> list[Section]:
+        return [LiveSection(self)]
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):

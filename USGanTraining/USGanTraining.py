@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
@@ -20,12 +19,13 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 import USGanSimLib
 from USGanSimLib.gui.facts import facts
+from USGanSimLib.gui.module_panel import ModulePanel
+from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.training.commands import CommandsSection
 
 RECIPES = ("paper", "paper-fig1", "paper-l2", "regression")
 
@@ -64,75 +64,14 @@ class USGanTrainingParameterNode:
     iterations: Annotated[int, WithinRange(1, 1_000_000)] = 10_000
 
 
-class USGanTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel."""
+class USGanTrainingWidget(ModulePanel):
+    """The panel: a tab for each step of the work."""
 
-    def __init__(self, parent: Any = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic: USGanTrainingLogic | None = None
-        self._parameters: USGanTrainingParameterNode | None = None
-        self._guiTag: Any = None
-        self._describedRecording: Path | None = None
+    def make_logic(self) -> USGanTrainingLogic:
+        return USGanTrainingLogic()
 
-    def setup(self) -> None:
-        ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/USGanTraining.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = USGanTrainingLogic()
-        self.ui.copyButton.connect("clicked()", self.onCopy)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-
-    def cleanup(self) -> None:
-        self.setParameters(None)
-        self.removeObservers()
-
-    def enter(self) -> None:
-        self.setParameters(self.logic.getParameterNode())
-
-    def exit(self) -> None:
-        self.setParameters(None)
-
-    def onSceneStartClose(self, caller: Any, event: str) -> None:
-        self.setParameters(None)
-
-    def onSceneEndClose(self, caller: Any, event: str) -> None:
-        if self.parent.isEntered:
-            self.enter()
-
-    def setParameters(self, parameters: USGanTrainingParameterNode | None) -> None:
-        """Connect the panel to a parameter node, or to none."""
-        if self._parameters is not None:
-            self._parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameters = parameters
-        if parameters is not None:
-            self._guiTag = parameters.connectGui(self.ui)
-            self.clearUnchosenPaths()
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
-
-    def clearUnchosenPaths(self) -> None:
-        """An empty Path is written as '.', which nobody chose."""
-        for edit in (self.ui.recordingPathEdit, self.ui.calibrationPathEdit, self.ui.outputPathEdit):
-            if edit.currentPath == ".":
-                edit.currentPath = ""
-
-    def onParametersModified(self, caller: Any = None, event: Any = None) -> None:
-        if self._parameters.recordingFile != self._describedRecording:
-            self._describedRecording = self._parameters.recordingFile
-            with slicer.util.WaitCursor():
-                self.ui.recordingFactsLabel.text = self.logic.recordingFacts(self._describedRecording)
-        problem = self.logic.problem(self._parameters)
-        self.ui.commandsEdit.plainText = problem or self.logic.commands(self._parameters)
-        self.ui.copyButton.enabled = not problem
-        self.ui.copyButton.toolTip = problem or _("Copy the commands to the clipboard")
-
-    def onCopy(self) -> None:
-        slicer.app.clipboard().setText(self.ui.commandsEdit.plainText)
+    def make_sections(self) -> list[Section]:
+        return [CommandsSection(self)]
 
 
 class USGanTrainingLogic(ScriptedLoadableModuleLogic):

@@ -16,6 +16,9 @@ MODULES = ("USGanSim", "USGanTraining")
 NO_COMPILERS = [f"-DCMAKE_{language}_COMPILER{rest}" for language in ("C", "CXX")
                 for rest in (f"={sys.executable}", "_ID_RUN=1", "_FORCED=1", "_WORKS=1")]
 
+# What slicer-core lacks; the harness runs the files that need it (test_module_panels.py).
+ONLY_IN_SLICER = ["slicer.i18n", "slicer.ScriptedLoadableModule"]
+
 IMPORT_ALL = """
 import importlib, sys
 folder, absent, names = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
@@ -23,7 +26,7 @@ for name in names:
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in absent:
+        if error.name is None or not {error.name, error.name.partition(".")[0]} & set(absent):
             raise
         print("left out", name, error.name)
     else:
@@ -94,8 +97,8 @@ def test_every_module_of_the_library_imports_from_the_assembled_tree(build, tmp_
     files = sorted(path.relative_to(folder) for path in (folder / "USGanSimLib").rglob("*.py"))
     names = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files
              if file.name != "__main__.py"]
-    optional = ("torch", "slicer", "vtk", "pyigtl", "PIL", "safetensors")
-    absent = ",".join(name for name in optional if importlib.util.find_spec(name) is None)
+    optional = ("torch", "slicer", "vtk", "pyigtl", "PIL", "safetensors", "qt", "ctk")
+    absent = ",".join([name for name in optional if importlib.util.find_spec(name) is None] + ONLY_IN_SLICER)
     outcome = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{IMPORT_ALL}",
                               str(folder), absent, *names],
                              cwd=tmp_path, capture_output=True, text=True, timeout=300)

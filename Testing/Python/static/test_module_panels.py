@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 MODULES = ("USGanSim", "USGanTraining")
+SECTIONS = {"USGanSim": "simulation", "USGanTraining": "training"}  # folders of USGanSimLib/gui
 MOST_LINES = 500
 TEMPLATE_WORDS = ("TemplateKey", "TODO", "John Doe", "This is an example", "AnyWare", "Ideally you should")
 
@@ -24,8 +25,21 @@ def script(request, repository) -> Path:
     return repository / request.param / f"{request.param}.py"
 
 
-def panel_of(script: Path) -> ElementTree.Element:
-    return ElementTree.parse(script.parent / "Resources" / "UI" / f"{script.stem}.ui").getroot()
+def panels_of(script: Path) -> dict[str, ElementTree.Element]:
+    """The .ui files of a module by name."""
+    return {file.name: ElementTree.parse(file).getroot()
+            for file in sorted((script.parent / "Resources" / "UI").glob("*.ui"))}
+
+
+def sections_of(script: Path, repository: Path) -> dict[str, Path]:
+    """ui_file of each section of a module → the section's source file."""
+    folder = repository / "USGanSim" / "USGanSimLib" / "gui" / SECTIONS[script.stem]
+    found = {}
+    for file in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ui_file":
+                found[ast.literal_eval(node.value)] = file
+    return found
 
 
 def parameter_names(script: Path) -> set[str]:
@@ -43,29 +57,36 @@ def widgets_used(script: Path) -> set[str]:
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ui"}
 
 
-def test_every_widget_that_the_script_names_is_in_the_panel(script):
-    assert widgets_used(script) <= {widget.get("name") for widget in panel_of(script).iter("widget")}
+def test_every_panel_has_its_section_and_the_other_way_round(script, repository):
+    assert panels_of(script).keys() == sections_of(script, repository).keys()
+
+
+def test_every_widget_that_a_section_names_is_in_its_panel(script, repository):
+    panels = panels_of(script)
+    for ui_file, source in sections_of(script, repository).items():
+        assert widgets_used(source) <= {widget.get("name") for widget in panels[ui_file].iter("widget")}, source
 
 
 def test_every_parameter_has_its_widget_and_the_other_way_round(script):
-    connected = [entry.findtext("string") for entry in panel_of(script).iter("property")
+    connected = [entry.findtext("string") for panel in panels_of(script).values() for entry in panel.iter("property")
                  if entry.get("name") == "SlicerParameterName"]
     assert sorted(connected) == sorted(parameter_names(script))
 
 
 def test_every_input_has_a_tooltip(script):
-    bare = [widget.get("name") for widget in panel_of(script).iter("widget")
+    bare = [widget.get("name") for panel in panels_of(script).values() for widget in panel.iter("widget")
             if any(entry.get("name") == "SlicerParameterName" for entry in widget.findall("property"))
             and not widget.findtext("property[@name='toolTip']/string")]
     assert bare == []
 
 
 def test_every_mrml_widget_is_given_the_scene(script):
-    panel = panel_of(script)
-    needing = {widget.get("name") for widget in panel.iter("widget") if widget.get("class") == "qMRMLNodeComboBox"}
-    given = {link.findtext("receiver") for link in panel.iter("connection")
-             if link.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"}
-    assert needing == given
+    for panel in panels_of(script).values():
+        needing = {widget.get("name") for widget in panel.iter("widget")
+                   if widget.get("class") in ("qMRMLNodeComboBox", "qMRMLPlotWidget")}
+        given = {link.findtext("receiver") for link in panel.iter("connection")
+                 if link.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"}
+        assert needing == given
 
 
 def test_nothing_is_left_of_a_template_and_the_script_stays_thin(script):
@@ -81,7 +102,8 @@ def test_the_icon_is_128_pixels_square(script):
 
 def test_the_module_says_that_it_is_not_for_clinical_use(script):
     assert "Not for clinical use" in script.read_text(encoding="utf-8")
-    assert any("Not for clinical use" in (text.text or "") for text in panel_of(script).iter("string"))
+    assert any("Not for clinical use" in (text.text or "")
+               for panel in panels_of(script).values() for text in panel.iter("string"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,112 @@
+"""What the panels of both modules share: sections, one parameter node, and a scene that comes and goes.
+
+    class USGanSimWidget(ModulePanel):
+        def make_logic(self): return USGanSimLogic()
+        def make_sections(self): return [LiveSection(self), …]
+
+Sections are connected to the parameter node while the module is shown. What they started goes on when another module
+is shown, and ends when the scene closes or the module is reloaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import slicer
+import vtk
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from .section import Section
+
+_LIBRARY = __name__.split(".")[0]
+
+
+class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: ignore[misc]
+    """Base of the two modules' widgets."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: Any = None
+        self.parameters: Any | None = None
+        self.sections: list[Section] = []
+
+    def make_logic(self) -> Any:
+        """The module's logic; it has getParameterNode()."""
+        raise NotImplementedError
+
+    def make_sections(self) -> list[Section]:
+        """The sections, in the order in which they stand."""
+        raise NotImplementedError
+
+    def place(self, section: Section) -> None:
+        """Put a section into the panel: one below the other, unless a module has tabs."""
+        self.layout.addWidget(section.widget)
+
+    # Called by Slicer
+
+    def setup(self) -> None:
+        ScriptedLoadableModuleWidget.setup(self)
+        self.logic = self.make_logic()
+        self.sections = self.make_sections()
+        for section in self.sections:
+            self.place(section)
+        self.layout.addStretch(1)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+
+    def cleanup(self) -> None:
+        for section in self.sections:
+            section.cleanup()
+            section.removeObservers()
+        self.set_parameters(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        self.set_parameters(self.logic.getParameterNode())
+        for section in self.sections:
+            section.enter()
+
+    def exit(self) -> None:
+        for section in self.sections:
+            section.exit()
+        self.set_parameters(None)
+
+    def onReload(self) -> None:
+        """Reload the library with the module, so that a developer sees a change of either."""
+        for name in [name for name in sys.modules if name.split(".")[0] == _LIBRARY]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def set_parameters(self, parameters: Any | None) -> None:
+        """Connect all sections to a parameter node, or to none."""
+        if self.parameters is not None:
+            for section in self.sections:
+                section.disconnect_parameters(self.parameters)
+            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
+        self.parameters = parameters
+        if parameters is not None:
+            for section in self.sections:
+                section.connect_parameters(parameters)
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
+            self.show()
+
+    def show(self) -> None:
+        """Bring every section up to date; nothing while there is no parameter node."""
+        if self.parameters is not None:
+            for section in self.sections:
+                section.refresh()
+
+    def _on_parameters_modified(self, _caller: Any, _event: str) -> None:
+        self.show()
+
+    def _on_scene_start_close(self, _caller: Any, _event: str) -> None:
+        for section in self.sections:
+            section.close_scene()
+        self.set_parameters(None)
+
+    def _on_scene_end_close(self, _caller: Any, _event: str) -> None:
+        if self.parent.isEntered:
+            self.enter()
