@@ -105,7 +105,8 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
     for _ in range(3):
         parameters = refine(parameters, used, spreads, fixed_mm_per_px, robust=False)
         spreads = _spreads(residuals_mm(parameters, used), robust=False)
-    if fixed_mm_per_px is None and np.isin(pixel_sizes_mm(parameters), PIXEL_LIMITS_MM).any():
+    smallest, largest = np.log(PIXEL_LIMITS_MM)
+    if fixed_mm_per_px is None and not ((smallest < parameters[6:8]) & (parameters[6:8] < largest)).all():
         raise UserError("The points agree best on pixels of no size or without end: they tell no pixel size.",
                         "Check that points and poses belong together, and show the pin all over the image.")
     return PinFit(parameters, _covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
