@@ -25,6 +25,7 @@ import USGanSimLib
 from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.tabs import Tabs, use_label
 from USGanSimLib.gui.training.commands import CommandsSection
 
 RECIPES = ("paper", "paper-fig1", "paper-l2", "regression")
@@ -72,6 +73,16 @@ class USGanTrainingWidget(ModulePanel):
 
     def make_sections(self) -> list[Section]:
         return [CommandsSection(self)]
+
+    def setup(self) -> None:
+        self.tabs = Tabs()
+        ModulePanel.setup(self)
+
+    def place(self, section: Section) -> None:
+        if not self.tabs.widget.count:
+            self.layout.addWidget(self.tabs.widget)
+            self.layout.addWidget(use_label())
+        self.tabs.add(section.widget, section.title)
 
 
 class USGanTrainingLogic(ScriptedLoadableModuleLogic):

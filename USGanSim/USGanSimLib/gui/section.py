@@ -33,6 +33,11 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
         self.setup()
 
     @property
+    def title(self) -> str:
+        """What stands on the section's tab, where the module has tabs."""
+        return ""
+
+    @property
     def logic(self) -> Any:
         """The module's logic."""
         return self.panel.logic

@@ -16,6 +16,10 @@ class CommandsSection(Section):
 
     ui_file = "USGanTraining.ui"
 
+    @property
+    def title(self) -> str:
+        return _("Data")
+
     def setup(self) -> None:
         self._described_recording: Path | None = None
         self.ui.copyButton.connect("clicked()", self._on_copy)
