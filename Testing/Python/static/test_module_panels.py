@@ -100,10 +100,13 @@ def test_the_icon_is_128_pixels_square(script):
         assert icon.size == (128, 128)
 
 
-def test_the_module_says_that_it_is_not_for_clinical_use(script):
-    assert "Not for clinical use" in script.read_text(encoding="utf-8")
-    assert any("Not for clinical use" in (text.text or "")
-               for panel in panels_of(script).values() for text in panel.iter("string"))
+def test_the_module_says_that_it_is_not_for_clinical_use(script, repository):
+    text = script.read_text(encoding="utf-8")
+    assert "Not for clinical use" in text
+    words = [string.text or "" for panel in panels_of(script).values() for string in panel.iter("string")]
+    if "addWidget(use_label())" in text:  # below the tabs
+        words.append((repository / "USGanSim" / "USGanSimLib" / "gui" / "tabs.py").read_text(encoding="utf-8"))
+    assert any("Not for clinical use" in word for word in words)
 
 
 @pytest.mark.slow

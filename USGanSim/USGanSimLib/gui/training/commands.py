@@ -18,7 +18,7 @@ class CommandsSection(Section):
 
     @property
     def title(self) -> str:
-        return _("Data")
+        return str(_("Data"))
 
     def setup(self) -> None:
         self._described_recording: Path | None = None
