@@ -39,12 +39,12 @@ def opengl_problem() -> str:
 
 
 def view_axes(image_to_ras: Matrix) -> Matrix:
-    """(3, 3), columns right, up and towards the viewer, of an MF image seen as on a scanner.
+    """(3, 3), columns right, up and towards the viewer, of an MF image seen as its pixels are stored.
 
-    MF: u grows towards the marked side, v away from the transducer. A scanner shows the marked side on the left and
-    depth downwards, so right is −u and up is −v.
+    MF: u grows towards the marked side, v away from the transducer. Views, panels and reports all show the marked side
+    on the right and depth downwards, as PLUS does, so right is u and up is −v.
     """
-    right = -image_to_ras[:3, 0] / np.linalg.norm(image_to_ras[:3, 0])
+    right = image_to_ras[:3, 0] / np.linalg.norm(image_to_ras[:3, 0])
     up = -image_to_ras[:3, 1]
     up -= right * (right @ up)
     up /= np.linalg.norm(up)

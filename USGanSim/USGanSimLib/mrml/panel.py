@@ -66,13 +66,13 @@ def _resliced(scene: Any, view: SliceView, image: NDArray[np.uint8], image_to_re
 
 
 def _scan(picture: Picture, mm_per_px: float, heading: str, ink: tuple[int, int, int]) -> Image.Image:
-    """A scan with its heading, the mark of the probe's marked side at the upper left, and a depth scale."""
+    """A scan with its heading, the mark of the probe's marked side at the upper right, and a depth scale."""
     height_px, width_px, _ = picture.shape
     sheet = Image.new("RGB", (width_px + 44, height_px + 2 * _LINE_PX), _PAPER)
     sheet.paste(Image.fromarray(picture), (0, _LINE_PX))
     draw = ImageDraw.Draw(sheet)
-    draw.ellipse((2, 4, 13, 15), fill=_MARK)
-    draw.text((20, 1), heading, fill=ink, font=_font(14))
+    draw.ellipse((width_px - 13, 4, width_px - 2, 15), fill=_MARK)
+    draw.text((2, 1), heading, fill=ink, font=_font(14))
     depth_mm = height_px * mm_per_px
     labelled_mm = next((step for step in (10, 20, 50, 100) if depth_mm / step <= 6), 200)
     for mark_mm in range(0, int(depth_mm) + 1, 10):
