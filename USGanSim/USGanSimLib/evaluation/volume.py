@@ -1,20 +1,17 @@
 """Freehand volume reconstruction and reslicing: what a lab has today without a model (PLUS, Slicer's Volume Reslice).
 
-Every pixel of every training frame is shared out to the eight voxels around it, with the weights of trilinear
-interpolation, and a voxel is the weighted mean of what it got (compounding by mean). Holes are filled from their
-surroundings by normalised convolution (Knutsson and Westin 1993) with a Gaussian that grows until they are closed or
-out of its reach. A slice is interpolated trilinearly.
+The training frames are compounded by mean (geometry/compounding.py); a slice is interpolated trilinearly.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..geometry.compounding import Compounding, Voxels
 from ..geometry.conditioning import grid, pixel_affine
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.transforms import Matrix
@@ -25,13 +22,7 @@ from .predictors import PosePredictor
 
 # Memory is bounded by this: four arrays of single precision while a volume is built, one of them afterwards.
 MOST_VOXELS = 16_000_000
-# SDs of the filling Gaussian in voxels, one after the other; each reaches twice as far.
-FILL_SDS = (1.0, 2.0, 4.0)
-_FILL_REACH = 2.0
-_LEAST_WEIGHT = 1e-3
 _FRAMES_AT_ONCE = 16
-
-Voxels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +67,17 @@ def reconstruct(dataset: Dataset, field: NDArray[np.bool_]) -> Volume:
     indices = dataset.train_indices
     origin_mm, extent_mm = _bounds(dataset.poses[indices], dataset.geometry)
     spacing_mm = max(*dataset.geometry.mm_per_px, float((extent_mm.prod() / MOST_VOXELS) ** (1 / 3)))
-    shape = tuple(int(size) for size in np.floor(extent_mm / spacing_mm) + 2)
-    total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    x, y, z = (int(size) for size in np.floor(extent_mm / spacing_mm) + 2)
+    reference_to_voxel = np.diag([*np.full(3, 1 / spacing_mm), 1.0])
+    reference_to_voxel[:3, 3] = -origin_mm / spacing_mm
+    compounding = Compounding((x, y, z), reference_to_voxel)
     for start in range(0, len(indices), _FRAMES_AT_ONCE):
         chosen = indices[start : start + _FRAMES_AT_ONCE]
         for image, pose in zip(dataset.read_images(chosen), dataset.poses[chosen], strict=True):
-            places = voxel_places(pose, dataset.geometry, origin_mm, spacing_mm)
-            _share_out(places[:, field], image[field], total, weight)
-    seen = weight >= _LEAST_WEIGHT
-    seen_share = float(seen.mean())
-    filled_share = _fill_holes(total, weight, seen)
-    return Volume(total, origin_mm, spacing_mm, seen_share, filled_share)
+            compounding.add(image, pose, field)
+    for _ in compounding.fill():
+        pass
+    return Volume(compounding.grey, origin_mm, spacing_mm, compounding.seen_share, compounding.filled_share)
 
 
 def voxel_places(pose: Matrix, geometry: ImageGeometry, origin_mm: NDArray[np.float64],
@@ -102,29 +93,3 @@ def _bounds(poses: Matrix, geometry: ImageGeometry) -> tuple[NDArray[np.float64]
     places_mm = np.einsum("nij,kj->nki", pixel_affine(poses), corners).reshape(-1, 3)
     low = places_mm.min(axis=0)
     return low, places_mm.max(axis=0) - low
-
-
-def _share_out(places: NDArray[np.float64], grey: NDArray[np.uint8], total: Voxels, weight: Voxels) -> None:
-    base = np.floor(places).astype(np.int64)
-    part = (places - base).astype(np.float32)
-    for corner in itertools.product((0, 1), repeat=3):
-        share = np.prod([part[axis] if step else 1 - part[axis] for axis, step in enumerate(corner)], axis=0)
-        # Rounding may put an outermost pixel a hair outside.
-        index = np.ravel_multi_index(tuple(base + np.array(corner)[:, None]), total.shape, mode="clip")
-        np.add.at(total.reshape(-1), index, share * grey)
-        np.add.at(weight.reshape(-1), index, share)
-
-
-def _fill_holes(total: Voxels, weight: Voxels, seen: NDArray[np.bool_]) -> float:
-    """Turn sums into grey levels in place: means where seen, filled where near. Returns the share that was filled."""
-    grey, known = total, seen.copy()
-    np.divide(total, weight, out=grey, where=seen)
-    grey[~seen] = 0
-    for sd in FILL_SDS:
-        share = ndimage.gaussian_filter(seen.astype(np.float32), sd, mode="constant", truncate=_FILL_REACH)
-        np.multiply(grey, seen, out=weight)
-        around = ndimage.gaussian_filter(weight, sd, mode="constant", truncate=_FILL_REACH)
-        fillable = ~known & (share > _LEAST_WEIGHT)
-        grey[fillable] = around[fillable] / share[fillable]
-        known |= fillable
-    return float((known & ~seen).mean())
