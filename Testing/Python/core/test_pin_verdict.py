@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from USGanSimLib.calibration import pin_verdict, pinhead
+from USGanSimLib.calibration.pin_quality import assess
 from USGanSimLib.calibration.pin_verdict import calibrate_pinhead
+from USGanSimLib.calibration.pinhead import covariance, fit_pinhead
 from USGanSimLib.errors import UserError
 
 
@@ -52,6 +55,41 @@ def test_quality_has_the_spreads_of_the_truth(pin_set):
     x_sd, y_sd = result.quality.parameter_sd["mm_per_px"]
     assert abs(result.fit.mm_per_px[0] - 0.08) < 4 * x_sd
     assert abs(result.fit.mm_per_px[1] - 0.084) < 4 * y_sd
+
+
+@pytest.mark.parametrize("without_effect", [
+    "a pixel size at the end of its range", "turns about one axis alone, exactly"])
+def test_an_undetermined_parameter_means_an_infinite_error_and_a_refusal(pin_set, monkeypatch, without_effect):
+    """The first column of the Jacobian is zero, or the columns are not independent: neither may end in NaN, nor in the
+    small error that a pseudo-inverse would give to what it leaves out."""
+    exact = {"click_px": 0, "elevation_mm": 0, "tracker_mm": 0, "tracker_deg": 0}
+    one_axis = "one axis" in without_effect
+    points = pin_set(3, tilt_deg=(40.0, 0.0, 0.0), **exact).points if one_axis else pin_set(3).points
+    good = fit_pinhead(pin_set(3).points)
+    parameters = good.parameters.copy()
+    if not one_axis:
+        parameters[6] = np.log(1e-4)
+    undetermined = replace(good, parameters=parameters, covariance=covariance(
+        parameters, points, (good.in_plane_mm, good.elevation_mm), None))
+    quality = assess(undetermined, points)
+    assert quality.condition == quality.corner_error_mm == np.inf
+    assert np.isinf(quality.place_errors_mm).all()
+    assert all(np.isinf(sd).all() for sd in quality.parameter_sd.values())
+    assert np.isfinite(assess(good, pin_set(3).points).condition)
+    monkeypatch.setattr(pin_verdict, "fit_with_brightness", lambda *_: (undetermined, points))
+    with pytest.raises(UserError, match="The 48 points do not determine the calibration: many fit them alike"):
+        calibrate_pinhead(pin_set(3).points)
+
+
+@pytest.mark.parametrize("smallest_mm", [0.002, 0.0021, 0.0023])
+def test_pixels_at_the_end_of_their_range_are_recognised_whatever_the_rounding(pin_set, monkeypatch, smallest_mm):
+    """exp(log x) is x for some numbers and not for others, and that differs from machine to machine."""
+    monkeypatch.setattr(pinhead, "PIXEL_LIMITS_MM", (smallest_mm, 20.0))
+    points = pin_set(2).points
+    poses = points.probe_to_reference.copy()
+    poses[:, :3, 3] *= 1e-3  # metres taken for millimetres: the pixels are smaller than any image has
+    with pytest.raises(UserError, match="pixels of no size or without end"):
+        fit_pinhead(replace(points, probe_to_reference=poses))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -16,7 +16,7 @@ from ..geometry.transforms import Matrix
 from .pin_points import PinPoints, Vector
 from .pinhead import (
     PinFit,
-    free_parameters,
+    condition,
     image_to_probe,
     in_reference,
     numeric_jacobian,
@@ -25,7 +25,6 @@ from .pinhead import (
     predicted_error_mm,
     refine,
     slowness,
-    weighted_jacobian,
 )
 
 FOLDS = 10
@@ -36,7 +35,8 @@ class PinQuality:
     """rms_mm         RMS distance of the points used from the fitted pin, in Reference
     heldout_mm        the same of points that were left out of the fit (10 blocks in turn)
     corner_error_mm   expected error of the four image corners and the centre, the mean of `place_errors_mm` (5,)
-    condition         condition number of the fit with every parameter in units of its own effect
+    condition         condition number of the fit with every parameter in units of its own effect; infinite, as all
+                      expected errors are, where the points do not determine every parameter
     tilt_deg          (3,) half the range of directions about the image's x, y, z axes
     tilt_sd_deg       (3,) their standard deviations
     independent       how many independent images the points count as: neighbours in a sweep are alike
@@ -63,7 +63,8 @@ def assess(fit: PinFit, points: PinPoints) -> PinQuality:
     turns = directions_deg(fit.image_to_probe, used)
     return PinQuality(
         rms_mm=_rms(pin_distance_mm(fit.parameters, used)), heldout_mm=heldout_mm(fit, used),
-        corner_error_mm=float(errors.mean()), place_errors_mm=errors, condition=_condition(fit, used),
+        corner_error_mm=float(errors.mean()), place_errors_mm=errors,
+        condition=condition(fit.parameters, used, (fit.in_plane_mm, fit.elevation_mm), fit.fixed_mm_per_px),
         tilt_deg=np.ptp(turns, axis=0) / 2, tilt_sd_deg=turns.std(axis=0),
         depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]), independent=len(used) / slowness(used),
         parameter_sd=_parameter_sd(fit, points))
@@ -97,12 +98,6 @@ def heldout_mm(fit: PinFit, used: PinPoints) -> float:
     return _rms(distances)
 
 
-def _condition(fit: PinFit, used: PinPoints) -> float:
-    jacobian = weighted_jacobian(fit.parameters, used, (fit.in_plane_mm, fit.elevation_mm))
-    jacobian = jacobian[:, free_parameters(fit.fixed_mm_per_px)]
-    return float(np.linalg.cond(jacobian / np.linalg.norm(jacobian, axis=0)))
-
-
 def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
     """Rotations and shifts about and along the axes of the image, the latter of its centre."""
     centre = places(points.width_px, points.height_px)[4]
@@ -116,7 +111,10 @@ def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
         return np.concatenate([turn.as_rotvec(degrees=True), shift, pixel_sizes_mm(parameters), parameters[8:11]])
 
     jacobian = numeric_jacobian(seen, fit.parameters)
-    sd = np.sqrt(np.maximum(np.diag(jacobian @ fit.covariance @ jacobian.T), 0)).tolist()
+    if np.isfinite(fit.covariance).all():
+        sd = np.sqrt(np.maximum(np.diag(jacobian @ fit.covariance @ jacobian.T), 0)).tolist()
+    else:
+        sd = [float("inf")] * len(jacobian)
     return {"rotation_deg": sd[:3], "centre_mm": sd[3:6], "mm_per_px": sd[6:8], "pin_mm": sd[8:]}
 
 

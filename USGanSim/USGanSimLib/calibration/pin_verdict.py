@@ -81,6 +81,9 @@ def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | 
         raise UserError(f"{(~fit.inliers).sum()} of {len(points)} points do not agree with the others.",
                         "Check that the points belong to these poses, and mark the pinhead again where they do not.")
     quality = assess(fit, points)
+    if not np.isfinite(quality.corner_error_mm):
+        raise UserError(f"The {fit.inliers.sum()} points do not determine the calibration: many fit them alike.",
+                        "Record the pin again all over the image, turning the probe by ±30° about all three axes.")
     advice = advise(points, fit, quality)
     if not quality.corner_error_mm <= LARGEST_ERROR_MM:
         raise UserError(f"The points do not determine the calibration: image corners and centre would be off by "

@@ -34,12 +34,17 @@ MAD_TO_SD = 1.4826
 # No spread is taken to be smaller than a careful click and a good tracker allow.
 SMALLEST_SPREAD_MM = 0.02
 PIXEL_LIMITS_MM = (0.002, 20.0)
+# A number whose change by 1 (radian, millimetre, factor e) moves all residuals together by less of their spread, or
+# that others make up for to one part in this, is not determined by the points.
+LEAST_EFFECT = 1e-4
+LARGEST_CONDITION = 1e7
 
 
 @dataclass(frozen=True, eq=False)
 class PinFit:
     """A fitted model. `parameters` are rotation vector (3), t (3) and log pixel sizes (2), pin (3); `covariance`
-    (11, 11) is theirs; `inliers` (N,) the points that were used; spreads are those of a point's residuals."""
+    (11, 11) is theirs, infinite where the points do not determine them all; `inliers` (N,) the points that were used;
+    spreads are those of a point's residuals."""
 
     parameters: Vector
     covariance: Matrix
@@ -83,6 +88,10 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
 
     Raises UserError with fewer than FEWEST_POINTS points and when the poses do not determine an answer at all.
     """
+    low_mm, high_mm = PIXEL_LIMITS_MM
+    if fixed_mm_per_px is not None and not all(low_mm < size < high_mm for size in fixed_mm_per_px):
+        raise UserError(f"Pixels of {fixed_mm_per_px[0]:g}×{fixed_mm_per_px[1]:g} mm are not those of an ultrasound "
+                        f"image ({low_mm:g} to {high_mm:g} mm).", "Give the size of a pixel in millimetres.")
     if len(points) < FEWEST_POINTS:
         raise UserError(f"{len(points)} points are too few to calibrate; {FEWEST_POINTS} are the least.",
                         "Mark the pin in more images, from more directions (30 to 90 images are usual).")
@@ -109,15 +118,18 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
     if fixed_mm_per_px is None and not ((smallest < parameters[6:8]) & (parameters[6:8] < largest)).all():
         raise UserError("The points agree best on pixels of no size or without end: they tell no pixel size.",
                         "Check that points and poses belong together, and show the pin all over the image.")
-    return PinFit(parameters, _covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
+    return PinFit(parameters, covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
                   fixed_mm_per_px)
 
 
 def predicted_error_mm(fit: PinFit, pixels: Vector) -> Vector:
     """The expected distance (mm) between the fitted and the true place in the probe frame of each pixel (K, 2).
 
-    The mean length of a normal vector of covariance C, to second order: √τ · (1 − tr(C²) / 4τ²) with τ = tr C.
+    The mean length of a normal vector of covariance C, to second order: √τ · (1 − tr(C²) / 4τ²) with τ = tr C. Infinite
+    where the points do not determine the fit.
     """
+    if not np.isfinite(fit.covariance).all():
+        return np.full(len(pixels), np.inf)
     jacobian = numeric_jacobian(lambda x: _in_probe(x, pixels).ravel(), fit.parameters).reshape(len(pixels), 3, 11)
     covariance = jacobian @ fit.covariance @ np.swapaxes(jacobian, 1, 2)
     total = np.trace(covariance, axis1=1, axis2=2)
@@ -268,9 +280,10 @@ def refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
     return full
 
 
-def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
+def covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
                 fixed_mm_per_px: tuple[float, float] | None) -> Matrix:
-    """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed.
+    """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed,
+    infinite for all where some are not determined.
 
     Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones. The pin
     wanders off the image plane as slowly as the hand moves, though the residual hides it: the fit takes slow errors for
@@ -281,6 +294,8 @@ def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, flo
     alike = np.array([alikeness(residuals[:, :2]), max(alikeness(residuals[:, 2:]), slowness(points))])
     independent = np.array([2, 1]) * len(points) / alike
     widths = np.asarray(spreads) * np.sqrt(alike)
+    if not np.isfinite(condition(parameters, points, spreads, fixed_mm_per_px)):
+        return np.full((11, 11), np.inf)
     # Each kind's spread is judged by what is left of it after it has determined its share of the parameters.
     determined = np.zeros(2)
     for _ in range(3):
@@ -292,6 +307,18 @@ def _covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, flo
     covariance = np.zeros((11, 11))
     covariance[np.ix_(free, free)] = free_covariance
     return covariance
+
+
+def condition(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
+              fixed_mm_per_px: tuple[float, float] | None) -> float:
+    """The condition number of the fit with every parameter in units of its own effect on the residuals; infinite where
+    a parameter has none, or where others make up for it."""
+    jacobian = weighted_jacobian(parameters, points, spreads)[:, free_parameters(fixed_mm_per_px)]
+    effects = np.linalg.norm(jacobian, axis=0)
+    if not effects.min() > LEAST_EFFECT:
+        return float("inf")
+    number = float(np.linalg.cond(jacobian / effects))
+    return number if number < LARGEST_CONDITION else float("inf")
 
 
 def slowness(points: PinPoints) -> float:
