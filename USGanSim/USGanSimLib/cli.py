@@ -15,6 +15,7 @@ from typing import Any
 
 from . import __version__
 from .errors import UserError
+from .watched import end_with_input, watched
 
 # Name → what it does; the command itself is commands/<name>.py, imported only when it runs.
 COMMANDS = {
@@ -44,6 +45,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = _parser(words)
     arguments = parser.parse_args(words)
     command: ModuleType = arguments.command_module
+    if watched():
+        end_with_input()
     try:
         result: dict[str, Any] = command.run(arguments)
         if arguments.json:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from .watched import watched
+
 
 class Progress(Protocol):
     """Receives events such as `emit("step", step=3, of=100, loss_d=0.7)`."""
@@ -68,9 +70,46 @@ class StopFile:
         return self.path.exists()
 
 
+class JsonLineReader:
+    """What a growing stream of lines says: JSON objects apart from other text. Lines may arrive in pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+        """The objects and the other lines that `data` completes; a line without its end is kept for the next call."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        objects, texts = [], []
+        for line in lines:
+            # \r ends a line on Windows, and begins one that writes over the last.
+            text = line.decode("utf-8", errors="replace").strip("\r").rpartition("\r")[2]
+            value = _json_object(text)
+            if value is not None:
+                objects.append(value)
+            elif text.strip():
+                texts.append(text)
+        return objects, texts
+
+    def end(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """What the last line says, which nothing ended."""
+        return self.feed(b"\n")
+
+
 def terminal_or_silent() -> Progress:
-    """Progress on standard error where a person watches it, none where nobody does."""
+    """Progress on standard error where a person or a program watches it, none where nobody does."""
+    if watched():
+        return JsonLines(sys.stderr)
     return Terminal() if sys.stderr.isatty() else Silent()
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _short(value: Any) -> str:

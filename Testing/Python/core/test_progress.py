@@ -6,7 +6,7 @@ import io
 import json
 from pathlib import Path
 
-from USGanSimLib.progress import JsonLines, Silent, StopFile, Terminal
+from USGanSimLib.progress import JsonLineReader, JsonLines, Silent, StopFile, Terminal
 
 
 class Flushed(io.StringIO):
@@ -54,3 +54,24 @@ def test_a_stop_file_asks_for_the_end_until_it_is_cleared(tmp_path: Path) -> Non
     stop.clear()
     assert not stop.requested
     stop.clear()
+
+
+def test_lines_that_arrive_in_pieces_are_read_as_they_were_written():
+    text = '{"event": "step", "step": 1}\nusgansim: ein Fähnchen\n{"broken": \n\n{"event": "done"}\r\n'.encode()
+    reader, objects, texts = JsonLineReader(), [], []
+    for start in range(0, len(text), 3):  # 3 cuts through the ä, which has two bytes.
+        some, other = reader.feed(text[start : start + 3])
+        objects += some
+        texts += other
+    assert objects == [{"event": "step", "step": 1}, {"event": "done"}]
+    assert texts == ["usgansim: ein Fähnchen", '{"broken": ']
+
+
+def test_of_a_line_that_was_written_over_the_last_state_is_read():
+    assert JsonLineReader().feed(b"10 %\r20 %\r30 %\n") == ([], ["30 %"])
+
+
+def test_a_last_line_without_its_end_is_read_at_the_end():
+    reader = JsonLineReader()
+    assert reader.feed(b'{"a": 1}') == ([], [])
+    assert reader.end() == ([{"a": 1}], [])

@@ -25,7 +25,8 @@ from pathlib import Path
 LIBRARY = "USGanSimLib"
 RING_OF = {
     "geometry": "core", "recording": "core", "calibration": "core", "phantom": "core", "link": "core",
-    "live": "core", "model_info": "core", "errors": "core", "files": "core", "progress": "core", "__init__": "core",
+    "live": "core", "model_info": "core", "errors": "core", "files": "core", "progress": "core", "watched": "core",
+    "__init__": "core",
     "ml": "ml", "evaluation": "evaluation", "mrml": "mrml", "gui": "gui",
     "cli": "cli", "commands": "cli", "__main__": "cli",
 }

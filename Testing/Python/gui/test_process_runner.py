@@ -1,0 +1,117 @@
+"""Commands as child processes: what they say arrives, they end when told to, and nothing of them stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+
+@pytest.fixture
+def runner(python_slicer):
+    from USGanSimLib.gui.process_runner import ProcessRunner
+
+    runner = ProcessRunner()
+    yield runner
+    runner.cleanup()
+
+
+@pytest.fixture
+def run(runner, until):
+    """Run a command to its end: (its events, how it ended)."""
+    def to_the_end(*words):
+        events, ends = [], []
+        runner.start(words, events.append, ends.append)
+        until(lambda: ends)
+        assert not runner.running
+        return events, ends[0]
+    return to_the_end
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_result_and_its_progress_arrive(run, tmp_path):
+    events, ended = run("phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "40", "--size", "32x24")
+    assert (ended.code, ended.message) == (0, "")
+    assert ended.result["frames"] == 40
+    assert events
+    assert {event["event"] for event in events} == {"step"}
+    assert events[-1]["step"] == events[-1]["of"]
+
+
+def test_a_refusal_is_told_in_the_words_of_the_command(run, tmp_path):
+    _events, ended = run("info", str(tmp_path / "missing.igs.mha"))
+    assert ended.code == 2
+    assert ended.message.startswith(str(tmp_path / "missing.igs.mha"))
+
+
+def test_a_command_that_is_stopped_leaves_nothing_half_written(runner, until, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    events, ends = [], []
+    runner.start(["phantom", "--out", str(out / "p.igs.mha"), "--frames", "100000", "--size", "64x48"],
+                 events.append, ends.append)
+    until(lambda: len(events) > 2)
+    runner.stop()
+    until(lambda: ends)
+    assert (ends[0].stopped, ends[0].code) == (True, 130)
+    assert leftovers(out) == []
+
+
+def test_cleanup_ends_the_process_and_tells_nobody(runner, until, tmp_path):
+    events, ends = [], []
+    runner.start(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append)
+    number = runner._process.processId()
+    until(lambda: events)
+    runner.cleanup()
+    told = len(events)
+    until(lambda: is_gone(number))
+    assert (runner.running, len(events), ends) == (False, told, [])
+
+
+def test_a_process_that_is_killed_from_outside_is_told_as_such(runner, until, tmp_path):
+    events, ends = [], []
+    runner.start(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append)
+    until(lambda: events)
+    os.kill(runner._process.processId(), signal.SIGKILL)
+    until(lambda: ends)
+    assert ends[0].code == -1
+    assert ends[0].message
+
+
+def test_two_commands_at_once_are_refused(runner, tmp_path):
+    from USGanSimLib.errors import UserError
+
+    runner.start(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], print, print)
+    with pytest.raises(UserError, match="running already"):
+        runner.start(["info", "x"], print, print)
+
+
+def test_without_python_slicer_it_is_said(monkeypatch):
+    from USGanSimLib.errors import UserError
+    from USGanSimLib.gui.process_runner import ProcessRunner
+
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="PythonSlicer"):
+        ProcessRunner().start(["info", "x"], print, print)
+
+
+def test_a_command_that_is_started_alone_writes_to_its_log(python_slicer, until, tmp_path):
+    from USGanSimLib.gui.process_runner import start_alone
+
+    log = tmp_path / "log"
+    start_alone(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "8", "--size", "32x24"], log)
+    until(lambda: '"frames": 8' in log.read_text(encoding="utf-8"))
+
+
+def is_gone(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    time.sleep(0.05)
+    return False
