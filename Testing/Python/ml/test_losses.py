@@ -36,5 +36,12 @@ def test_the_l2_term_is_the_plain_mean_square():
     assert losses.l2_loss(torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 1.0]])).item() == pytest.approx(2.5)
 
 
+def test_the_l2_term_of_squares_compares_the_means_of_all_that_fit():
+    first, second = torch.rand(2, 3, 1, 5, 6, dtype=torch.float64)
+    means = [np.lib.stride_tricks.sliding_window_view(images.numpy(), (4, 4), axis=(2, 3)).mean(axis=(4, 5))
+             for images in (first, second)]
+    assert losses.l2_loss(first, second, 4).item() == pytest.approx(((means[0] - means[1]) ** 2).mean())
+
+
 def test_the_share_called_real_counts_logits_above_zero():
     assert losses.share_called_real(LOGITS).item() == pytest.approx(2 / 5)

@@ -13,9 +13,23 @@ from USGanSimLib.ml.checkpoint import TrainingState
 from USGanSimLib.ml.networks import Discriminator, Generator
 from USGanSimLib.ml.recipes import RECIPES, Recipe, choose_recipe
 
+OF_THE_PAPER = ["paper", "paper-fig1", "paper-l2", "regression"]
 
-def test_the_four_recipes_are_those_of_the_method():
-    assert sorted(RECIPES) == ["paper", "paper-fig1", "paper-l2", "regression"]
+
+def test_the_recipes_are_the_four_of_the_method_and_one_of_our_own():
+    assert sorted(RECIPES) == ["encoded", *OF_THE_PAPER]
+
+
+@pytest.mark.parametrize("name", OF_THE_PAPER)
+def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
+    recipe = RECIPES[name]
+    assert (recipe.octaves, recipe.augments, recipe.alone_at(0), recipe.l2_square_px) == (0, False, False, 1)
+
+
+def test_a_run_from_before_a_setting_was_known_has_it_as_the_paper_does():
+    old = {key: value for key, value in dataclasses.asdict(RECIPES["paper"]).items()
+           if key not in ("octaves", "l2_square_px", "alone_iterations", "turn_deg", "scale", "shift")}
+    assert Recipe.from_dict(old) == RECIPES["paper"]
 
 
 @pytest.mark.parametrize(("name", "up", "down", "seed_height_width", "adversarial", "l2"), [

@@ -23,6 +23,13 @@ def test_resuming_drops_later_lines_and_one_that_was_cut_short(tmp_path):
     assert path.read_text() == "step,a,b\n1,0.1,1\n2,0.2,2\n3,7,8\n"
 
 
+def test_what_an_iteration_does_not_have_is_left_empty(tmp_path):
+    path = tmp_path / "metrics.csv"
+    MetricsFile(path, ["loss_g", "loss_l2"], 0).append(1, {"loss_l2": 0.5})
+    MetricsFile(path, ["loss_g", "loss_l2"], 1).append(2, {"loss_g": 1, "loss_l2": 0.25})
+    assert path.read_text() == "step,loss_g,loss_l2\n1,,0.5\n2,1,0.25\n"
+
+
 def test_a_new_run_begins_a_new_metrics_file(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("step,a\n1,0.1\n")

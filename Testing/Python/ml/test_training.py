@@ -173,6 +173,36 @@ def test_more_iterations_on_resume_equal_one_long_run(make_dataset, tiny, tmp_pa
     assert same_weights(*models)
 
 
+@pytest.mark.parametrize("alone", [2, 5])
+def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins(alone, make_dataset, tiny, tmp_path,
+                                                                                recorder):
+    dataset = make_dataset()
+    settings = tiny("encoded", iterations=7)
+    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=alone))
+    train(dataset, tmp_path / "whole", settings, recorder())
+    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
+    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
+    require_same_runs(tmp_path / "whole", tmp_path / "parts")
+    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [step >= alone for step in range(7)]
+
+
+def test_before_the_discriminator_joins_pixels_alone_teach_at_their_own_rate(make_dataset, tiny, tmp_path,
+                                                                              recorder):
+    settings = tiny("encoded", iterations=1)
+    train(make_dataset("other"), tmp_path / "run", settings, recorder())
+    state = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU)
+    batch = training.Batches(make_dataset("same"), 4, 100, settings.seed, CPU,
+                             augmentation=training._augmentation(make_dataset("again"), settings.recipe)).training(0)
+    images = state.generator(batch.noise, batch.affine)
+    ((torch.where(batch.known, images, -1.0) - batch.images) ** 2).mean().backward()
+    torch.optim.Adam(state.generator.parameters(), 1e-3, (0.5, 0.999)).step()
+    trained = load_checkpoint(tmp_path / "run" / "checkpoint.pt").states
+    for name, weight in state.generator.named_parameters():
+        assert torch.allclose(trained["generator"][name], weight, atol=1e-6)
+    assert all(torch.equal(trained["discriminator"][name], weight)
+               for name, weight in state.discriminator.named_parameters())
+
+
 def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tiny, tmp_path, recorder):
     first, second = make_dataset("first"), make_dataset("second", seed=1)
     train(first, tmp_path / "run", tiny(), recorder())

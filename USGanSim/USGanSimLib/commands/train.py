@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
-_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels")
+_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations")
 _OF_RUN = ("iterations", "seed", "ema_decay", "device", "precision", "threads", "minutes", "checkpoint_every",
            "sample_every")
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument("--recipe", help="paper, paper-fig1, paper-l2 or regression (default paper)")
+    parser.add_argument("--recipe", help="paper, paper-fig1, paper-l2, regression or encoded (default paper)")
     parser.add_argument("--iterations", type=int, help="updates of each network, in all (default 10000)")
     parser.add_argument("--batch", type=int, help="images an iteration, over all processes (default 36)")
     parser.add_argument("--seed", type=int, help="of weights, frame order and noise (default 0)")
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="first channels of the generator, for quick runs (default 512)")
     parser.add_argument("--discriminator-channels", type=int, metavar="N",
                         help="first channels of the discriminator, for quick runs (default 32)")
+    parser.add_argument("--alone-iterations", type=int, metavar="N",
+                        help="iterations with the L2 term alone before the discriminator joins, of all (default 0; "
+                        "1000 with encoded)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .networks import Generator, UpLayer, coordinate_grid
+from .networks import Generator, UpLayer, coordinate_grid, encoded
 
 BLOCK_PX = 4
 
@@ -28,20 +28,22 @@ class FoldedLayer(nn.Module):
 
     def __init__(self, layer: UpLayer) -> None:
         super().__init__()
+        self.octaves = layer.octaves
         self.up = fuse_conv_bn_eval(layer.up, layer.up_norm, transpose=True)
         self.conv = fuse_conv_bn_eval(layer.conv, layer.conv_norm)
 
     def forward(self, features: Tensor, coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-        same_pose = coordinates.expand(len(features), -1, -1, -1)
+        same_pose = encoded(coordinates, self.octaves).expand(len(features), -1, -1, -1)
         return self.finished(self.up(torch.cat([features, same_pose], dim=1)), size)
 
     def features_part(self, features: Tensor) -> Tensor:
         """What the features alone, and the bias, add to the transposed convolution."""
-        return _doubled(features, self.up.weight[:-3], self.up.bias)
+        return _doubled(features, self.up.weight[: features.shape[1]], self.up.bias)
 
     def coordinates_part(self, coordinates: Tensor) -> Tensor:
         """What the coordinates alone add to the transposed convolution."""
-        return _doubled(coordinates, self.up.weight[-3:], None)
+        position = encoded(coordinates, self.octaves)
+        return _doubled(position, self.up.weight[-position.shape[1] :], None)
 
     def finished(self, doubled: Tensor, size: tuple[int, int]) -> Tensor:
         """The rest of the layer after the transposed convolution, whose result is overwritten."""

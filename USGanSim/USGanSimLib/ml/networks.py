@@ -7,11 +7,14 @@ Discriminator   image ⊕ grid → 5×5 conv → I × [residual unit, conv strid
 
 The coordinate grid of a level with stride s has the positions of that level's own cells: each covers s × s image
 pixels, so its coordinate is that of the middle of what it covers.
+
+Not in the paper: the generator's grids can be encoded (`octaves`), see `encoded`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +25,9 @@ from torch.nn import functional
 from ..errors import UserError
 
 LEAKY_SLOPE = 0.2
+COORDINATES = 3
+# In normalised coordinates (SD 1) the first octave's period spans all that was scanned, about ±2 SD.
+_FIRST_OCTAVE = math.pi / 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class NetworkSettings:
     generator_channels      n1, channels of the seed map, halved at each up-sampling layer (paper: 512)
     down_layers             I, down-sampling layers of the discriminator
     discriminator_channels  m0, channels after the first convolution, doubled at each down-sampling (paper: 32)
+    octaves                 sines and cosines of the generator's coordinates at its finest level (paper: 0, none)
     """
 
     width_px: int = 160
@@ -43,6 +50,7 @@ class NetworkSettings:
     generator_channels: int = 512
     down_layers: int = 4
     discriminator_channels: int = 32
+    octaves: int = 0
 
     def __post_init__(self) -> None:
         smallest = 2**self.up_layers
@@ -61,6 +69,11 @@ class NetworkSettings:
             height, width = sizes[0]
             sizes.insert(0, ((height + 1) // 2, (width + 1) // 2))
         return sizes
+
+    def octaves_at(self, level: int) -> int:
+        """Octaves of a level of the generator, 0 the coarsest: each level back has cells twice as large, which cannot
+        hold the finest one any more."""
+        return max(0, self.octaves - (self.up_layers - 1 - level))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkSettings:
@@ -84,20 +97,38 @@ def coordinate_grid(affine: Tensor, height: int, width: int, stride: int = 1) ->
     return columns[:, :, 0] * u + columns[:, :, 1] * v[:, None] + columns[:, :, 2]
 
 
-class UpLayer(nn.Module):
-    """Concatenated coordinates, then a transposed convolution that doubles the size, then a convolution."""
+def encoded(grid: Tensor, octaves: int) -> Tensor:
+    """Normalised coordinates (B, 3, h, w) → (B, 3 + 6 · octaves, h, w): themselves, then for every octave the sine and
+    the cosine of each, with half the period of the octave before.
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    A network of smooth functions follows fine detail of its input slowly; given waves of all lengths it places detail
+    within a few training frames (Tancik et al. 2020, Fourier features).
+    """
+    waves = [wave(grid * (_FIRST_OCTAVE * 2**octave)) for octave in range(octaves) for wave in (torch.sin, torch.cos)]
+    return torch.cat([grid, *waves], dim=1) if waves else grid
+
+
+def encoded_channels(octaves: int) -> int:
+    """Channels that `encoded` gives."""
+    return COORDINATES * (1 + 2 * octaves)
+
+
+class UpLayer(nn.Module):
+    """Concatenated (encoded) coordinates, then a transposed convolution that doubles the size, then a convolution."""
+
+    def __init__(self, channels_in: int, channels_out: int, octaves: int = 0) -> None:
         super().__init__()
+        self.octaves = octaves
         # No biases before batch norm: its own shift does their work.
-        self.up = nn.ConvTranspose2d(channels_in + 3, channels_out, 3, stride=2, padding=1, output_padding=1,
-                                     bias=False)
+        self.up = nn.ConvTranspose2d(channels_in + encoded_channels(octaves), channels_out, 3, stride=2, padding=1,
+                                     output_padding=1, bias=False)
         self.up_norm = nn.BatchNorm2d(channels_out)
         self.conv = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
         self.conv_norm = nn.BatchNorm2d(channels_out)
 
     def forward(self, features: Tensor, coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-        doubled = self.up(torch.cat([features, coordinates], dim=1))[:, :, : size[0], : size[1]]
+        position = encoded(coordinates, self.octaves)
+        doubled = self.up(torch.cat([features, position], dim=1))[:, :, : size[0], : size[1]]
         grown = functional.relu(self.up_norm(doubled), inplace=True)
         return functional.relu(self.conv_norm(self.conv(grown)), inplace=True)
 
@@ -112,7 +143,8 @@ class Generator(nn.Module):
         channels = settings.generator_channels
         self.project = nn.Linear(settings.noise_size, channels * height * width)
         self.layers = nn.ModuleList(
-            UpLayer(channels >> level, channels >> (level + 1)) for level in range(settings.up_layers))
+            UpLayer(channels >> level, channels >> (level + 1), settings.octaves_at(level))
+            for level in range(settings.up_layers))
         last = channels >> settings.up_layers
         self.last = nn.Conv2d(last, last, 3, padding=1, bias=False)
         self.last_norm = nn.BatchNorm2d(last)

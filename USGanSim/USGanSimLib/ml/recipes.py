@@ -4,6 +4,13 @@
     paper-fig1   the same as its Fig. 1 has it: 4 up, 5 down
     paper-l2     `paper` with an equally weighted L2 term in the generator's loss
     regression   the generator of `paper` trained on the L2 term alone, without a discriminator
+    encoded      not in the paper: what puts anatomy in its right place after few iterations, with speckle.
+                 - The generator's coordinates come with their sines and cosines (networks.encoded): on raw coordinates
+                   it copies training frames, which look right and sit in the wrong place.
+                 - Every frame comes turned, scaled and shifted a little in its own plane, its coordinates with it
+                   (augmentation.py), so that no frame can be learnt by heart.
+                 - It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the
+                   L2 term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.
 """
 
 from __future__ import annotations
@@ -22,7 +29,11 @@ class Recipe:
 
     adversarial             whether there is a discriminator, with the losses of equations (1) and (2) of the paper
     l2_weight               weight of mean((G(z, c) − x)²) in the generator's loss, images in [−1, 1]
-    up_layers … noise_size  see networks.NetworkSettings
+    l2_square_px            side of the squares that this term compares the means of; 1 are the pixels themselves
+    alone_iterations        so many iterations come first with the L2 term alone, of weight 1 and on pixels
+    alone_learning_rate     of Adam in these
+    turn_deg, scale, shift  largest turn, share of size and share of the image's width by which frames are augmented
+    up_layers … octaves     see networks.NetworkSettings
     batch                   images an iteration, over all processes together
     learning_rate, betas    of Adam, for both networks; no weight decay, no gradient clipping
     real_label              one-sided label smoothing: the discriminator's target for real images
@@ -36,6 +47,13 @@ class Recipe:
     generator_channels: int = 512
     discriminator_channels: int = 32
     noise_size: int = 100
+    octaves: int = 0
+    l2_square_px: int = 1
+    alone_iterations: int = 0
+    alone_learning_rate: float = 2e-4
+    turn_deg: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
     batch: int = 36
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
@@ -49,7 +67,16 @@ class Recipe:
     def network(self, width_px: int, height_px: int) -> NetworkSettings:
         """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
         return NetworkSettings(width_px, height_px, self.noise_size, self.up_layers, self.generator_channels,
-                               self.down_layers, self.discriminator_channels)
+                               self.down_layers, self.discriminator_channels, self.octaves)
+
+    @property
+    def augments(self) -> bool:
+        """Whether frames come turned, scaled or shifted."""
+        return bool(self.turn_deg or self.scale or self.shift)
+
+    def alone_at(self, step: int) -> bool:
+        """Whether iteration `step`, counted from 0, has the L2 term alone though there is a discriminator."""
+        return self.adversarial and step < self.alone_iterations
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -63,6 +90,8 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("paper-fig1", up_layers=4, down_layers=5),
     Recipe("paper-l2", l2_weight=1.0),
     Recipe("regression", adversarial=False, l2_weight=1.0),
+    Recipe("encoded", l2_weight=50.0, l2_square_px=4, alone_iterations=1000, alone_learning_rate=1e-3, octaves=6,
+           turn_deg=8.0, scale=0.08, shift=0.06),
 )}
 
 

@@ -62,8 +62,8 @@ class MetricsFile:
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
         """Add the line of one iteration. Raises UserError where the disk is full."""
-        # Nine digits carry a 32-bit number exactly.
-        numbers = [f"{values[name]:.9g}" for name in self._names[1:]]
+        # Nine digits carry a 32-bit number exactly. What an iteration does not have is left empty.
+        numbers = [f"{values[name]:.9g}" if name in values else "" for name in self._names[1:]]
         try:
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(",".join([str(step), *numbers]) + "\n")

@@ -4,6 +4,7 @@ are one update each."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import functools
 import time
@@ -21,6 +22,7 @@ from ..errors import UserError
 from ..files import write_json
 from ..progress import Progress, Silent
 from ..recording.dataset import Dataset
+from .augmentation import Augmentation
 from .batches import Batch, Batches
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from .devices import device_name
@@ -89,7 +91,7 @@ def discriminator_step(networks: Networks, optimiser: torch.optim.Optimizer, bat
 
 
 def generator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, fakes: Tensor,
-                   l2_weight: float) -> dict[str, Tensor]:
+                   l2_weight: float, l2_square_px: int = 1) -> dict[str, Tensor]:
     """One update of G: equation (2) where there is a discriminator, the L2 term where it has a weight."""
     losses: dict[str, Tensor] = {}
     objective = fakes.new_zeros((), dtype=torch.float32)
@@ -99,7 +101,7 @@ def generator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: 
         losses["loss_g"] = fooling_loss(logits.float())
         objective = objective + losses["loss_g"]
     if l2_weight:
-        losses["loss_l2"] = l2_loss(fakes.float(), batch.images)
+        losses["loss_l2"] = l2_loss(fakes.float(), batch.images, l2_square_px)
         objective = objective + l2_weight * losses["loss_l2"]
     torch.autograd.backward(objective)
     optimiser.step()
@@ -127,11 +129,13 @@ class Trainer:
         self.network = self.recipe.network(dataset.geometry.width_px, dataset.geometry.height_px)
         self.state = self._begin(resume)
         self.batches = Batches(dataset, self.recipe.batch, self.recipe.noise_size, settings.seed, workers.device,
-                               workers.rank, workers.size)
+                               workers.rank, workers.size, _augmentation(dataset, self.recipe))
+        generator = workers.share(self.state.generator)
         self.networks = Networks(
-            _generate(workers.share(self.state.generator), workers, self.recipe),
+            _generate(generator, workers, self.recipe),
             workers.share(self.state.discriminator) if self.state.discriminator else None,
             self.state.discriminator, _autocast(settings.precision, workers.device))
+        self.alone = dataclasses.replace(self.networks, generate=generator, discriminator=None, judge=None)
         self.watch = DiscriminatorWatch()
         self.started_s = self.saved_s = time.monotonic()
         self.first_step = self.state.step
@@ -153,13 +157,20 @@ class Trainer:
         return self._finish(reason) if self.workers.leads else {}
 
     def _iterate(self, batch: Batch) -> dict[str, float]:
-        state = self.state
-        with self.networks.autocast():
-            fakes = self.networks.generate(batch.noise, batch.affine)
+        state, recipe = self.state, self.recipe
+        alone = recipe.alone_at(state.step)
+        networks = self.alone if alone else self.networks
+        with networks.autocast():
+            fakes = batch.as_known(networks.generate(batch.noise, batch.affine))
         losses: dict[str, Tensor] = {}
-        if state.optimiser_d is not None:
-            losses |= discriminator_step(self.networks, state.optimiser_d, batch, fakes, self.recipe.real_label)
-        losses |= generator_step(self.networks, state.optimiser_g, batch, fakes, self.recipe.l2_weight)
+        if alone:
+            _set_rate(state.optimiser_g, recipe.alone_learning_rate)
+            losses |= generator_step(networks, state.optimiser_g, batch, fakes, l2_weight=1.0)
+        else:
+            _set_rate(state.optimiser_g, recipe.learning_rate)
+            if state.optimiser_d is not None:
+                losses |= discriminator_step(networks, state.optimiser_d, batch, fakes, recipe.real_label)
+            losses |= generator_step(networks, state.optimiser_g, batch, fakes, recipe.l2_weight, recipe.l2_square_px)
         update_average(state.average, state.generator, decay_at(state.step, self.settings.ema_decay))
         state.step += 1
         return self.workers.mean(losses)
@@ -248,6 +259,15 @@ def _generate(generator: nn.Module, workers: Workers, recipe: Recipe) -> Callabl
     # G's maps are computed anew in its backward pass rather than kept while D is evaluated: 0.45 GB
     # less with `paper`, for two per cent of the time.
     return functools.partial(checkpoint, generator, use_reentrant=False, preserve_rng_state=False)
+
+
+def _augmentation(dataset: Dataset, recipe: Recipe) -> Augmentation | None:
+    return Augmentation.of(dataset, recipe.turn_deg, recipe.scale, recipe.shift) if recipe.augments else None
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
 
 
 def _loss_names(recipe: Recipe) -> list[str]:
