@@ -27,7 +27,7 @@ import torch
 from torch import distributed
 from USGanSimLib.ml import training
 from USGanSimLib.ml.distributed import join_workers
-from USGanSimLib.ml.run_folder import RunFolder
+from USGanSimLib.run_folder import RunFolder
 from USGanSimLib.ml.settings import TrainSettings
 from USGanSimLib.progress import JsonLines, Silent
 from USGanSimLib.recording.dataset import open_dataset

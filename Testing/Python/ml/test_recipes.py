@@ -76,3 +76,9 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones():
 def test_a_batch_of_one_is_refused():
     with pytest.raises(UserError, match="batch of 1 is too small"):
         choose_recipe("paper", batch=1)
+
+
+def test_the_names_that_need_no_torch_are_those_of_the_recipes():
+    from USGanSimLib.recipe_names import RECIPE_NAMES
+
+    assert list(RECIPE_NAMES) == list(RECIPES)

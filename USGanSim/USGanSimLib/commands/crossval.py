@@ -90,8 +90,8 @@ def _settings(arguments: argparse.Namespace, dataset: Dataset) -> TrainSettings:
 def _model(fold: Dataset, run_folder: Path, settings: TrainSettings, arguments: argparse.Namespace,
            progress: Progress) -> Predictor:
     from ..ml.renderer import ModelRenderer
-    from ..ml.run_folder import RunFolder
     from ..ml.training import train
+    from ..run_folder import RunFolder
 
     folder = RunFolder(run_folder)
     run_folder.parent.mkdir(parents=True, exist_ok=True)

@@ -83,8 +83,8 @@ def show(result: dict[str, Any]) -> None:
 def _settings(arguments: argparse.Namespace) -> TrainSettings:
     from ..ml.checkpoint import load_checkpoint
     from ..ml.recipes import choose_recipe
-    from ..ml.run_folder import RunFolder
     from ..ml.settings import TrainSettings
+    from ..run_folder import RunFolder
 
     begun = TrainSettings()
     if arguments.resume:

@@ -15,8 +15,8 @@ from ..files import replacing_file
 from ..progress import Progress
 from ..recording.dataset import open_dataset
 from ..recording.prepare import PrepareOptions, prepare
+from ..run_folder import RunFolder
 from .recipes import RECIPES
-from .run_folder import RunFolder
 from .settings import TrainSettings
 from .training import train
 

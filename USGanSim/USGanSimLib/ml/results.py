@@ -11,6 +11,7 @@ from ..geometry.pose_distance import PoseRange
 from ..model_info import ModelInfo
 from ..progress import Progress
 from ..recording.dataset import Dataset
+from ..run_folder import RunFolder
 from .batches import Batches, to_grey
 from .checkpoint import TrainingState
 from .ema import recompute_statistics
@@ -19,7 +20,6 @@ from .model_file import save_model
 from .networks import Generator
 from .panels import save_panel
 from .recipes import Recipe
-from .run_folder import RunFolder
 from .settings import TrainSettings
 
 _PANEL_POSES, _PANEL_SAMPLES = 6, 3

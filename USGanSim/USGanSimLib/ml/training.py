@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..files import write_json
 from ..progress import Progress, Silent
 from ..recording.dataset import Dataset
+from ..run_folder import MetricsFile, RunFolder
 from .augmentation import Augmentation
 from .batches import Batch, Batches
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -33,7 +34,6 @@ from .interrupts import noted_interrupts
 from .losses import fake_loss, fooling_loss, l2_loss, real_loss, share_called_real
 from .recipes import Recipe
 from .results import finish_model, sample_panel
-from .run_folder import MetricsFile, RunFolder
 from .settings import TrainSettings
 
 _FIRST_PANEL_STEP = 10
@@ -54,8 +54,9 @@ def train(dataset: Dataset, run: Path, settings: TrainSettings, progress: Progre
         torch.set_num_threads(settings.threads)
     with join_workers(settings.device) as workers:
         workers.require_shares(settings.recipe.batch)
-        trainer = Trainer(dataset, RunFolder(run), settings, progress if workers.leads else Silent(), workers, resume)
-        return trainer.fit()
+        folder = RunFolder(run)
+        with folder.training() if workers.leads else contextlib.nullcontext():
+            return Trainer(dataset, folder, settings, progress if workers.leads else Silent(), workers, resume).fit()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml.run_folder import MetricsFile, RunFolder
+from USGanSimLib.run_folder import MetricsFile, RunFolder
 
 
 def test_metrics_have_a_header_and_carry_32_bit_numbers_exactly(tmp_path):
@@ -59,3 +59,19 @@ def test_an_old_request_to_stop_is_taken_away(tmp_path):
     (tmp_path / "STOP").touch()
     RunFolder(tmp_path).create()
     assert not (tmp_path / "STOP").exists()
+
+
+def test_two_trainings_of_one_run_are_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.training():
+        assert RunFolder(tmp_path / "run").is_training
+        with pytest.raises(UserError, match="being trained already"), RunFolder(tmp_path / "run").training():
+            pass
+    assert not folder.is_training
+
+
+def test_the_log_of_a_panel_and_the_lock_do_not_spoil_a_new_run(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.log.touch()
+    with folder.training():
+        folder.require_new()

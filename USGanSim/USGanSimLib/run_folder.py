@@ -6,16 +6,20 @@
     checkpoint.pt       to go on from
     model.safetensors   the result
     STOP                made by whoever wants the run to save and end
+    LOCK                held by the process that trains, while it does
+    progress.jsonl      what that process said, where a panel started it
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import disk_error, replacing_file
-from ..progress import StopFile
+from .errors import UserError
+from .files import disk_error, replacing_file
+from .locking import holding, is_held
+from .progress import StopFile
 
 
 class RunFolder:
@@ -28,7 +32,28 @@ class RunFolder:
         self.samples = path / "samples"
         self.checkpoint = path / "checkpoint.pt"
         self.model = path / "model.safetensors"
+        self.log = path / "progress.jsonl"
         self.stop_file = StopFile(path)
+        self._lock = path / "LOCK"
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a process trains here."""
+        return is_held(self._lock)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """For the time of the block nobody else may train here. Raises UserError where somebody does."""
+        self._make(self.path)
+        try:
+            with holding(self._lock) as held:
+                if not held:
+                    raise UserError(f"{self.path} is being trained already.",
+                                    "Wait, stop it, or choose another --out.")
+                yield
+        finally:
+            with contextlib.suppress(OSError):  # A run that was refused leaves no folder; one with files stays.
+                self.path.rmdir()
 
     def require_new(self) -> None:
         """Raise UserError where a new run would spoil what is there."""
@@ -37,17 +62,21 @@ class RunFolder:
                             "Go on with it by --resume, or choose another --out.")
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file; a folder is to be written there.", "Choose another --out.")
-        if self.path.is_dir() and any(self.path.iterdir()) and not self.config.is_file():
+        others = self.path.is_dir() and {*self.path.iterdir()} - {self.log, self._lock}
+        if others and not self.config.is_file():
             raise UserError(f"{self.path} holds other files (no {self.config.name} in it).",
                             "Choose another --out, or an empty folder.")
 
     def create(self) -> None:
         """Make the folders and take an old request to stop away."""
+        self._make(self.samples)
+        self.stop_file.clear()
+
+    def _make(self, folder: Path) -> None:
         try:
-            self.samples.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, self.path) from error
-        self.stop_file.clear()
 
 
 class MetricsFile:
