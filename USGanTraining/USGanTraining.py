@@ -12,6 +12,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import slicer
+from slicer import (
+    vtkMRMLLinearTransformNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSequenceBrowserNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
@@ -27,6 +33,7 @@ from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.tabs import Tabs, use_label
 from USGanSimLib.gui.training.commands import CommandsSection
+from USGanSimLib.gui.training.record import RecordSection
 
 RECIPES = ("paper", "paper-fig1", "paper-l2", "regression")
 
@@ -51,6 +58,11 @@ class USGanTraining(ScriptedLoadableModule):
 @parameterNodeWrapper
 class USGanTrainingParameterNode:
     """
+    recordImage, recordProbe, recordReference - nodes of the tab Record: images, and the transforms of the two tools.
+    sessionFolder, sweepName - where it records to, and the next sweep.
+    sessionCalibration - calibration for the coverage, copied into the session; empty: the session's own.
+    coverageLandmarks, showCoverage - points that the sweeps should see; whether the swept volume is shown.
+    importBrowser - a sequence to take into the session.
     recordingFile - a tracked recording, .igs.mha, .igs.mhd or .igs.nrrd.
     calibrationFile - CAL.json or a PLUS XML with ImageToProbe.
     outputFolder - where the training set and the run go.
@@ -58,6 +70,15 @@ class USGanTrainingParameterNode:
     iterations - updates of each network.
     """
 
+    recordImage: vtkMRMLScalarVolumeNode
+    recordProbe: vtkMRMLLinearTransformNode
+    recordReference: vtkMRMLLinearTransformNode
+    sessionFolder: Path
+    sweepName: str = "sweep"
+    sessionCalibration: Path
+    coverageLandmarks: vtkMRMLMarkupsFiducialNode
+    showCoverage: bool = True
+    importBrowser: vtkMRMLSequenceBrowserNode
     recordingFile: Path
     calibrationFile: Path
     outputFolder: Path
@@ -72,7 +93,7 @@ class USGanTrainingWidget(ModulePanel):
         return USGanTrainingLogic()
 
     def make_sections(self) -> list[Section]:
-        return [CommandsSection(self)]
+        return [RecordSection(self), CommandsSection(self)]
 
     def setup(self) -> None:
         self.tabs = Tabs()

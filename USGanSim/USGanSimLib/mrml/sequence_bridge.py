@@ -8,7 +8,7 @@ fields as attributes. A sequence browser node exists only in a scene that a sequ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,12 @@ def sequences_logic(scene: Any) -> Any:
 
 
 def export_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Matrix | None = None,
-                 most_bytes: int = MOST_BYTES) -> Any:
+                 most_bytes: int = MOST_BYTES, progress: Callable[[int, int], None] | None = None) -> Any:
     """The browser node of a recording in the scene: an image sequence and one for each transform.
 
-    With `image_to_probe` there is also a sequence ImageToReference, to hang the image under. Raises UserError for a
-    recording whose images would take more than `most_bytes` of memory, and where no browser can be made.
+    With `image_to_probe` there is also a sequence ImageToReference, to hang the image under. `progress` is told images
+    done and of how many. Raises UserError for a recording whose images would take more than `most_bytes` of memory, and
+    where no browser can be made.
     """
     if sweep.frames.nbytes > most_bytes:
         raise UserError(f"{sweep.name} would take {sweep.frames.nbytes / 1e9:.1f} GB of memory as a sequence "
@@ -53,8 +54,10 @@ def export_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Mat
     values = _index_values(sweep.timestamps_s)
     images = _new_sequence(scene, IMAGE, name)
     browser.SetAndObserveMasterSequenceNodeID(images.GetID())
-    for value, item in zip(values, _image_items(sweep), strict=True):
+    for number, (value, item) in enumerate(zip(values, _image_items(sweep), strict=True), start=1):
         images.SetDataNodeAtValue(item, value)
+        if progress is not None:
+            progress(number, len(values))
     tracks = dict(sweep.transforms)
     if image_to_probe is not None:
         tracks["ImageToReference"] = sweep.graph(image_to_probe).track("Image", "Reference")

@@ -26,6 +26,7 @@ from ..calibration.result import read_calibration
 from ..errors import UserError
 from ..files import replacing_file, write_json
 from .live_file import FINISHED, UNFINISHED, Recovered, recover, require_new, unfinished
+from .sequence_file import read_sweep
 
 SESSION_FILE = "session.json"
 RECORDING, KEPT, DISCARDED = "recording", "kept", "discarded"
@@ -155,6 +156,15 @@ def open_session(folder: Path) -> Session:
     odd = [sweep.name for sweep in sweeps if sweep.state not in _STATES]
     if odd:
         raise UserError(f"{path} has the sweep '{odd[0]}' in an unknown state.", f"Known are {', '.join(_STATES)}.")
+    return session
+
+
+def settle(session: Session) -> Session:
+    """Keep the sweeps whose recording is complete, but whose end could not be entered (the disk was full, say)."""
+    for sweep in session.sweeps:
+        path = session.path(sweep.name)
+        if sweep.state == RECORDING and path.is_file():
+            session = session.finish(sweep.name, len(read_sweep(path)))
     return session
 
 

@@ -1,0 +1,64 @@
+"""What the tab Record says, in words."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from slicer.i18n import tr as _
+
+from ...mrml.live_coverage import CoverageNews
+from ...mrml.recorder import Feedback, RecorderState
+from ...recording.session import DISCARDED, KEPT, RECORDING, SweepEntry
+
+
+def state_words(feedback: Feedback) -> str:
+    """What happens now, in one sentence."""
+    words = {RecorderState.STOPPED: _("Stopped."), RecorderState.WAITING: _("Waiting for the first image."),
+             RecorderState.RECORDING: _("Recording."), RecorderState.STALLED: _("No image arrives."),
+             RecorderState.REFUSING: _("Images are refused."), RecorderState.FAILED: _("Nothing more is recorded.")}
+    return f"{words[feedback.state]} {feedback.detail}".strip()
+
+
+def feedback_words(feedback: Feedback) -> str:
+    """Rich text: frames, rate, disk, tracking, what was lost, and warnings."""
+    lines = [_("{frames} frames in {seconds:.0f} s, {rate} images/s").format(
+        frames=feedback.counts.written, seconds=feedback.duration_s, rate=_number(feedback.rate_hz, 1))]
+    lines.append(_("{megabytes:.0f} MB written, {minutes} minutes left on the disk").format(
+        megabytes=feedback.written_bytes / 1e6, minutes=_number(feedback.minutes_left, 0)))
+    lines.append(_("Tracked: {share} ({each})").format(share=_percent(feedback.tracked_share), each=", ".join(
+        f"{name} {_percent(share)}" for name, share in feedback.valid_share.items())))
+    lines.append(_("{dropped} images lost, {refused} refused, {held} waiting for their pose").format(
+        dropped=feedback.counts.dropped, refused=feedback.refused, held=feedback.held))
+    return "<br>".join([*lines, *feedback.warnings])
+
+
+def coverage_words(news: CoverageNews) -> str:
+    """Rich text: the swept volume, and which landmarks need more."""
+    lines = [_("Swept {volume:.0f} ml in {poses} poses.").format(volume=news.swept_ml, poses=news.poses)]
+    if news.landmarks:
+        lines.append(_("{seen} of {all} landmarks were seen well.").format(
+            seen=news.landmarks - len(news.advice), all=news.landmarks))
+    return "<br>".join([*lines, *(f"{name}: {advice}" for name, advice in news.advice.items())])
+
+
+def sweep_headings() -> list[str]:
+    """Of the columns of `sweep_cells`."""
+    return [_("Sweep"), _("State"), _("Frames"), _("Begun")]
+
+
+def sweep_cells(sweep: SweepEntry) -> list[str]:
+    """A sweep in the table."""
+    state = {RECORDING: _("not finished"), KEPT: _("kept"), DISCARDED: _("discarded")}[sweep.state]
+    if sweep.recovered:
+        state = _("{state}, recovered").format(state=state)
+    begun = datetime.fromisoformat(sweep.begun).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return [sweep.name, state, str(sweep.frames), begun]
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.0%}"
