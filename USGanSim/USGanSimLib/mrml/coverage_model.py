@@ -11,7 +11,8 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 from ..geometry.transforms import Matrix
 from ..recording.coverage import Coverage
 
-_OPACITY = 0.15
+_COLOR, _OPACITY = (1.0, 0.85, 0.2), 0.1
+_AMBIENT = 0.4
 _SWEPT_COLOR, _SWEPT_OPACITY = (0.25, 0.75, 0.8), 0.25
 # As a low-pass filter of the surface, this takes the steps of the voxels off.
 _SMOOTHING, _PASS_BAND = 15, 0.05
@@ -21,12 +22,16 @@ _MOST_PLANES = 300
 class _Model:
     """A model node under the transform node of Reference (None: the world)."""
 
-    def __init__(self, scene: Any, reference: Any | None, name: str, opacity: float) -> None:
+    def __init__(self, scene: Any, reference: Any | None, name: str, color: tuple[float, float, float],
+                 opacity: float) -> None:
         self._scene = scene
         self.node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
         self.node.CreateDefaultDisplayNodes()
-        self.node.GetDisplayNode().SetOpacity(opacity)
-        self.node.GetDisplayNode().SetBackfaceCulling(0)
+        display = self.node.GetDisplayNode()
+        display.SetColor(*color)
+        display.SetOpacity(opacity)
+        display.SetAmbient(_AMBIENT)
+        display.SetBackfaceCulling(0)
         if reference is not None:
             self.node.SetAndObserveTransformNodeID(reference.GetID())
 
@@ -41,7 +46,7 @@ class CoverageModel(_Model):
     """The outlines of images as planes."""
 
     def __init__(self, scene: Any, reference: Any | None = None, name: str = "RecordedPoses") -> None:
-        super().__init__(scene, reference, name, _OPACITY)
+        super().__init__(scene, reference, name, _COLOR, _OPACITY)
 
     def show(self, poses: Matrix, width_px: int, height_px: int) -> None:
         """Show images of width × height pixels at `poses` (N, 4, 4), ImageToReference; at most 300, evenly chosen."""
@@ -53,8 +58,7 @@ class SweptModel(_Model):
     """The surface of the volume that images passed through."""
 
     def __init__(self, scene: Any, reference: Any | None = None, name: str = "SweptVolume") -> None:
-        super().__init__(scene, reference, name, _SWEPT_OPACITY)
-        self.node.GetDisplayNode().SetColor(*_SWEPT_COLOR)
+        super().__init__(scene, reference, name, _SWEPT_COLOR, _SWEPT_OPACITY)
 
     def show(self, covered: Coverage) -> None:
         """Show a coverage in place of the one before."""

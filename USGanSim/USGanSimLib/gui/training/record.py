@@ -236,8 +236,10 @@ class RecordSection(Section):
             table = self.ui.sweepsTable
             table.setRowCount(len(self._listed))
             for row, sweep in enumerate(self._listed):
-                for column, text in enumerate(sweep_cells(sweep)):
+                runs = self.recorder.recording and sweep.name == self.recorder.name
+                for column, text in enumerate(sweep_cells(sweep, runs)):
                     table.setItem(row, column, qt.QTableWidgetItem(text))
+            table.resizeColumnsToContents()
             if self._listed:
                 table.selectRow(len(self._listed) - 1)
         self._show_decisions()

@@ -35,7 +35,8 @@ def feedback_words(feedback: Feedback) -> str:
 
 def coverage_words(news: CoverageNews) -> str:
     """Rich text: the swept volume, and which landmarks need more."""
-    lines = [_("Swept {volume:.0f} ml in {poses} poses.").format(volume=news.swept_ml, poses=news.poses)]
+    lines = [_("Swept {volume:.0f} ml in {poses} poses (ten a second count).").format(
+        volume=news.swept_ml, poses=news.poses)]
     if news.landmarks:
         lines.append(_("{seen} of {all} landmarks were seen well.").format(
             seen=news.landmarks - len(news.advice), all=news.landmarks))
@@ -47,12 +48,13 @@ def sweep_headings() -> list[str]:
     return [_("Sweep"), _("State"), _("Frames"), _("Begun")]
 
 
-def sweep_cells(sweep: SweepEntry) -> list[str]:
-    """A sweep in the table."""
-    state = {RECORDING: _("not finished"), KEPT: _("kept"), DISCARDED: _("discarded")}[sweep.state]
+def sweep_cells(sweep: SweepEntry, runs: bool) -> list[str]:
+    """A sweep in the table; `runs` while it is recorded here."""
+    states = {RECORDING: _("not finished"), KEPT: _("kept"), DISCARDED: _("discarded")}
+    state = _("recording") if runs else states[sweep.state]
     if sweep.recovered:
         state = _("{state}, recovered").format(state=state)
-    begun = datetime.fromisoformat(sweep.begun).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    begun = datetime.fromisoformat(sweep.begun).astimezone().strftime("%Y-%m-%d %H:%M")
     return [sweep.name, state, str(sweep.frames), begun]
 
 
