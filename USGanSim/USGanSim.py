@@ -5,20 +5,20 @@ The work is done by USGanSimLib: this file holds the parameters, the panel and i
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import tempfile
 import unittest.mock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import slicer
 import vtk
-from slicer import vtkMRMLLinearTransformNode
+from slicer import vtkMRMLLinearTransformNode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -27,12 +27,17 @@ from slicer.ScriptedLoadableModule import (
 
 from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
+from USGanSimLib.gui.dependencies import ensure_torch
 from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.simulation.inputs import InputsSection
 from USGanSimLib.gui.simulation.live import LiveSection
-from USGanSimLib.live import STALE_AFTER_S, LiveStatus, PoseState, Renderer
-from USGanSimLib.mrml.live_simulation import LiveSimulation
+from USGanSimLib.gui.simulation.variation import VariationSection
+from USGanSimLib.live import PoseState, Renderer
+from USGanSimLib.model_info import ModelInfo, read_model_header
+from USGanSimLib.mrml.simulation import Setup, Simulation, calibrated
+from USGanSimLib.variation import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, Variation
 
 
 class USGanSim(ScriptedLoadableModule):
@@ -58,15 +63,26 @@ class USGanSimParameterNode:
     modelFile - the model, a .safetensors file.
     probe - transform whose frame is the probe.
     reference - transform whose frame is the model's Reference; none where that is the world.
+    calibrationFile, imageToProbe - ImageToProbe of this probe; neither: the model's.
+    output - the volume of the simulated image; none: made at Start.
     movedByHand - the probe's transform may stand still without being lost.
     sliceFollows - the red slice view looks at the simulated image.
+    variation - what the noise does from image to image.
+    halfLifeS - seconds in which a drifting sample loses half of its likeness.
+    samples - how many samples of a pose are drawn side by side.
     """
 
     modelFile: Path
     probe: vtkMRMLLinearTransformNode
     reference: vtkMRMLLinearTransformNode
+    calibrationFile: Path
+    imageToProbe: vtkMRMLLinearTransformNode
+    output: vtkMRMLScalarVolumeNode
     movedByHand: bool = False
     sliceFollows: bool = True
+    variation: Variation = Variation.FIXED
+    halfLifeS: Annotated[float, WithinRange(SHORTEST_HALF_LIFE_S, LONGEST_HALF_LIFE_S)] = 3.0
+    samples: Annotated[int, WithinRange(2, 24)] = 6
 
 
 class USGanSimWidget(ModulePanel):
@@ -76,86 +92,101 @@ class USGanSimWidget(ModulePanel):
         return USGanSimLogic()
 
     def make_sections(self) -> list[Section]:
-        return [LiveSection(self)]
+        return [InputsSection(self), LiveSection(self), VariationSection(self)]
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):
     """Reads a model's facts and runs the live simulation. Poses are mm, column vectors; see USGanSimLib.mrml.
 
-    `loadRenderer` makes a renderer of a model file; a test gives one that needs no torch.
+    simulation    the live simulation, its noise and the pose that is held
+    loadRenderer  makes a renderer of a model file; a test gives one that needs no torch
     """
 
     def __init__(self, loadRenderer: Callable[[Path], Renderer] | None = None) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self._loadRenderer = loadRenderer or loadModelRenderer
-        self._live: LiveSimulation | None = None
+        self._loadRenderer = loadRenderer
+        self._renderers: dict[tuple[Path, int], Renderer] = {}
+        self._headers: dict[tuple[Path, int], ModelInfo] = {}
+        self.simulation = Simulation(slicer.mrmlScene)
 
     def getParameterNode(self) -> USGanSimParameterNode:
         return USGanSimParameterNode(super().getParameterNode())
 
-    @property
-    def running(self) -> bool:
-        return self._live is not None and self._live.running
-
-    @property
-    def status(self) -> LiveStatus:
-        return self._live.status if self._live else LiveStatus(PoseState.STOPPED)
-
-    @property
-    def volume(self) -> Any | None:
-        return self._live.volume if self._live else None
+    def modelInfo(self, path: Path) -> ModelInfo | None:
+        """What the chosen model says about itself, read once; None where no model is chosen or it is none."""
+        if not isModel(path):
+            return None
+        key = (path, path.stat().st_mtime_ns)
+        if key not in self._headers:
+            try:
+                self._headers = {key: read_model_header(path).info}
+            except UserError:
+                return None
+        return self._headers[key]
 
     def modelFacts(self, path: Path) -> str:
         """Rich text: what the model file says about itself, or why it is no model. Needs no torch."""
-        if path.suffix != MODEL_SUFFIX:
-            return _("A model is a .safetensors file that training wrote.")
-        return facts(path)
+        return facts(path) if isModel(path) else _("A model is a .safetensors file that training wrote.")
 
     def problem(self, parameters: USGanSimParameterNode) -> str:
         """Why the simulation cannot start yet, or nothing."""
-        if parameters.modelFile.suffix != MODEL_SUFFIX or not parameters.modelFile.is_file():
+        if not isModel(parameters.modelFile):
             return _("Choose a model file")
         if parameters.probe is None:
             return _("Choose the transform of the probe")
+        return self.calibrationProblem(parameters)
+
+    def calibrationProblem(self, parameters: USGanSimParameterNode) -> str:
+        """Why the chosen ImageToProbe does not go with the model, with the numbers, or nothing."""
+        try:
+            self.imageToProbe(parameters)
+        except UserError as error:
+            return str(error)
         return ""
 
+    def imageToProbe(self, parameters: USGanSimParameterNode) -> Any | None:
+        """(4, 4) of the model's pixels after the chosen calibration; None for the model's own. Raises UserError."""
+        info = self.modelInfo(parameters.modelFile)
+        file = parameters.calibrationFile if parameters.calibrationFile.name else None
+        return calibrated(info, file, parameters.imageToProbe) if info else None
+
     def start(self, parameters: USGanSimParameterNode) -> None:
-        """Load the model and follow the probe, in the volume of before if it is still there.
+        """Load the model and follow the probe. Raises UserError where torch or a usable model is missing."""
+        for _step in self.starting(parameters):
+            pass
 
-        Raises UserError where torch or a usable model is missing.
-        """
-        renderer = self._loadRenderer(parameters.modelFile)
-        self.stop()
-        self._live = LiveSimulation(slicer.mrmlScene, renderer, parameters.probe, parameters.reference,
-                                    volume=self.volume,
-                                    stale_after_s=None if parameters.movedByHand else STALE_AFTER_S)
-        self._live.start()
+    def starting(self, parameters: USGanSimParameterNode) -> Iterator[str]:
+        """`start` in steps: before each that takes time, its words for a person."""
+        path = parameters.modelFile
+        key = (path, path.stat().st_mtime_ns if path.is_file() else 0)
+        if key not in self._renderers and self._loadRenderer is None:
+            yield _("Starting PyTorch…")
+            ensure_torch()
+            import torch  # noqa: F401 - takes seconds, once
+        if key not in self._renderers:
+            yield _("Loading the model…")
+            self._renderers = {key: (self._loadRenderer or loadModelRenderer)(path)}
+        setup = Setup(parameters.probe, parameters.reference, self.imageToProbe(parameters), parameters.output,
+                      path.stem or "SimulatedUltrasound", parameters.movedByHand)
+        self.vary(parameters)
+        self.simulation.start(self._renderers[key], setup)
+        parameters.output = self.simulation.volume
 
-    def tick(self) -> bool:
-        """Simulate the newest pose. Whether there is a new image."""
-        return self._live is not None and self._live.tick()
+    def vary(self, parameters: USGanSimParameterNode) -> None:
+        """Let the noise change as the parameters say."""
+        self.simulation.variation, self.simulation.half_life_s = parameters.variation, parameters.halfLifeS
 
     def stop(self) -> None:
         """Stop following the probe; the last image stays."""
-        if self.running:
-            self._live.stop()
+        self.simulation.stop()
 
-    def figures(self) -> str:
-        """Rate and latency in words."""
-        if self._live is None or self._live.latency.total.count == 0:
-            return ""
-        latency, counts = self._live.latency, self._live.counts
-        return _("{rate:.0f} images/s, pose to image {total:.1f} ms (rendering {render:.1f} ms), "
-                 "{superseded} of {received} poses replaced by newer ones").format(
-            rate=latency.rate_hz, total=latency.total.median_ms, render=latency.render.median_ms,
-            superseded=counts.superseded, received=counts.received)
+
+def isModel(path: Path) -> bool:
+    return path.suffix == MODEL_SUFFIX and path.is_file()
 
 
 def loadModelRenderer(path: Path) -> Renderer:
-    """The model's renderer. Raises UserError where torch is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        raise UserError(_("PyTorch is not installed in this Slicer; simulating needs it."),
-                        _("Install it with the module PyTorch Utils of the extension PyTorch, then press Start again."))
+    """The model's renderer; torch is there."""
     from USGanSimLib.ml.renderer import ModelRenderer
 
     return ModelRenderer.load(path)
@@ -189,32 +220,32 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def test_the_volume_follows_the_probe(self) -> None:
         logic, probe = self.started()
-        logic.tick()
-        self.assertEqual(logic.status.state, PoseState.NO_POSE)
+        logic.simulation.tick()
+        self.assertEqual(logic.simulation.status.state, PoseState.NO_POSE)
         matrix = vtk.vtkMatrix4x4()
         matrix.SetElement(0, 3, 2.0)
         probe.SetMatrixTransformToParent(matrix)
-        logic.tick()
-        self.assertEqual(logic.status.state, PoseState.GOOD)
+        logic.simulation.tick()
+        self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
         corner = [0.0, 0.0, 0.0]
-        logic.volume.GetParentTransformNode().GetTransformToParent().TransformPoint([4.0, 2.0, 0.0], corner)
+        logic.simulation.volume.GetParentTransformNode().GetTransformToParent().TransformPoint([4.0, 2.0, 0.0], corner)
         np.testing.assert_allclose(corner, [4.0, 1.0, 0.0])
-        self.assertEqual(slicer.util.arrayFromVolume(logic.volume).max(), 128)
+        self.assertEqual(slicer.util.arrayFromVolume(logic.simulation.volume).max(), 128)
         logic.stop()
-        self.assertEqual(logic.status.state, PoseState.STOPPED)
+        self.assertEqual(logic.simulation.status.state, PoseState.STOPPED)
 
     def test_starting_again_goes_on_in_the_same_volume(self) -> None:
         logic, _probe = self.started()
-        volume = logic.volume
+        volume = logic.simulation.volume
         logic.start(logic.getParameterNode())
-        self.assertIs(logic.volume, volume)
+        self.assertIs(logic.simulation.volume, volume)
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), 1)
 
     def test_closing_the_scene_ends_the_simulation(self) -> None:
         logic, _probe = self.started()
         slicer.mrmlScene.Clear()
-        logic.tick()
-        self.assertFalse(logic.running)
+        logic.simulation.tick()
+        self.assertFalse(logic.simulation.running)
 
     def test_a_file_that_is_no_model_is_told_in_words(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -224,9 +255,9 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def test_without_torch_start_says_what_to_do(self) -> None:
         logic = USGanSimLogic()
-        with unittest.mock.patch("importlib.util.find_spec", return_value=None):
+        with unittest.mock.patch("importlib.metadata.version", side_effect=importlib.metadata.PackageNotFoundError):
             self.assertRaisesRegex(UserError, "PyTorch is not installed", logic.start, logic.getParameterNode())
-        self.assertFalse(logic.running)
+        self.assertFalse(logic.simulation.running)
 
     def test_start_waits_for_its_inputs(self) -> None:
         logic = USGanSimLogic()

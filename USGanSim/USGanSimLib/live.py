@@ -57,12 +57,13 @@ class PoseState(enum.Enum):
     INVALID = "tracking lost"
     STALE = "pose is stale"
     OUT_OF_RANGE = "outside the trained range"
+    FROZEN = "frozen"
     GOOD = "live"
 
     @property
     def is_live(self) -> bool:
-        """Whether the image on the screen belongs to the probe's pose of this moment."""
-        return self in (PoseState.GOOD, PoseState.OUT_OF_RANGE)
+        """Whether the image on the screen belongs to the probe's pose of this moment, or to one held on purpose."""
+        return self in (PoseState.GOOD, PoseState.OUT_OF_RANGE, PoseState.FROZEN)
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,11 @@ class ModelInfo:
             "exclusion_mm": self.exclusion_mm, "seed": self.seed, "iterations": self.iterations,
             "software_version": self.software_version, "metrics": self.metrics, "intended_use": self.intended_use})
 
-    def require_fit(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> None:
-        """Raise UserError when a probe's calibration puts this model's image elsewhere than in training.
+    def fitted(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> ImageGeometry:
+        """The geometry of this model's image on a probe that was calibrated anew.
 
         `image_to_probe` and `size_px` (width, height) are those of the full image of the probe, before the crop.
+        Raises UserError when they put the model's image elsewhere than in training; `source` names the calibration.
         """
         if tuple(size_px) != tuple(self.source_size_px):
             trained = f"{self.source_size_px[0]}×{self.source_size_px[1]} px"
@@ -94,6 +95,11 @@ class ModelInfo:
             raise UserError(f"The model's image and that of {source} are {distance_mm:.1f} mm apart at a corner "
                             f"({FIT_TOLERANCE_MM:g} mm are allowed); the model does not fit this probe.",
                             "Use the calibration the model was made with, or train a model for this probe.")
+        return fitted
+
+    def require_fit(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> None:
+        """`fitted`, for its refusal alone."""
+        self.fitted(image_to_probe, size_px, source)
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:

@@ -88,7 +88,8 @@ def test_without_images_there_are_no_figures():
 
 
 def test_only_live_states_belong_to_the_probe_of_this_moment():
-    assert {state for state in PoseState if state.is_live} == {PoseState.GOOD, PoseState.OUT_OF_RANGE}
+    assert {state for state in PoseState if state.is_live} == {PoseState.GOOD, PoseState.OUT_OF_RANGE,
+                                                                  PoseState.FROZEN}
 
 
 def test_a_pose_outside_the_trained_range_is_told_with_its_distance():

@@ -21,6 +21,7 @@ from typing import Any
 import slicer
 import vtk
 
+from ..geometry.transforms import Matrix
 from ..live import (
     STALE_AFTER_S,
     LatencyLog,
@@ -45,7 +46,8 @@ class LiveSimulation:
     probe          transform node whose frame is Probe: ProbeToReference, ProbeToTracker, … under any parents
     reference      transform node whose frame is the model's Reference: ReferenceToRas, ReferenceToTracker, …; None
                    means that the world (RAS) is Reference. The image hangs under it.
-    volume         scalar volume node to write into; None makes one
+    volume         scalar volume node to write into; None makes one, called `name`
+    image_to_probe (4, 4) where the renderer's pixels are on this probe, where it was calibrated anew; None: as trained
     stale_after_s  a pose older than this is marked; None for a transform that is moved by hand and may stand still
     clock          seconds, monotonic; time.perf_counter is the clock that `link` stamps arrivals with
 
@@ -53,17 +55,21 @@ class LiveSimulation:
     """
 
     def __init__(self, scene: Any, renderer: Renderer | None, probe: Any | None, reference: Any | None = None, *,
-                 volume: Any | None = None, stale_after_s: float | None = STALE_AFTER_S,
+                 volume: Any | None = None, name: str = "SimulatedUltrasound", image_to_probe: Matrix | None = None,
+                 stale_after_s: float | None = STALE_AFTER_S,
                  clock: Callable[[], float] = time.perf_counter) -> None:
         self._scene = scene
         self._renderer = renderer
         self._probe, self._reference = probe, reference
-        self._wanted_volume = volume
+        self._wanted_volume, self._name = volume, name
+        self._calibrated = image_to_probe
         self._stale_after_s = math.inf if stale_after_s is None else stale_after_s
         self._clock = clock
         self._output: OutputVolume | None = None
         self._image_to_probe = vtk.vtkMatrix4x4()
         self._observed: list[tuple[Any, int]] = []
+        self._seen: Any | None = None
+        self._frozen = False
         self._running = False
         self._due = False
         self._lost = ""
@@ -103,12 +109,28 @@ class LiveSimulation:
         """The transform node that the volume hangs under."""
         return self._output.place if self._output else None
 
+    @property
+    def has_image(self) -> bool:
+        """Whether an image was made since `start`."""
+        return self._seen is not None
+
+    @property
+    def pose_age_s(self) -> float | None:
+        """Since the newest pose arrived; None where none has, or where a hand moves the probe."""
+        return None if self._arrived_s is None or self._moved_by_hand else self._age_s()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the pose of the last image is held."""
+        return self._frozen
+
     # What a person does
 
     def start(self) -> None:
         """Follow the probe. Counts and statistics begin anew; a transform moved by hand is simulated at once."""
         self.stop()
         self._queue, self._arrived_s = PoseQueue(), None
+        self._seen, self._frozen = None, False
         self._log.clear()
         self._due = self._moved_by_hand
         self._running = True
@@ -131,6 +153,11 @@ class LiveSimulation:
 
     def refresh(self) -> None:
         """Render at the next tick even without a new pose: the noise or the model has changed."""
+        self._due = True
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold the pose of the last image, or follow the probe again. Without an image there is nothing to hold."""
+        self._frozen = frozen and self._running and self._seen is not None
         self._due = True
 
     def set_renderer(self, renderer: Renderer | None) -> None:
@@ -156,6 +183,8 @@ class LiveSimulation:
         """
         if not self._running or self._lost_nodes():
             return False
+        if self._frozen:
+            return self._tick_frozen()
         taken = self._queue.take()
         seen = self._read_pose(taken is not None)
         if isinstance(seen, LiveStatus):
@@ -167,6 +196,13 @@ class LiveSimulation:
             return False
         self._make_image(seen, taken[1] if taken else None)
         return True
+
+    def _tick_frozen(self) -> bool:
+        # Poses go on arriving, and the newest waits for the end of this.
+        if self._due and self._renderer is not None:
+            self._make_image(self._seen, None)
+            return True
+        return False
 
     def _read_pose(self, is_new: bool) -> Any:
         """ProbeToReference (vtkMatrix4x4), or the LiveStatus that keeps it from being simulated."""
@@ -198,9 +234,10 @@ class LiveSimulation:
                 self._queue.count_unusable()
             raise
         rendered_s = self._clock()
-        self._status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
+        status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
+        self._status = LiveStatus(PoseState.FROZEN, status.detail) if self._frozen else status
         self._output.write(image, place, self._status)
-        self._due = False
+        self._due, self._seen = False, probe_to_reference
         if arrived_s is None:
             self._queue.count_refreshed()
         else:
@@ -245,12 +282,13 @@ class LiveSimulation:
         """Make the output fit the renderer: once, and again for a model of another image size."""
         if self._renderer is None:
             return
-        self._image_to_probe = to_vtk(self._renderer.image_to_probe)
+        own = self._renderer.image_to_probe
+        self._image_to_probe = to_vtk(own if self._calibrated is None else self._calibrated)
         width_px, height_px = self._renderer.width_px, self._renderer.height_px
         if self._output is None or not self._output.fits(width_px, height_px):
             kept = self._output.volume if self._output is not None else self._wanted_volume
             in_scene = kept is not None and kept.GetScene() is not None
-            self._output = OutputVolume(self._scene, width_px, height_px, kept if in_scene else None)
+            self._output = OutputVolume(self._scene, width_px, height_px, kept if in_scene else None, self._name)
         self._output.hang_under(self._reference)
 
     def _lost_nodes(self) -> bool:

@@ -49,14 +49,15 @@ def between(source: Any, target: Any | None) -> Any:
 
 def way(source: Any, target: Any | None) -> list[Any]:
     """The transform nodes between two frames: up from both to their first common parent, which is left out."""
-    upwards, downwards = _ancestry(source), _ancestry(target)
+    upwards, downwards = ancestry(source), ancestry(target)
     while upwards and downwards and upwards[-1] is downwards[-1]:
         upwards.pop()
         downwards.pop()
     return upwards + downwards
 
 
-def _ancestry(node: Any | None) -> list[Any]:
+def ancestry(node: Any | None) -> list[Any]:
+    """The node and its parents, upwards."""
     nodes = []
     while node is not None:
         nodes.append(node)

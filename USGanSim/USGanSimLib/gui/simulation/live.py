@@ -1,8 +1,9 @@
-"""Model, probe and Start: the live simulation, its state in words and its speed."""
+"""Start and Show: the live simulation, its state in words and its speed."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
+from collections.abc import Iterator
 
 import qt
 import slicer
@@ -10,35 +11,42 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import UserError
+from ...live import PoseState
+from ..dependencies import torch_status
 from ..section import Section
 from ..slice_views import follow
 
-TICK_MS = 15
+TICK_MS = 8
+# A slow renderer leaves the views and the mouse at least this share of the time.
+LEAST_GUI_SHARE = 0.3
 # Words and figures need not change faster than a person reads.
-TICKS_PER_STATUS = 10
+STATUS_EVERY_S = 0.2
 
 
 class LiveSection(Section):
-    """Chooses what is simulated, starts and stops it, and ticks while it runs."""
+    """Starts and stops the simulation, and ticks while it runs."""
 
-    ui_file = "USGanSim.ui"
+    ui_file = "USGanSimLive.ui"
 
     def setup(self) -> None:
-        self._described_model: Path | None = None
-        self._ticks = 0
+        self._steps: Iterator[str] | None = None
+        self._problem = ""
         self._fitted = False
+        self._told_s = 0.0
         self._timer = qt.QTimer()
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self._on_tick)
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._on_timer)
         self.ui.startButton.connect("clicked()", self._on_start_stop)
+        self.ui.deviceLabel.text = torch_status()
         self._show_status()
 
     def show(self) -> None:
-        self._show_model()
+        self._problem = ""
         self._show_start_button()
 
     def close_scene(self) -> None:
         self.stop()
+        self.logic.simulation.forget()
 
     def cleanup(self) -> None:
         self.stop()
@@ -46,62 +54,122 @@ class LiveSection(Section):
     def stop(self) -> None:
         """Stop the simulation; the last image stays."""
         self._timer.stop()
+        self._steps = None
         self.logic.stop()
-        if self.parameters is not None:
-            self._show_start_button()
-        self._show_status()
-
-    def _show_model(self) -> None:
-        """The facts of the chosen model file; read once for each choice."""
-        if self.parameters.modelFile != self._described_model:
-            self._described_model = self.parameters.modelFile
-            self.ui.modelFactsLabel.text = self.logic.modelFacts(self._described_model)
-
-    def _show_start_button(self) -> None:
-        problem = "" if self.logic.running else self.logic.problem(self.parameters)
-        self.ui.startButton.text = _("Stop") if self.logic.running else _("Start")
-        self.ui.startButton.enabled = not problem
-        self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
-        for name in ("modelPathEdit", "probeSelector", "referenceSelector", "movedByHandCheckBox"):
-            getattr(self.ui, name).enabled = not self.logic.running
-
-    def _show_status(self) -> None:
-        self.ui.stateLabel.text = str(self.logic.status)
-        self.ui.figuresLabel.text = self.logic.figures()
-
-    def _on_start_stop(self) -> None:
-        if self.logic.running:
-            self.stop()
-            return
-        try:
-            with slicer.util.WaitCursor():
-                self.logic.start(self.parameters)
-        except UserError as error:
-            self.ui.stateLabel.text = str(error)
-            return
-        self._fitted = False
-        self._timer.start()
+        self.panel.show()
         self._show_start_button()
         self._show_status()
 
-    def _on_tick(self) -> None:
+    def _show_start_button(self) -> None:
+        busy = self.logic.simulation.running or self._steps is not None
+        problem = "" if busy or self.parameters is None else self.logic.problem(self.parameters)
+        self.ui.startButton.text = _("Stop") if busy else _("Start")
+        self.ui.startButton.enabled = not problem
+        self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
+
+    def _on_start_stop(self) -> None:
+        if self.logic.simulation.running or self._steps is not None:
+            self.stop()
+            return
+        self._problem = ""
+        self._steps = self.logic.starting(self.parameters)
+        self._show_start_button()
+        self._timer.start(0)
+
+    def _on_timer(self) -> None:
+        if self._steps is not None:
+            self._go_on_starting()
+        elif self.logic.simulation.running:
+            self._tick()
+
+    def _go_on_starting(self) -> None:
+        """One step of the start; its words are on the screen before it begins."""
         try:
-            fresh = self.logic.tick()
+            with slicer.util.WaitCursor():
+                words = next(self._steps, "") if self._steps else ""
+        except UserError as error:
+            self.stop()
+            self._problem = str(error)
+            self._show_status()
+            return
+        except Exception:
+            self.stop()
+            raise
+        if words:
+            self.ui.stateLabel.text = words
+            self._timer.start(TICK_MS)
+            return
+        self._steps, self._fitted = None, False
+        self.ui.deviceLabel.text = torch_status()
+        self.panel.show()
+        self._show_status()
+        self._timer.start(0)
+
+    def _tick(self) -> None:
+        began_s = time.perf_counter()
+        try:
+            fresh = self.logic.simulation.tick()
         except Exception:
             # Told once, not at every tick.
             self.stop()
             raise
+        if not self.logic.simulation.running:
+            self.stop()
+            return
         if fresh and self.ui.sliceFollowsCheckBox.checked:
             self._show_slice()
-        self._ticks += 1
-        if not self.logic.running:
-            self.stop()
-        elif self._ticks % TICKS_PER_STATUS == 0:
+        if began_s - self._told_s > STATUS_EVERY_S:
+            self._told_s = began_s
             self._show_status()
+        took_ms = (time.perf_counter() - began_s) * 1e3
+        self._timer.start(round(max(TICK_MS - took_ms, took_ms * LEAST_GUI_SHARE / (1 - LEAST_GUI_SHARE))))
+
+    def _show_status(self) -> None:
+        status = self.logic.simulation.status
+        self.ui.stateLabel.text = self._problem or str(status)
+        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if self._problem else status.state))
+        self.ui.poseLabel.text = self._pose_words()
+        self.ui.figuresLabel.text, self.ui.droppedLabel.text = self._figures(), self._counts()
+
+    def _pose_words(self) -> str:
+        simulation = self.logic.simulation
+        words = []
+        if simulation.running and simulation.live.pose_age_s is not None:
+            words.append(_("{age:.0f} ms old").format(age=simulation.live.pose_age_s * 1e3))
+        nearest = simulation.nearest
+        if nearest is not None:
+            words.append(_("nearest trained pose {mm:.0f} mm and {deg:.0f}° away").format(
+                mm=nearest.centre_mm, deg=nearest.angle_deg))
+        return "; ".join(words)
+
+    def _figures(self) -> str:
+        latency = self.logic.simulation.latency
+        if latency is None or latency.total.count == 0:
+            return ""
+        return _("{rate:.0f} images/s; pose to image {total:.1f} ms (95 % below {p95:.1f} ms), rendering "
+                 "{render:.1f} ms").format(rate=latency.rate_hz, total=latency.total.median_ms,
+                                           p95=latency.total.p95_ms, render=latency.render.median_ms)
+
+    def _counts(self) -> str:
+        counts = self.logic.simulation.counts
+        return _("{received} received: {rendered} simulated, {superseded} dropped for newer ones, {unusable} not "
+                 "usable").format(received=counts.received, rendered=counts.rendered, superseded=counts.superseded,
+                                  unusable=counts.unusable) if counts.received else ""
 
     def _show_slice(self) -> None:
         """Let the red slice view look at the image; it is fitted to the first one."""
-        follow(slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"), self.logic.volume)
+        volume = self.logic.simulation.volume
+        follow(slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"), volume)
         if not self._fitted:
-            slicer.util.setSliceViewerLayers(background=self.logic.volume, fit=True)
+            slicer.util.setSliceViewerLayers(background=volume, fit=True)
             self._fitted = True
+
+
+def _icon(state: PoseState) -> qt.QPixmap:
+    """Beside the words, for a glance."""
+    style = qt.QStyle
+    kind = {PoseState.GOOD: style.SP_MediaPlay, PoseState.FROZEN: style.SP_MediaPause,
+            PoseState.STOPPED: style.SP_MediaStop, PoseState.INVALID: style.SP_MessageBoxCritical,
+            PoseState.NO_MODEL: style.SP_MessageBoxInformation, PoseState.NO_POSE: style.SP_MessageBoxInformation,
+            }.get(state, style.SP_MessageBoxWarning)
+    return slicer.app.style().standardIcon(kind).pixmap(16, 16)

@@ -1,0 +1,116 @@
+"""Model, probe and the way from the image to the world: what is simulated, and where."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ...mrml.chain_watch import ChainWatch
+from ...mrml.likely_nodes import likely_probe, likely_reference
+from ..section import Section
+
+CHAIN_EVERY_MS = 250
+
+
+class InputsSection(Section):
+    """Chooses what is simulated, with good guesses, and tells in words what the choice means."""
+
+    ui_file = "USGanSimInputs.ui"
+
+    def setup(self) -> None:
+        self._described_model: Path | None = None
+        self._probe: Any | None = None
+        self._watch = ChainWatch()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(CHAIN_EVERY_MS)
+        self._timer.connect("timeout()", self._show_chain)
+        self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)
+
+    def enter(self) -> None:
+        if self.parameters.probe is None:
+            self.parameters.probe = likely_probe(slicer.mrmlScene)
+        self._timer.start()
+
+    def exit(self) -> None:
+        self._timer.stop()
+        self._watch.close()
+
+    def close_scene(self) -> None:
+        self.exit()
+
+    def cleanup(self) -> None:
+        self.exit()
+
+    def show(self) -> None:
+        self._guess_reference()
+        self._show_model()
+        self._show_chain()
+        running = self.logic.simulation.running
+        for name in ("modelPathEdit", "sampleModelButton", "probeSelector", "referenceSelector", "calibrationPathEdit",
+                     "imageToProbeSelector", "outputSelector", "movedByHandCheckBox"):
+            getattr(self.ui, name).enabled = not running
+        if not _sample_model():
+            self.ui.sampleModelButton.enabled = False
+            self.ui.sampleModelButton.toolTip = _("No sample model is installed with this version")
+
+    def _guess_reference(self) -> None:
+        """Where another probe is chosen and no reference: the one that goes with it."""
+        probe, before = self.parameters.probe, self._probe
+        self._probe = probe
+        if probe is not None and probe is not before and self.parameters.reference is None:
+            self.parameters.reference = likely_reference(slicer.mrmlScene, probe, self._reference_frame())
+
+    def _show_model(self) -> None:
+        """The facts of the chosen model file; read once for each choice."""
+        path = self.parameters.modelFile
+        if path == self._described_model:
+            return
+        self._described_model = path
+        info = self.logic.modelInfo(path)
+        self.ui.modelFactsLabel.text = self.logic.modelFacts(path)
+        if info is None:
+            self.ui.modelLabel.text = self.logic.modelFacts(path) if path.name else _("No model is chosen.")
+            return
+        self.ui.modelLabel.text = _("{recipe}, {width}×{height} px of {x:.2f}×{y:.2f} mm, trained in frame "
+                                    "{frame}.").format(
+            recipe=info.recipe, width=info.geometry.width_px, height=info.geometry.height_px,
+            x=info.geometry.mm_per_px[0], y=info.geometry.mm_per_px[1], frame=info.reference_frame)
+
+    def _show_chain(self) -> None:
+        if self.parameters is None:
+            return
+        probe, reference = self.parameters.probe, self.parameters.reference
+        self._watch.watch(probe, reference)
+        if probe is None:
+            self.ui.chainLabel.text = _("Choose the transform of the probe.")
+            return
+        problem = self.logic.calibrationProblem(self.parameters)
+        words = self._watch.words(probe, reference, self._calibration_words(), self._reference_frame())
+        self.ui.chainLabel.text = f"{words}\n{problem}" if problem else words
+
+    def _calibration_words(self) -> str:
+        if self.parameters.imageToProbe is not None:
+            return str(self.parameters.imageToProbe.GetName())
+        return self.parameters.calibrationFile.name or _("model")
+
+    def _reference_frame(self) -> str:
+        info = self.logic.modelInfo(self.parameters.modelFile)
+        return info.reference_frame if info else "Reference"
+
+    def _on_sample_model(self) -> None:
+        self.ui.modelPathEdit.currentPath = str(_sample_model())
+
+
+def _sample_model() -> Path | None:
+    """The model that comes with the extension, where one does."""
+    name = f"{__name__.split('.')[0]}.sample_data"
+    if importlib.util.find_spec(name) is None:
+        return None
+    path: Path | None = importlib.import_module(name).sample_model_path()
+    return path
