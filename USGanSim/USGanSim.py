@@ -8,14 +8,19 @@ from __future__ import annotations
 import importlib.metadata
 import tempfile
 import unittest.mock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import slicer
 import vtk
-from slicer import vtkMRMLLinearTransformNode, vtkMRMLScalarVolumeNode
+from slicer import (
+    vtkMRMLLinearTransformNode,
+    vtkMRMLMarkupsCurveNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSequenceBrowserNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
@@ -31,8 +36,12 @@ from USGanSimLib.gui.dependencies import ensure_torch
 from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.inputs import InputsSection
 from USGanSimLib.gui.simulation.live import LiveSection
+from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
+from USGanSimLib.gui.simulation.recording import RecordingSection
+from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.live import PoseState, Renderer
 from USGanSimLib.model_info import ModelInfo, read_model_header
@@ -70,6 +79,11 @@ class USGanSimParameterNode:
     variation - what the noise does from image to image.
     halfLifeS - seconds in which a drifting sample loses half of its likeness.
     samples - how many samples of a pose are drawn side by side.
+    mock… - the mock probe: what moves it, its handle, its offset from a trained pose.
+    replay…, play… - the recording to replay, and how.
+    record…, snapshotFiles - where the simulated stream is recorded to, and as what.
+    poseSet, pose…, curve…, grid… - the poses of a simulated set.
+    simulatedSet, preoperativeVolume, voxelSizeMm, exportFolder - what is done with it.
     """
 
     modelFile: Path
@@ -84,6 +98,45 @@ class USGanSimParameterNode:
     halfLifeS: Annotated[float, WithinRange(SHORTEST_HALF_LIFE_S, LONGEST_HALF_LIFE_S)] = 3.0
     samples: Annotated[int, WithinRange(2, 24)] = 6
 
+    mockMotion: MockMotion = MockMotion.SWEEP
+    mockHandle: bool = True
+    mockAcrossMm: Annotated[float, WithinRange(-100, 100)]
+    mockDepthMm: Annotated[float, WithinRange(-100, 100)]
+    mockOutMm: Annotated[float, WithinRange(-100, 100)]
+    mockTiltDeg: Annotated[float, WithinRange(-89, 89)]
+    mockRockDeg: Annotated[float, WithinRange(-180, 180)]
+    mockTurnDeg: Annotated[float, WithinRange(-180, 180)]
+    replayFile: Path
+    replayImages: bool = True
+    playSpeed: Annotated[float, WithinRange(0.1, 4)] = 1.0
+    playLoop: bool = True
+
+    recordFolder: Path
+    recordName: str = "simulated"
+    recordAsFile: bool = True
+    recordAsSequence: bool = True
+    snapshotFiles: bool = False
+
+    poseSet: PoseSet = PoseSet.CURVE
+    poseCurve: vtkMRMLMarkupsCurveNode
+    curvePlane: CurvePlane = CurvePlane.ACROSS
+    curveUp: Direction = Direction.ANTERIOR
+    curveSpacingMm: Annotated[float, WithinRange(0.05, 50)] = 1.0
+    poseBrowser: vtkMRMLSequenceBrowserNode
+    poseFile: Path
+    gridPlane: GridPlane = GridPlane.PROBE
+    gridAcrossMm: Annotated[float, WithinRange(0, 100)]
+    gridDepthMm: Annotated[float, WithinRange(0, 100)]
+    gridOutMm: Annotated[float, WithinRange(0, 100)] = 10.0
+    gridTiltDeg: Annotated[float, WithinRange(0, 89)] = 10.0
+    gridRockDeg: Annotated[float, WithinRange(0, 180)]
+    gridTurnDeg: Annotated[float, WithinRange(0, 180)]
+    gridSteps: Annotated[int, WithinRange(1, 99)] = 5
+    simulatedSet: vtkMRMLSequenceBrowserNode
+    preoperativeVolume: vtkMRMLScalarVolumeNode
+    voxelSizeMm: Annotated[float, WithinRange(0.1, 10)] = 0.5
+    exportFolder: Path
+
 
 class USGanSimWidget(ModulePanel):
     """The panel: its sections, from top to bottom."""
@@ -92,7 +145,8 @@ class USGanSimWidget(ModulePanel):
         return USGanSimLogic()
 
     def make_sections(self) -> list[Section]:
-        return [InputsSection(self), LiveSection(self), VariationSection(self)]
+        return [InputsSection(self), MockProbeSection(self), LiveSection(self), VariationSection(self),
+                RecordingSection(self), RegistrationSection(self)]
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):
@@ -155,9 +209,11 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         for _step in self.starting(parameters):
             pass
 
-    def starting(self, parameters: USGanSimParameterNode) -> Iterator[str]:
-        """`start` in steps: before each that takes time, its words for a person."""
-        path = parameters.modelFile
+    def loading(self, path: Path) -> Generator[str, None, Renderer]:
+        """The renderer of a model, loaded once, in steps: before each that takes time, its words for a person.
+
+        Raises UserError where torch or a usable model is missing.
+        """
         key = (path, path.stat().st_mtime_ns if path.is_file() else 0)
         if key not in self._renderers and self._loadRenderer is None:
             yield _("Starting PyTorch…")
@@ -166,10 +222,16 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         if key not in self._renderers:
             yield _("Loading the model…")
             self._renderers = {key: (self._loadRenderer or loadModelRenderer)(path)}
+        return self._renderers[key]
+
+    def starting(self, parameters: USGanSimParameterNode) -> Iterator[str]:
+        """`start` in steps: before each that takes time, its words for a person."""
+        path = parameters.modelFile
+        renderer = yield from self.loading(path)
         setup = Setup(parameters.probe, parameters.reference, self.imageToProbe(parameters), parameters.output,
                       path.stem or "SimulatedUltrasound", parameters.movedByHand)
         self.vary(parameters)
-        self.simulation.start(self._renderers[key], setup)
+        self.simulation.start(renderer, setup)
         parameters.output = self.simulation.volume
 
     def vary(self, parameters: USGanSimParameterNode) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .errors import UserError
 from .geometry.conditioning import CoordinateNormalisation
-from .geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
+from .geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm, resized_to_source
 from .geometry.pose_distance import PoseRange
 from .geometry.transforms import Matrix
 
@@ -100,6 +100,13 @@ class ModelInfo:
     def require_fit(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> None:
         """`fitted`, for its refusal alone."""
         self.fitted(image_to_probe, size_px, source)
+
+    @property
+    def source_image_to_probe(self) -> Matrix:
+        """ImageToProbe (4, 4) of the full images that the model's own pixels were cut and resized from."""
+        step = resized_to_source(self.crop, self.geometry.width_px, self.geometry.height_px)
+        matrix: Matrix = self.geometry.image_to_probe @ np.linalg.inv(step)
+        return matrix
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:

@@ -114,8 +114,9 @@ def test_the_module_runs_without_a_problem_in_the_harness(script, repository, tm
     harness = Path(os.environ.get("SLICER_HARNESS") or repository.parent / "shared" / "tools" / "slicer_harness.py")
     if not (os.environ.get("SLICER_SOURCE") and harness.is_file() and importlib.util.find_spec("PySide6")):
         pytest.skip("needs SLICER_SOURCE (a checkout of Slicer), SLICER_HARNESS (the harness) and PySide6")
-    subprocess.run([sys.executable, str(harness), "--module", str(script), "--module-path", str(repository),
-                    "--run-tests", "--fill", "--json", str(tmp_path / "report.json")], timeout=300, check=False)
+    subprocess.run([sys.executable, str(repository / "Testing/Harness/run.py"), "--module", str(script),
+                    "--module-path", str(repository), "--run-tests", "--fill", "--json", str(tmp_path / "report.json")],
+                   timeout=300, check=False, env={**os.environ, "SLICER_HARNESS": str(harness)})
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["ok"], report["events"]
     assert "passed" in report["facts"]["tests (runTest)"]

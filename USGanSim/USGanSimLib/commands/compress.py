@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..progress import terminal_or_silent
 from ..recording.paging import release_pages
-from ..recording.sequence_file import FORMATS, SweepWriter, load_sweep, read_header, read_sweep
+from ..recording.sequence_file import FORMATS, load_sweep, read_header, read_sweep, writing_sweep
 from ..recording.sweep import TrackedSweep
 
 _FRAMES_AT_ONCE = 64
@@ -60,15 +60,10 @@ def show(result: dict[str, Any]) -> None:
 
 def _write(out: Path, sweep: TrackedSweep) -> None:
     progress = terminal_or_silent()
-    with SweepWriter(out, sweep.width_px, sweep.height_px, sweep.header) as writer:
-        for number in range(len(sweep)):
-            writer.append(
-                sweep.frames[number], float(sweep.timestamps_s[number]),
-                {name: (track.matrices[number], bool(track.valid[number])) for name, track in sweep.transforms.items()},
-                bool(sweep.image_valid[number]), {name: values[number] for name, values in sweep.frame_fields.items()})
-            if number % _FRAMES_AT_ONCE == 0:
-                release_pages(sweep.frames)
-                progress.emit("step", step=number, of=len(sweep))
+    for written in writing_sweep(out, sweep):
+        if written % _FRAMES_AT_ONCE == 0:
+            release_pages(sweep.frames)
+            progress.emit("step", step=written, of=len(sweep))
 
 
 def _same(first: TrackedSweep, second: TrackedSweep) -> bool:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ..live import LiveStatus
 from ..model_info import INTENDED_USE
+from ..recording.sequence_fields import INVALID, OK
 
 STATUS_ATTRIBUTE = "USGanSim.Status"
 STATE_ATTRIBUTE = "USGanSim.State"
+IMAGE_STATUS_ATTRIBUTE = "ImageStatus"
 _PLACE_ROLE = "USGanSim.ImageToReference"
 
 
@@ -42,7 +44,7 @@ class OutputVolume:
         self._image = self.volume.GetImageData()
         self._scalars = self._image.GetPointData().GetScalars()
         self._announced: LiveStatus | None = None
-        _show_in_fixed_grey(self.volume)
+        show_in_fixed_grey(self.volume)
 
     def _new_place(self) -> Any:
         place = self._scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ImageToReference")
@@ -98,13 +100,16 @@ class OutputVolume:
         self._announced = status
         self.volume.SetAttribute(STATE_ATTRIBUTE, status.state.name)
         self.volume.SetAttribute(STATUS_ATTRIBUTE, str(status))
+        # What a recorder asks: a dimmed image is no image of the probe's pose.
+        self.volume.SetAttribute(IMAGE_STATUS_ATTRIBUTE, OK if status.state.is_live else INVALID)
 
     def _pixels_changed(self) -> None:
         self._scalars.Modified()
         self.volume.Modified()
 
 
-def _show_in_fixed_grey(volume: Any) -> None:
+def show_in_fixed_grey(volume: Any) -> None:
+    """Show a volume of 8 bits as it is, whatever its contents."""
     # Automatic window and level would brighten a dimmed image again, and cost a histogram an image.
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()

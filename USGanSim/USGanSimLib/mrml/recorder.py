@@ -35,11 +35,11 @@ from ..recording.frame_writer import Frame, FrameWriter, WriterCounts
 from ..recording.live_file import LiveFile, require_new
 from ..recording.sequence_fields import TRANSFORM_STATUS
 from ..recording.stamps import StampWatch
+from .output_volume import IMAGE_STATUS_ATTRIBUTE
 from .pose_pairing import Moment, Pose, PoseSource, own_stamp
 from .transform_chain import STATUS_OK
 
 ARRIVAL = "ArrivalTimestamp"
-IMAGE_STATUS_ATTRIBUTE = "ImageStatus"
 STALE_AFTER_S = 0.1
 # How long an image waits for poses with its own stamp that come after it.
 HOLD_S = 0.25

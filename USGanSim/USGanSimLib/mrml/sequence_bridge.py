@@ -8,7 +8,7 @@ fields as attributes. A sequence browser node exists only in a scene that a sequ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..geometry.transforms import Matrix, TransformTrack, split_transform_name
 from ..recording.sequence_fields import INVALID, OK, TIMESTAMP, TRANSFORM_STATUS
 from ..recording.sweep import TrackedSweep
+from .output_volume import show_in_fixed_grey
 from .transform_chain import STATUS_ATTRIBUTE, STATUS_OK, from_vtk, to_vtk
 
 IMAGE, IMAGE_STATUS = "Image", "ImageStatus"
@@ -41,33 +42,77 @@ def export_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Mat
                  most_bytes: int = MOST_BYTES, progress: Callable[[int, int], None] | None = None) -> Any:
     """The browser node of a recording in the scene: an image sequence and one for each transform.
 
-    With `image_to_probe` there is also a sequence ImageToReference, to hang the image under. `progress` is told images
+    With `image_to_probe` there is also a sequence ImageToReference, to hang the image under. `progress` is told frames
     done and of how many. Raises UserError for a recording whose images would take more than `most_bytes` of memory, and
     where no browser can be made.
     """
+    steps = exporting_sweep(scene, sweep, name, image_to_probe, most_bytes)
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            return end.value
+        if progress is not None:
+            progress(round(share * len(sweep)), len(sweep))
+
+
+def exporting_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Matrix | None = None,
+                    most_bytes: int = MOST_BYTES) -> Generator[float, None, Any]:
+    """`export_sweep` in steps: yields the share that is done, returns the browser. Who leaves off, or an error, leaves
+    no node behind."""
     if sweep.frames.nbytes > most_bytes:
         raise UserError(f"{sweep.name} would take {sweep.frames.nbytes / 1e9:.1f} GB of memory as a sequence "
                         f"(at most {most_bytes / 1e9:.1f}).", "Export a part of it.")
     browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", name)
     if browser is None:
         raise UserError("The scene has no sequence browsers.", "Load the Sequences module, or use sequences_logic.")
-    values = _index_values(sweep.timestamps_s)
-    images = _new_sequence(scene, IMAGE, name)
-    browser.SetAndObserveMasterSequenceNodeID(images.GetID())
-    for number, (value, item) in enumerate(zip(values, _image_items(sweep), strict=True), start=1):
-        images.SetDataNodeAtValue(item, value)
-        if progress is not None:
-            progress(number, len(values))
     tracks = dict(sweep.transforms)
     if image_to_probe is not None:
         tracks["ImageToReference"] = sweep.graph(image_to_probe).track("Image", "Reference")
-    for transform, track in tracks.items():
-        sequence = _new_sequence(scene, transform, name)
-        sequence.SetAttribute(TRANSFORM_ATTRIBUTE, transform)
-        for value, item in zip(values, _transform_items(sweep, transform, track), strict=True):
-            sequence.SetDataNodeAtValue(item, value)
-        browser.AddSynchronizedSequenceNode(sequence.GetID())
+    made = [browser]
+    try:
+        for whole, part in _filling(scene, sweep, name, tracks, made):
+            yield (whole + part) / (len(tracks) + 1)
+    except BaseException:
+        for node in reversed(made):
+            scene.RemoveNode(node)
+        raise
     return browser
+
+
+def _filling(scene: Any, sweep: TrackedSweep, name: str, tracks: Mapping[str, TransformTrack],
+             made: list[Any]) -> Iterator[tuple[int, float]]:
+    """Make the sequences of the browser `made[0]`: yields how many are whole, and the share of the next. `made` gets
+    every node as it is made."""
+    browser, values = made[0], _index_values(sweep.timestamps_s)
+    images = _new_sequence(scene, IMAGE, name)
+    made.append(images)
+    browser.SetAndObserveMasterSequenceNodeID(images.GetID())
+    for number, (value, item) in enumerate(zip(values, _image_items(sweep), strict=True), 1):
+        images.SetDataNodeAtValue(item, value)
+        yield 0, number / len(values)
+    for whole, (transform, track) in enumerate(tracks.items(), 1):
+        sequence = _new_sequence(scene, transform, name)
+        made.append(sequence)
+        sequence.SetAttribute(TRANSFORM_ATTRIBUTE, transform)
+        for number, (value, item) in enumerate(zip(values, _transform_items(sweep, transform, track), strict=True), 1):
+            sequence.SetDataNodeAtValue(item, value)
+            yield whole, number / len(values)
+        browser.AddSynchronizedSequenceNode(sequence.GetID())
+
+
+def show_sequences(logic: Any, browser: Any, image_under: str) -> Any:
+    """Bring the browser's present item into the scene, its image under the transform `image_under` (ImageToRas, say).
+
+    `logic` is that of the Sequences module. Returns the image's volume node.
+    """
+    logic.UpdateProxyNodesFromSequences(browser)
+    proxies = {sequence.GetAttribute(TRANSFORM_ATTRIBUTE): browser.GetProxyNode(sequence)
+               for sequence in _sequences(browser)}
+    volume = proxies[None]
+    volume.SetAndObserveTransformNodeID(proxies[image_under].GetID())
+    show_in_fixed_grey(volume)
+    return volume
 
 
 def import_sweep(browser: Any) -> TrackedSweep:

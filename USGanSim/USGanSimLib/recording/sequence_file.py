@@ -60,12 +60,19 @@ def load_sweep(header: SequenceHeader) -> TrackedSweep:
 def write_sweep(path: Path, sweep: TrackedSweep, compress: bool = True) -> None:
     """Write a recording, whole or not at all. The format follows the file name: .mha, .mhd (pixels beside it) or
     .nrrd. Pixels, time stamps and matrices come back bit for bit. Raises UserError where it cannot be written."""
+    for _ in writing_sweep(path, sweep, compress):
+        pass
+
+
+def writing_sweep(path: Path, sweep: TrackedSweep, compress: bool = True) -> Iterator[int]:
+    """`write_sweep` in steps: yields the number of frames that are written. Who leaves off leaves nothing behind."""
     with SweepWriter(path, sweep.width_px, sweep.height_px, sweep.header, compress) as writer:
         for frame in range(len(sweep)):
             writer.append(
                 sweep.frames[frame], float(sweep.timestamps_s[frame]),
                 {name: (track.matrices[frame], bool(track.valid[frame])) for name, track in sweep.transforms.items()},
                 bool(sweep.image_valid[frame]), {name: values[frame] for name, values in sweep.frame_fields.items()})
+            yield frame + 1
 
 
 class SweepWriter:
