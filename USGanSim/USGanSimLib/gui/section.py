@@ -77,7 +77,7 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
         """`show`, after the path edits."""
         for widget in vars(self.ui).values():
             # An empty Path is written as '.', which nobody chose.
-            if widget.className() == "ctkPathLineEdit" and widget.currentPath == ".":
+            if getattr(widget, "currentPath", None) == ".":
                 widget.currentPath = ""
         self.show()
 
