@@ -11,6 +11,7 @@ from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
 from ..recording.exclusion import Exclusion
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
+from ..recording.prepare_look import look
 from ..recording.session import inputs
 from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
 from .exclusion_options import add_exclusion_options, chosen_exclusion
@@ -24,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="tracked recordings of one probe and imaging depth, or folders of sessions")
     parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe (default: the "
                         "session's)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the training set")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--out", type=Path, help="folder of the training set")
+    wanted.add_argument("--look", type=Path, metavar="PICTURE.png",
+                        help="write no training set; tell what would be in it, and draw crop and split")
     parser.add_argument("--crop", default="auto",
                         help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
                              "tight: what was found and nothing more; full; or x,y,width,height in MF pixels")
@@ -51,6 +55,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         reference_frame=arguments.reference_frame)
     files, calibration_path = inputs(arguments.recording, arguments.calibration)
     calibration = read_calibration(calibration_path, arguments.image_frame, arguments.probe_frame)
+    if arguments.look:
+        return look(files, calibration, arguments.look, options, terminal_or_silent())
     return prepare(files, calibration, arguments.out, options, terminal_or_silent())
 
 
@@ -66,6 +72,9 @@ def show(result: dict[str, Any]) -> None:
     source = "×".join(map(str, result["source_size"]))
     print(f"Images of {width_px}×{height_px} px, {x_mm:.4f}×{y_mm:.4f} mm a pixel, from the crop "
           f"{Crop(*result['crop'])} of {source} px{found}.")
+    if "picture" in result:
+        print(f"Lag {result['lag_s']:g} s. Nothing was written but the picture {result['picture']}.")
+        return
     print(f"Lag {result['lag_s']:g} s. Hash {result['sha256'][:16]}…")
     print(f"Training set: {result['out']}")
 

@@ -19,7 +19,7 @@ from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, interpolate
 from ..progress import Progress, Silent
 from .cropping import grown_to_aspect, image_area, pixel_extremes
-from .dataset import Dataset, Source, write_dataset
+from .dataset import Source, write_dataset
 from .exclusion import Exclusion
 from .paging import release_pages
 from .resampling import Resizer
@@ -86,6 +86,40 @@ class UsableFrames:
     excluded: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is to be made of sweeps: their usable frames, and for these, one after another, the poses (N, 4, 4) of the
+    image as it will be stored, the held pose that each shows, whether it is held out, and whether it is too near."""
+
+    options: PrepareOptions
+    usable: Sequence[UsableFrames]
+    poses: Matrix
+    hold: NDArray[np.int_]
+    heldout: NDArray[np.bool_]
+    too_near: NDArray[np.bool_]
+    geometry: ImageGeometry
+    source_size_px: tuple[int, int]
+    crop: Crop
+    found: Crop | None
+    sources: tuple[Source, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, sizes and crop, as JSON."""
+        return {
+            "frames_in": sum(source.frames_in for source in self.sources), "frames_out": len(self.poses),
+            "excluded": {reason: sum(source.excluded[reason] for source in self.sources) for reason in REASONS},
+            "train": int((~self.heldout & ~self.too_near).sum()), "heldout": int(self.heldout.sum()),
+            "split": self.options.split, "too_near": int(self.too_near.sum()),
+            "exclusion": self.options.exclusion.as_dict(),
+            "held_poses": len(np.unique(self.hold[self.hold >= 0])),
+            "size": [self.geometry.width_px, self.geometry.height_px], "source_size": list(self.source_size_px),
+            "crop": list(dataclasses.astuple(self.crop)),
+            "found": list(dataclasses.astuple(self.found)) if self.found else None,
+            "mm_per_px": list(self.geometry.mm_per_px), "lag_s": self.options.lag_s,
+            "reference_frame": self.options.reference_frame,
+            "sources": [dataclasses.asdict(source) for source in self.sources]}
+
+
 def prepare(files: Sequence[Path], calibration: Calibration, out: Path, options: PrepareOptions | None = None,
             progress: Progress | None = None) -> dict[str, Any]:
     """Make the training set `out` of recordings with one calibration; returns what it holds, as JSON.
@@ -104,6 +138,21 @@ def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibr
                    options: PrepareOptions | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """`prepare` for sweeps that are open already; `hashes` are kept as those of their files."""
     options, progress = options or PrepareOptions(), progress or Silent()
+    plan = plan_sweeps(sweeps, hashes, calibration, options, progress)
+    geometry, usable = plan.geometry, plan.usable
+    dataset = write_dataset(
+        out, _resized(sweeps, usable, Resizer(plan.crop, *options.size_px), progress), plan.poses, geometry,
+        heldout=plan.heldout, sweep_index=np.repeat(np.arange(len(sweeps)), [len(kept.frames) for kept in usable]),
+        timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
+        source_frame=np.concatenate([kept.frames for kept in usable]), source_size_px=plan.source_size_px,
+        crop=plan.crop, lag_s=options.lag_s, reference_frame=options.reference_frame, split=options.split,
+        exclusion=options.exclusion, hold=plan.hold, sources=plan.sources)
+    return {**plan.summary(), "sha256": dataset.sha256, "out": str(out)}
+
+
+def plan_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibration: Calibration,
+                options: PrepareOptions, progress: Progress) -> Plan:
+    """All that `prepare_sweeps` decides before it writes. Raises UserError as that does."""
     _require_one_size(sweeps)
     _require_different(sweeps)
     _require_one_geometry(sweeps, f"{options.image_frame}To{options.probe_frame}")
@@ -116,18 +165,11 @@ def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibr
     progress.emit("crop", crop=str(options.crop))
     crop, found = choose_crop(sweeps, options, source)
     geometry = source.resized(crop, *options.size_px)
-    sources = [Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
-               for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True)]
-    dataset = write_dataset(
-        out, _resized(sweeps, usable, Resizer(crop, *options.size_px), progress),
-        np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe, geometry,
-        heldout=heldout, sweep_index=np.repeat(np.arange(len(sweeps)), [len(kept.frames) for kept in usable]),
-        timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
-        source_frame=np.concatenate([kept.frames for kept in usable]),
-        source_size_px=(source.width_px, source.height_px), crop=crop, lag_s=options.lag_s,
-        reference_frame=options.reference_frame, split=options.split, exclusion=options.exclusion, hold=hold,
-        sources=sources)
-    return _summary(dataset, out, found)
+    poses = np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe
+    sources = tuple(Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
+                    for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True))
+    return Plan(options, usable, poses, hold, heldout, options.exclusion.of(poses, heldout, geometry), geometry,
+                (source.width_px, source.height_px), crop, found, sources)
 
 
 def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
@@ -191,21 +233,6 @@ def _resized(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames], res
             if done % _RELEASE_EVERY == 0 or done == total:
                 release_pages(sweep.frames)
                 progress.emit("step", step=done, of=total)
-
-
-def _summary(dataset: Dataset, out: Path, found: Crop | None) -> dict[str, Any]:
-    frames_in = sum(source.frames_in for source in dataset.sources)
-    excluded = {reason: sum(source.excluded[reason] for source in dataset.sources) for reason in REASONS}
-    return {
-        "frames_in": frames_in, "frames_out": len(dataset), "excluded": excluded,
-        "train": len(dataset.train_indices), "heldout": len(dataset.heldout_indices), "split": dataset.split,
-        "too_near": int(dataset.excluded.sum()), "exclusion": dataset.exclusion.as_dict(),
-        "held_poses": len(np.unique(dataset.hold[dataset.hold >= 0])),
-        "size": [dataset.geometry.width_px, dataset.geometry.height_px], "source_size": list(dataset.source_size_px),
-        "crop": list(dataclasses.astuple(dataset.crop)), "found": list(dataclasses.astuple(found)) if found else None,
-        "mm_per_px": list(dataset.geometry.mm_per_px), "lag_s": dataset.lag_s,
-        "reference_frame": dataset.reference_frame, "sha256": dataset.sha256,
-        "sources": [dataclasses.asdict(source) for source in dataset.sources], "out": str(out)}
 
 
 def _require_one_size(sweeps: Sequence[TrackedSweep]) -> None:

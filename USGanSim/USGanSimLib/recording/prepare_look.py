@@ -1,0 +1,82 @@
+"""What `prepare` would make of recordings, told and drawn before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ..calibration.result import Calibration
+from ..files import replacing_file
+from ..progress import Progress, Silent
+from .cropping import pixel_extremes
+from .prepare import Plan, PrepareOptions, plan_sweeps
+from .sequence_file import read_sweep
+from .sweep import Frames, TrackedSweep
+
+_WIDTH_PX, _BAR_PX, _ROW_PX, _MARGIN_PX = 640, 14, 34, 8
+_BACKGROUND, _WORDS, _CROP, _FOUND = (24, 24, 28), (230, 230, 230), (255, 200, 60), (90, 160, 255)
+# Colour, letter beside it in the key.
+_TRAIN, _HELDOUT, _NEAR, _UNUSED = (70, 150, 90), (255, 200, 60), (150, 90, 60), (80, 80, 88)
+_KEY = (("trained on", _TRAIN), ("held out", _HELDOUT), ("too near a held-out pose", _NEAR), ("not usable", _UNUSED))
+
+
+def look(files: Sequence[Path], calibration: Calibration, picture: Path, options: PrepareOptions,
+         progress: Progress | None = None) -> dict[str, Any]:
+    """The summary of `prepare` without writing a training set, and a picture of crop and split. Raises as `prepare`."""
+    sweeps = [read_sweep(path) for path in files]
+    plan = plan_sweeps(sweeps, [""] * len(sweeps), calibration, options, progress or Silent())
+    with replacing_file(picture) as part:
+        Image.fromarray(plan_picture(sweeps, plan)).save(part, format="PNG")
+    return {**plan.summary(), "picture": str(picture)}
+
+
+def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the brightest value of every pixel over the frames, in true proportions, with the crop (yellow)
+    and the ultrasound that was found (blue); below it a bar for each sweep, its frames from left to right, coloured by
+    what becomes of them."""
+    shown = _cropped_image(pixel_extremes(sweeps)[1], plan)
+    height = shown.height + 2 * _MARGIN_PX + _ROW_PX * len(sweeps) + 22
+    picture = Image.new("RGB", (_WIDTH_PX, height), _BACKGROUND)
+    picture.paste(shown, ((_WIDTH_PX - shown.width) // 2, 0))
+    draw = ImageDraw.Draw(picture)
+    top, first = shown.height + _MARGIN_PX, 0
+    for sweep, kept in zip(sweeps, plan.usable, strict=True):
+        last = first + len(kept.frames)
+        colours = np.tile(np.array(_UNUSED, np.uint8), (len(sweep), 1))
+        colours[kept.frames] = np.where(plan.heldout[first:last, None], _HELDOUT,
+                                        np.where(plan.too_near[first:last, None], _NEAR, _TRAIN))
+        draw.text((_MARGIN_PX, top), f"{sweep.name}   {len(kept.frames)} of {len(sweep)} frames", fill=_WORDS)
+        bar = Image.fromarray(colours[None]).resize((_WIDTH_PX - 2 * _MARGIN_PX, _BAR_PX), Image.Resampling.NEAREST)
+        picture.paste(bar, (_MARGIN_PX, top + 14))
+        top, first = top + _ROW_PX, last
+    _draw_key(draw, top)
+    return np.asarray(picture)
+
+
+def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
+    x_mm, y_mm = plan.geometry.mm_per_px
+    per_px = (x_mm * plan.geometry.width_px / plan.crop.width_px, y_mm * plan.geometry.height_px / plan.crop.height_px)
+    width_px, height_px = plan.source_size_px
+    # A millimetre is as long down as across.
+    scale_x = _WIDTH_PX / width_px
+    scale_y = scale_x * per_px[1] / per_px[0]
+    image = Image.fromarray(brightest).resize((_WIDTH_PX, max(1, round(height_px * scale_y)))).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    for crop, colour in ((plan.found, _FOUND), (plan.crop, _CROP)):
+        if crop is not None:
+            draw.rectangle((crop.x_px * scale_x, crop.y_px * scale_y, (crop.x_px + crop.width_px) * scale_x - 1,
+                            (crop.y_px + crop.height_px) * scale_y - 1), outline=colour, width=2)
+    return image
+
+
+def _draw_key(draw: ImageDraw.ImageDraw, top: int) -> None:
+    left = float(_MARGIN_PX)
+    for words, colour in _KEY:
+        draw.rectangle((left, top + 3, left + 9, top + 12), fill=colour)
+        draw.text((left + 14, top + 1), words, fill=_WORDS)
+        left += 30 + draw.textlength(words)
