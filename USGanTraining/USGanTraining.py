@@ -1,17 +1,18 @@
-"""USGanTraining: from tracked recordings of a phantom to a model for USGanSim.
+"""USGanTraining: from tracked recordings of a phantom to a model for USGanSim, in tabs that follow the work.
 
-So far: what is in a recording, and the commands that make a training set and a model of it. The work is done by
-USGanSimLib: this file holds the parameters, the panel and its wiring.
+The work is done by USGanSimLib, the long of it in child processes: this file holds the parameters, the panel and its
+wiring.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import slicer
+import slicer.util
 from slicer import (
     vtkMRMLLinearTransformNode,
     vtkMRMLMarkupsFiducialNode,
@@ -27,15 +28,18 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
 )
 
-import USGanSimLib
-from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
+from USGanSimLib.gui.process_runner import Alone, Ended, ProcessRunner, Runner, start_alone
 from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.tabs import Tabs, use_label
-from USGanSimLib.gui.training.commands import CommandsSection
+from USGanSimLib.gui.training.command_words import DEVICES, REAL_OR_SIMULATED, SIZES, STUDIES, WIDTHS
+from USGanSimLib.gui.training.data import DataSection
+from USGanSimLib.gui.training.evaluate import EvaluateSection
 from USGanSimLib.gui.training.record import RecordSection
-
-RECIPES = ("paper", "paper-fig1", "paper-l2", "regression")
+from USGanSimLib.gui.training.train import TrainSection
+from USGanSimLib.recipe_names import RECIPE_NAMES
+from USGanSimLib.recording.splits import SPLITS
+from USGanSimLib.run_folder import RunFolder
 
 
 class USGanTraining(ScriptedLoadableModule):
@@ -48,8 +52,8 @@ class USGanTraining(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["SlicerUSGanSim maintainers"]
         parent.helpText = _(
-            "Shows what is in a tracked ultrasound recording and gives the commands that make a training set and a "
-            "model of it, for the module USGanSim. For research and training. Not for clinical use.")
+            "Makes a model for the module USGanSim of tracked ultrasound recordings of a phantom: records, calibrates, "
+            "prepares a training set, trains, and evaluates. For research and training. Not for clinical use.")
         parent.acknowledgementText = _(
             "Method: Hu, Gibson, Lee, Xie, Barratt, Vercauteren, Noble: Freehand Ultrasound Image Simulation with "
             "Spatially-Conditioned Generative Adversarial Networks, 2017.")
@@ -63,11 +67,19 @@ class USGanTrainingParameterNode:
     sessionCalibration - calibration for the coverage, copied into the session; empty: the session's own.
     coverageLandmarks, showCoverage - points that the sweeps should see; whether the swept volume is shown.
     importBrowser - a sequence to take into the session.
-    recordingFile - a tracked recording, .igs.mha, .igs.mhd or .igs.nrrd.
-    calibrationFile - CAL.json or a PLUS XML with ImageToProbe.
-    outputFolder - where the training set and the run go.
-    recipe - which networks and losses.
-    iterations - updates of each network.
+    dataRecordings, evaluateModels - paths, one a line.
+    dataCalibration - CAL.json or a PLUS XML with ImageToProbe; empty: the session's.
+    dataLagMs - an image stamped t shows the pose stamped t + lag.
+    dataSplit, dataHoldoutPercent, dataBlocks, dataExclusionMm - which frames are held out, and left out beside them.
+    dataSize - width x height of the training images in pixels.
+    dataFolder, trainDataset, evaluateDataset - the training set as each tab sees it.
+    trainRun - folder of the run.
+    trainRecipe, trainWidth, trainBatch - networks and losses, share of the recipe's channels, images an iteration.
+    trainIterations, trainMinutes - when the training ends; 0 minutes: no limit.
+    trainDevice - auto, cpu, cuda or mps.
+    evaluateObserver, evaluateLandmarks, evaluateClassifier - what judges the images beside plain measures.
+    evaluateFolder - the report.
+    studyKind, studyCount, studyBlur, studyFolder - a study by a person; the blur's SDs in mm, with commas.
     """
 
     recordImage: vtkMRMLScalarVolumeNode
@@ -79,11 +91,33 @@ class USGanTrainingParameterNode:
     coverageLandmarks: vtkMRMLMarkupsFiducialNode
     showCoverage: bool = True
     importBrowser: vtkMRMLSequenceBrowserNode
-    recordingFile: Path
-    calibrationFile: Path
-    outputFolder: Path
-    recipe: Annotated[str, Choice(RECIPES), Default(RECIPES[0])]
-    iterations: Annotated[int, WithinRange(1, 1_000_000)] = 10_000
+    dataRecordings: str
+    dataCalibration: Path
+    dataLagMs: Annotated[float, WithinRange(-2000, 2000)] = 0.0
+    dataSplit: Annotated[str, Choice(SPLITS), Default(SPLITS[0])]
+    dataHoldoutPercent: Annotated[float, WithinRange(0, 90)] = 20.0
+    dataBlocks: Annotated[int, WithinRange(1, 50)] = 2
+    dataExclusionMm: Annotated[float, WithinRange(0, 50)] = 0.0
+    dataSize: Annotated[str, Choice(SIZES), Default(SIZES[0])]
+    dataFolder: Path
+    trainDataset: Path
+    trainRun: Path
+    trainRecipe: Annotated[str, Choice(tuple(RECIPE_NAMES)), Default(next(iter(RECIPE_NAMES)))]
+    trainIterations: Annotated[int, WithinRange(1, 1_000_000)] = 10_000
+    trainMinutes: Annotated[float, WithinRange(0, 100_000)] = 0.0
+    trainDevice: Annotated[str, Choice(DEVICES), Default(DEVICES[0])]
+    trainWidth: Annotated[str, Choice(tuple(WIDTHS)), Default(next(iter(WIDTHS)))]
+    trainBatch: Annotated[int, WithinRange(2, 1024)] = 36
+    evaluateDataset: Path
+    evaluateModels: str
+    evaluateObserver: Path
+    evaluateLandmarks: Path
+    evaluateClassifier: bool = False
+    evaluateFolder: Path
+    studyKind: Annotated[str, Choice(STUDIES), Default(REAL_OR_SIMULATED)]
+    studyCount: Annotated[int, WithinRange(1, 1000)] = 100
+    studyBlur: str = "2,1.5,1,0.5,0"
+    studyFolder: Path
 
 
 class USGanTrainingWidget(ModulePanel):
@@ -93,7 +127,7 @@ class USGanTrainingWidget(ModulePanel):
         return USGanTrainingLogic()
 
     def make_sections(self) -> list[Section]:
-        return [RecordSection(self), CommandsSection(self)]
+        return [RecordSection(self), DataSection(self), TrainSection(self), EvaluateSection(self)]
 
     def setup(self) -> None:
         self.tabs = Tabs()
@@ -107,101 +141,97 @@ class USGanTrainingWidget(ModulePanel):
 
 
 class USGanTrainingLogic(ScriptedLoadableModuleLogic):
-    """Reads recordings and writes command lines."""
+    """Starts the commands that do the work.
+
+    `makeRunner` makes what runs a command and waits for its end, `startAlone` starts a training, which goes on by
+    itself; a test gives others that start nothing.
+    """
+
+    def __init__(self, makeRunner: Callable[[], Runner] = ProcessRunner,
+                 startAlone: Callable[[Sequence[str], Path], Alone] = start_alone) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.makeRunner = makeRunner
+        self.startAlone = startAlone
 
     def getParameterNode(self) -> USGanTrainingParameterNode:
         return USGanTrainingParameterNode(super().getParameterNode())
 
-    def recordingFacts(self, path: Path) -> str:
-        """Rich text: what is in the recording, or why it cannot be used."""
-        if not path.name:
-            return _("A recording is a PLUS sequence file with images and the probe's transforms.")
-        return facts(path)
 
-    def problem(self, parameters: USGanTrainingParameterNode) -> str:
-        """What is still to be chosen before there are commands, or nothing."""
-        if not parameters.recordingFile.is_file():
-            return _("Choose a recording")
-        if not parameters.calibrationFile.is_file():
-            return _("Choose a calibration")
-        if not parameters.outputFolder.name:
-            return _("Choose an output folder")
-        return ""
+class StandInRunner:
+    """Runs nothing: keeps what was asked for, and is told what the command says."""
 
-    def commands(self, parameters: USGanTrainingParameterNode) -> str:
-        """The lines to run in a terminal, in this order; training goes on for hours."""
-        dataset, run = parameters.outputFolder / "dataset", parameters.outputFolder / "run"
-        return "\n".join([
-            f'cd "{Path(USGanSimLib.__file__).parents[1]}"',
-            f'PythonSlicer -m USGanSimLib prepare "{parameters.recordingFile}" '
-            f'--calibration "{parameters.calibrationFile}" --out "{dataset}"',
-            f'PythonSlicer -m USGanSimLib train "{dataset}" --out "{run}" '
-            f"--recipe {parameters.recipe} --iterations {parameters.iterations}"])
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.running = False
+
+    def start(self, words: Sequence[str], on_event: Callable[[dict[str, Any]], None],
+              on_end: Callable[[Ended], None]) -> None:
+        self.words, self.say, self._onEnd, self.running = list(words), on_event, on_end, True
+
+    def end(self, code: int = 0, result: dict[str, Any] | None = None, text: Sequence[str] = ()) -> None:
+        self.running = False
+        self._onEnd(Ended(code, result or {}, text, stopped=False))
+
+    def stop(self) -> None:
+        self.end(-1)
+
+    def cleanup(self) -> None:
+        self.running = False
 
 
 class USGanTrainingTest(ScriptedLoadableModuleTest):
-    """The logic on a recording that the test writes."""
+    """The tabs with a stand-in for the commands' processes."""
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
 
     def runTest(self) -> None:
-        for test in (self.test_a_recording_is_described, self.test_a_file_that_is_no_recording_is_told_in_words,
-                     self.test_the_commands_hold_every_choice):
+        for test in (self.test_the_tab_data_tells_what_prepare_says, self.test_a_run_is_seen_in_its_folder):
             self.setUp()
             test()
+            self.doCleanups()
 
-    def writtenRecording(self, folder: Path) -> Path:
-        from USGanSimLib.geometry.transforms import TransformTrack
-        from USGanSimLib.recording.sequence_file import write_sweep
-        from USGanSimLib.recording.sweep import TrackedSweep
+    def section(self, kind: type[Section]) -> Any:
+        """A tab of the module's own panel, which is entered, without a process behind."""
+        panel = slicer.util.getModuleWidget("USGanTraining")
+        panel.enter()
+        section = next(section for section in panel.sections if isinstance(section, kind))
+        section.runner = StandInRunner()
+        return section
 
-        poses = np.tile(np.eye(4), (5, 1, 1))
-        poses[:, 2, 3] = np.linspace(0, 20, 5)
-        sweep = TrackedSweep(np.zeros((5, 8, 10), np.uint8), np.arange(5) / 10.0,
-                             {"ProbeToReference": TransformTrack(poses, np.ones(5, bool))}, np.ones(5, bool))
-        write_sweep(folder / "sweep.igs.mha", sweep)
-        return folder / "sweep.igs.mha"
+    def test_the_tab_data_tells_what_prepare_says(self) -> None:
+        data = self.section(DataSection)
+        self.assertFalse(data.ui.prepareButton.enabled)
+        data.parameters.dataRecordings = str(self.folder / "sweep.igs.mha")
+        data.parameters.dataCalibration = self.folder / "calibration.json"
+        data.parameters.dataFolder = self.folder / "dataset"
+        data.prepare()
+        self.assertEqual(data.runner.words[:2], ["prepare", str(self.folder / "sweep.igs.mha")])
+        self.assertFalse(data.ui.prepareButton.enabled)
+        data.runner.say({"event": "step", "step": 3, "of": 4})
+        self.assertEqual((data.ui.progressBar.value, data.ui.progressBar.maximum), (3, 4))
+        data.runner.end(2, text=["usgansim prepare: The disk is full."])
+        self.assertEqual(data.ui.stateLabel.text, "The disk is full.")
+        self.assertTrue(data.ui.prepareButton.enabled)
 
-    def test_a_recording_is_described(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            text = USGanTrainingLogic().recordingFacts(self.writtenRecording(Path(folder)))
-        for fact in ("5 in 0.4 s", "10×8 px", "ProbeToReference spans 20.0 mm"):
-            self.assertIn(fact, text)
-
-    def test_a_file_that_is_no_recording_is_told_in_words(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "sweep.igs.mha"
-            path.write_text("no recording at all")
-            text = USGanTrainingLogic().recordingFacts(path)
-        self.assertIn("sweep.igs.mha", text)
-        self.assertNotIn("<table>", text)
-
-    def test_the_commands_hold_every_choice(self) -> None:
-        from USGanSimLib.commands import prepare, train
-
-        logic = USGanTrainingLogic()
-        parameters = logic.getParameterNode()
-        with tempfile.TemporaryDirectory() as folder:
-            self.assertIn("recording", logic.problem(parameters))
-            parameters.recordingFile = self.writtenRecording(Path(folder))
-            parameters.calibrationFile = parameters.recordingFile
-            parameters.outputFolder = Path(folder) / "my phantom"
-            parameters.recipe, parameters.iterations = "regression", 123
-            self.assertEqual(logic.problem(parameters), "")
-            _place, prepareLine, trainLine = logic.commands(parameters).splitlines()
-            prepared = parsedBy(prepare, prepareLine)
-            trained = parsedBy(train, trainLine)
-        self.assertEqual(prepared.recording, [parameters.recordingFile])
-        self.assertEqual(prepared.out, trained.dataset)
-        self.assertEqual((trained.recipe, trained.iterations), ("regression", 123))
-
-
-def parsedBy(command: Any, line: str) -> Any:
-    """What a command reads from its line, program and command name left out."""
-    import argparse
-    import shlex
-
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args(shlex.split(line)[4:])
+    def test_a_run_is_seen_in_its_folder(self) -> None:
+        train = self.section(TrainSection)
+        run = RunFolder(self.folder / "run")
+        run.create()
+        run.config.write_text('{"settings": {"iterations": 10}}', encoding="utf-8")
+        run.metrics.write_text("step,loss_g,seconds\n1,0.5,60\n2,0.4,60\n", encoding="utf-8")
+        run.checkpoint.touch()
+        with run.training():
+            train.parameters.trainRun = run.path
+            train.tick()
+            self.assertIn("Iteration 2 of 10, 8 min left", train.ui.stateLabel.text)
+            self.assertTrue(train.ui.stopButton.enabled)
+            train.stop()
+            self.assertTrue(run.stop_file.requested)
+        train.tick()
+        self.assertTrue(train.ui.resumeButton.enabled)
+        self.assertIn("Stopped at iteration 2 of 10", train.ui.stateLabel.text)
+        train.panel.exit()

@@ -153,6 +153,8 @@ class _LogTail:
         self.warnings: list[str] = []
 
     def read(self) -> None:
+        if _size(self._path) < self._position:  # The next training has begun it anew.
+            self._position, self._reader, self.failure, self.warnings = 0, JsonLineReader(), {}, []
         data = _read_from(self._path, self._position)
         self._position += len(data)
         for line in data.splitlines(keepends=True):  # One by one: what comes last counts.

@@ -104,8 +104,10 @@ def test_a_command_that_is_started_alone_writes_to_its_log(python_slicer, until,
     from USGanSimLib.gui.process_runner import start_alone
 
     log = tmp_path / "log"
-    start_alone(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "8", "--size", "32x24"], log)
-    until(lambda: '"frames": 8' in log.read_text(encoding="utf-8"))
+    alone = start_alone(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "8", "--size", "32x24"], log)
+    assert alone.alive()
+    until(lambda: not alone.alive())
+    assert '"frames": 8' in log.read_text(encoding="utf-8")
 
 
 def is_gone(number):

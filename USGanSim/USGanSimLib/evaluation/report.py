@@ -64,7 +64,7 @@ class Report:
                  *(f'<p class="warning"><b>Warning.</b> {escape(warning)}</p>' for warning in self.warnings),
                  "<h2>Measured on</h2>", _html_table([[name, text] for name, text in self.facts.items()])]
         for table in content["tables"]:
-            cells = _cells(table, content["rows"])
+            cells = table_cells(table, content["rows"])
             numbers = [_html_table(cells, head=True)] if len(cells) > 1 else []
             parts += [f"<h2>{escape(table['title'])}</h2>", *numbers, f'<p class="note">{escape(table["note"])}</p>']
         parts.append(self.charts)
@@ -82,7 +82,7 @@ def text_tables(content: Mapping[str, Any]) -> str:
     out."""
     parts = []
     for table in content["tables"]:
-        cells = _cells(table, content["rows"])
+        cells = table_cells(table, content["rows"])
         if len(cells) == 1:
             continue
         widths = [max(len(line[k]) for line in cells[1:]) for k in range(len(cells[0]))]
@@ -92,7 +92,7 @@ def text_tables(content: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def table_cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Heading and rows in words; columns and rows without any number are left out."""
     columns = [column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)]
     most = max((row["frames"] for row in rows), default=0)

@@ -173,8 +173,22 @@ class _Conversation:
             self._on_end(Ended(code, self._result, self._text, self.stopped))
 
 
-def start_alone(words: Sequence[str], log: Path) -> int:
-    """Start a command that goes on by itself and writes all it says at the end of the file `log`; its process number.
+class Alone(Protocol):
+    """A process that goes on by itself: whether it lives, for the session that started it."""
+
+    def alive(self) -> bool: ...
+
+
+class _Alone:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+
+def start_alone(words: Sequence[str], log: Path) -> Alone:
+    """Start a command that goes on by itself and writes all it says to the file `log`, anew.
 
     Raises UserError where PythonSlicer is missing or the log cannot be written.
     """
@@ -183,13 +197,13 @@ def start_alone(words: Sequence[str], log: Path) -> int:
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
-        with log.open("ab") as stream:
+        with log.open("wb") as stream:
             process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
                                        env={**os.environ, **_additions()}, **options)
     except OSError as error:
         raise UserError(_("{program} could not be started: {reason}").format(program=line[0], reason=error),
                         _("Choose another folder.")) from error
-    return process.pid
+    return _Alone(process)
 
 
 def command_line(words: Sequence[str]) -> list[str]:

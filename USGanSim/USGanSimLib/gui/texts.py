@@ -1,0 +1,52 @@
+"""Facts, times and errors in words, as rich text for labels."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from ..errors import UserError
+
+
+def in_two_lines(error: UserError) -> str:
+    """What is wrong, and under it what to do."""
+    return f"<b>{html.escape(error.message)}</b>" + (f"<br>{html.escape(error.hint)}" if error.hint else "")
+
+
+def duration(seconds: float) -> str:
+    """`2 h 05 min`, `7 min`, `40 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return _("{hours} h {minutes:02d} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+    if whole >= 90:
+        return _("{minutes} min").format(minutes=round(whole / 60))
+    return _("{seconds} s").format(seconds=whole)
+
+
+def table(rows: Mapping[str, str]) -> str:
+    """Names in bold beside their texts."""
+    cells = (f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>"
+             for name, text in rows.items())
+    return f"<table>{''.join(cells)}</table>"
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with a line of names above; the first column is text, the others are numbers."""
+    top = "".join(f"<th align='left'>{html.escape(name)}&nbsp;</th>" for name in head)
+    body = "".join("<tr>" + "".join(
+        f"<td align='{'right' if column else 'left'}'>{html.escape(text)}&nbsp;</td>"
+        for column, text in enumerate(row)) + "</tr>" for row in rows)
+    return f"<table cellspacing='2'><tr>{top}</tr>{body}</table>"
+
+
+def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 420) -> None:
+    """A PNG in a label, no wider than the panel; nothing where there is none."""
+    pixmap = qt.QPixmap(str(path)) if path is not None else qt.QPixmap()
+    if pixmap.isNull():
+        label.clear()
+        return
+    label.setPixmap(pixmap.scaledToWidth(min(width_px, pixmap.width()), qt.Qt.SmoothTransformation))

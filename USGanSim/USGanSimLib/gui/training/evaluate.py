@@ -1,0 +1,133 @@
+"""The tab Evaluate: the report of models beside baselines, and studies by a person (study.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ...errors import UserError
+from ...recording.dataset import MARKER
+from .. import dependencies
+from ..process_runner import Ended, Runner
+from ..section import Section
+from ..texts import grid, in_two_lines
+from .command_words import evaluate_words, listed, with_added
+from .study import StudyPart
+
+# Of each table, so that it fits the panel; the report has them all.
+_COLUMNS_SHOWN = 3
+_TABLES_SHOWN = 3
+
+
+class EvaluateSection(Section):
+    """Chooses what is compared, runs `evaluate`, and shows its main figures."""
+
+    ui_file = "USGanTrainingEvaluate.ui"
+
+    @property
+    def title(self) -> str:
+        return _("Evaluate")
+
+    def setup(self) -> None:
+        self.runner: Runner = self.logic.makeRunner()
+        self._state = ""
+        self.study = StudyPart(self, self.runner)
+        self.ui.addModelButton.connect("clicked()", self._on_add_model)
+        self.ui.clearButton.connect("clicked()", self._on_clear)
+        self.ui.evaluateButton.connect("clicked()", self.evaluate)
+        self.ui.stopButton.connect("clicked()", self.runner.stop)
+        self.ui.openButton.connect("clicked()", self._on_open)
+        self.ui.progressBar.visible = False
+
+    def show(self) -> None:
+        running, problem = self.runner.running, self.problem()
+        self.ui.evaluateButton.enabled = not running and not problem
+        self.ui.evaluateButton.toolTip = problem or _("Compare the models with the baselines on the held-out frames")
+        self.ui.stopButton.enabled = running
+        self.ui.progressBar.visible = running
+        self.ui.openButton.enabled = self._report().is_file()
+        self.ui.stateLabel.text = self._state or problem or _("Ready.")
+        self.study.show()
+
+    def exit(self) -> None:
+        self.study.end()
+
+    def close_scene(self) -> None:
+        self.runner.cleanup()
+        self.study.end()
+        self._state = ""
+
+    def cleanup(self) -> None:
+        self.runner.cleanup()
+        self.study.end()
+
+    def evaluate(self) -> None:
+        """Write the report."""
+        try:
+            if listed(self.parameters.evaluateModels) or self.parameters.evaluateObserver.name:
+                dependencies.ensure_torch()
+            self.runner.start(evaluate_words(self.parameters), self._on_event, self._on_evaluated)
+        except UserError as error:
+            self._say(in_two_lines(error))
+            return
+        self.ui.progressBar.setRange(0, 0)
+        self._say(_("Comparing; the baselines take some minutes…"))
+
+    def problem(self) -> str:
+        """What is still to be chosen, or nothing."""
+        if not (self.parameters.evaluateDataset / MARKER).is_file():
+            return _("Choose a training set")
+        if not self.parameters.evaluateFolder.name:
+            return _("Choose a folder for the report")
+        if bool(self.parameters.evaluateObserver.name) != bool(self.parameters.evaluateLandmarks.name) and \
+                self.parameters.evaluateObserver.name:
+            return _("Choose the landmarks that the observer looks for")
+        return ""
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if "of" in event:
+            self.ui.progressBar.setRange(0, event["of"])
+            self.ui.progressBar.value = event["step"]
+        else:
+            self.ui.progressBar.setRange(0, 0)
+        what = " · ".join(event[name] for name in ("row", "control") if name in event)
+        self._say(_("Measuring: {what}").format(what=what or event["event"]))
+
+    def _on_evaluated(self, ended: Ended) -> None:
+        if ended.code == 0:
+            self.ui.tableLabel.text = main_figures(ended.result)
+        self._say(ended.message or _("The report is ready: {path}").format(path=ended.result.get("report", "")))
+
+    def _say(self, words: str) -> None:
+        self._state = words
+        if self.parameters is not None:
+            self.show()
+
+    def _report(self) -> Path:
+        return Path(self.parameters.evaluateFolder) / "report.html"
+
+    def _on_add_model(self) -> None:
+        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add models"), "", "Models (*.safetensors)")
+        self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [Path(file) for file in files])
+
+    def _on_clear(self) -> None:
+        self.parameters.evaluateModels = ""
+
+    def _on_open(self) -> None:
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._report())))
+
+
+def main_figures(result: dict[str, Any]) -> str:
+    """The first columns of the first tables with numbers, as rich text."""
+    from ...evaluation.report import table_cells
+
+    shown = []
+    for content in result["tables"]:
+        head, *rows = table_cells(content, result["rows"])
+        if rows:
+            width = 1 + _COLUMNS_SHOWN
+            shown.append(f"<b>{content['title']}</b>" + grid(head[:width], [row[:width] for row in rows]))
+    return "<br>".join(shown[:_TABLES_SHOWN])

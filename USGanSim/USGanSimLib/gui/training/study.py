@@ -1,0 +1,204 @@
+"""The studies by a person in the tab Evaluate: making one, answering it, and what the answers say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import qt
+import slicer
+import slicer.util
+from slicer.i18n import tr as _
+
+from ...errors import UserError
+from ...mrml.blind_reading import BlindReading
+from ..process_runner import Ended, Runner
+from ..texts import grid, in_two_lines
+from .command_words import (
+    REAL_OR_SIMULATED,
+    listed,
+    make_study_words,
+    score_study_words,
+    study_key,
+    study_result,
+)
+from .study_window import StudyWindow
+
+if TYPE_CHECKING:
+    from ...evaluation.answer_sheet import AnswerSheet
+    from ..section import Section
+
+_MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
+
+
+class StudyPart:
+    """The widgets below "Studies by a person"; `section` is the tab's, whose runner does the work."""
+
+    def __init__(self, section: Section, runner: Runner) -> None:
+        self._section, self._runner, self._ui = section, runner, section.ui
+        self._told = ""
+        self.window: StudyWindow | None = None
+        self.reading: BlindReading | None = None
+        self._sheet: AnswerSheet | None = None
+        self._place = 0
+        for name, action in (("makeButton", self.make), ("answerButton", self.answer), ("scoreButton", self.score),
+                             ("markPlacedButton", self.keep_placed), ("markEndButton", self.end),
+                             ("markAbsentButton", lambda: self.keep("unclear")),
+                             ("markWrongButton", lambda: self.keep("wrong region"))):
+            getattr(self._ui, name).connect("clicked()", action)
+        self._show_marking()
+
+    @property
+    def parameters(self) -> Any:
+        return self._section.parameters
+
+    def end(self) -> None:
+        """Close the window or stop marking; answers are kept."""
+        if self.window is not None:
+            self.window.close()
+        if self.reading is not None:
+            self.reading.remove()
+            self.reading = None
+            slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()
+        self._show_marking()
+
+    def show(self) -> None:
+        """Bring buttons and state up to date."""
+        running, problem, sheet = self._runner.running, self.problem(), self._open_sheet()
+        self._ui.makeButton.enabled = not running and not problem
+        self._ui.makeButton.toolTip = problem or _("Write the pictures of a new study with the first model on the list")
+        self._ui.answerButton.enabled = sheet is not None and self.window is None and self.reading is None
+        has_key = sheet is not None and study_key(self.parameters.studyFolder).is_file()
+        self._ui.scoreButton.enabled = not running and has_key and sheet is not None and sheet.answered > 0
+        self._ui.blurEdit.enabled = self.parameters.studyKind == REAL_OR_SIMULATED
+        state = _("{answered} of {all} pictures are answered ({kind}).").format(
+            answered=sheet.answered, all=len(sheet.names), kind=sheet.kind) if sheet else problem
+        self._ui.studyLabel.text = self._told or state
+
+    def problem(self) -> str:
+        """Why no study can be made yet, or nothing."""
+        if not listed(self.parameters.evaluateModels):
+            return _("Add a model")
+        if not self.parameters.evaluateDataset.name:
+            return _("Choose a training set")
+        if not self.parameters.studyFolder.name:
+            return _("Choose a folder for the study")
+        if self.parameters.studyKind != REAL_OR_SIMULATED and not self.parameters.evaluateLandmarks.name:
+            return _("Choose the landmarks")
+        return ""
+
+    def make(self) -> None:
+        """Write a new study."""
+        sheet = self._open_sheet()
+        if sheet is not None and sheet.answered:
+            self._say(_("This folder has a study with answers. Choose another folder for a new one."))
+            return
+        self._run(make_study_words(self.parameters), self._on_made, _("Making the pictures…"))
+
+    def score(self) -> None:
+        """Compare the answers with the key."""
+        self._run(score_study_words(self.parameters.studyFolder), self._on_scored, _("Comparing with the key…"))
+
+    def answer(self) -> None:
+        """Show the pictures, beginning with the first that has no answer."""
+        self._told = ""
+        self._sheet = self._open_sheet()
+        if self._sheet is None:
+            return
+        if self._sheet.kind == REAL_OR_SIMULATED:
+            self.window = StudyWindow(self._sheet, self._on_window_closed)
+            self.window.open()
+        else:
+            self._place = self._sheet.first_open() or 0
+            self.reading = BlindReading(slicer.mrmlScene)
+            self._show_marking()
+            self._show_picture()
+        self.show()
+
+    def keep_placed(self) -> None:
+        """Keep the point that was placed."""
+        assert self.reading is not None
+        place = self.reading.place_px()
+        if place is None:
+            self._ui.markLabel.text = _("Click on the landmark first, or say that it cannot be seen.")
+            return
+        self.keep("measured", u_px=f"{place[0]:.2f}", v_px=f"{place[1]:.2f}")
+
+    def keep(self, outcome: str, **place: str) -> None:
+        """Keep an outcome for this picture and show the next; after the last one, end."""
+        assert self._sheet is not None
+        self._sheet.answer(self._place, outcome=outcome, **place)
+        self._place += 1
+        if self._place == len(self._sheet.names):
+            self.end()
+        else:
+            self._show_picture()
+        self.show()
+
+    def _open_sheet(self) -> AnswerSheet | None:
+        """The study in the chosen folder; None where there is none."""
+        from ...evaluation.answer_sheet import AnswerSheet
+        from ...evaluation.blind_set import MARKER
+
+        folder = self.parameters.studyFolder
+        if not folder.name or not (folder / MARKER).is_file():
+            return None
+        try:
+            return AnswerSheet(folder)
+        except UserError as error:
+            self._told = in_two_lines(error)
+            return None
+
+    def _show_picture(self) -> None:
+        assert self._sheet is not None
+        assert self.reading is not None
+        self.reading.show(_grey(self._sheet.picture(self._place)), self._sheet.mm_per_px)
+        slicer.util.setSliceViewerLayers(background=self.reading.volume, fit=True)
+        slicer.modules.markups.logic().SetActiveListID(self.reading.marks)
+        slicer.app.applicationLogic().GetInteractionNode().SwitchToSinglePlaceMode()
+        words = _("Picture {place} of {all}: click on <b>{landmark}</b> in the red slice view.")
+        self._ui.markLabel.text = words.format(place=self._place + 1, all=len(self._sheet.names),
+                                               landmark=self._sheet.shown(self._place)["landmark"])
+
+    def _show_marking(self) -> None:
+        for name in _MARKING:
+            getattr(self._ui, name).visible = self.reading is not None
+
+    def _run(self, words: list[str], on_end: Any, state: str) -> None:
+        try:
+            self._runner.start(words, lambda event: None, on_end)
+            self._say(state)
+        except UserError as error:
+            self._say(in_two_lines(error))
+
+    def _on_made(self, ended: Ended) -> None:
+        self._say(ended.message or _("{count} pictures are ready. Answer begins.").format(
+            count=ended.result["images"]))
+
+    def _on_scored(self, ended: Ended) -> None:
+        if ended.code:
+            self._say(ended.message)
+            return
+        from ...evaluation.report import table_cells
+
+        head, *rows = table_cells(ended.result["tables"][0], ended.result["rows"])
+        self._say(_("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
+                  + grid(head, rows))
+
+    def _on_window_closed(self) -> None:
+        self.window = None
+        if self.parameters is not None:
+            self.show()
+
+    def _say(self, words: str) -> None:
+        self._told = words
+        if self.parameters is not None:
+            self._section.show()
+
+
+def _grey(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A grey PNG (H, W)."""
+    image = qt.QImage(str(path)).convertToFormat(qt.QImage.Format_Grayscale8)
+    width, height = image.width(), image.height()
+    return np.array([[qt.qRed(image.pixel(u, v)) for u in range(width)] for v in range(height)], np.uint8)

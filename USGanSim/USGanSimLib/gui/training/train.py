@@ -1,0 +1,242 @@
+"""The tab Train: starts a training, shows how it goes, stops it with a checkpoint, and goes on with it.
+
+A training is a process of its own that outlives Slicer. The tab only looks into the run's folder (run_watch.py), so
+that it shows the same for a run of this session, of an earlier one, and of a terminal: closing the module, the scene or
+Slicer loses nothing, and choosing the run's folder again brings it back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ...errors import UserError
+from ...mrml.training_plots import LOSSES, SCORES, TrainingPlots
+from ...recipe_names import RECIPE_NAMES
+from ...recording.dataset import MARKER
+from ...run_folder import RunFolder
+from ...run_watch import RunState, RunStatus, RunWatch
+from .. import dependencies
+from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
+from ..section import Section
+from ..texts import duration, in_two_lines, show_picture
+from .command_words import train_words, with_added
+
+TICK_MS = 500
+# A curve need not grow faster than a person reads.
+PLOT_EVERY_S = 2.0
+_LAST_RUN = "USGanTraining/LastRun"
+
+
+class TrainSection(Section):
+    """Start, Stop, Resume, and the state of the chosen run folder."""
+
+    ui_file = "USGanTrainingTrain.ui"
+
+    @property
+    def title(self) -> str:
+        return _("Train")
+
+    def setup(self) -> None:
+        self._watch: RunWatch | None = None
+        self._alone: Alone | None = None
+        self._status = RunStatus(RunState.NEW)
+        self._refusal = ""
+        self._stop_wanted = False
+        self._shown_sample: Path | None = None
+        self._plotted_at_s = 0.0
+        self._timer = qt.QTimer()
+        self._timer.setInterval(TICK_MS)
+        self._timer.connect("timeout()", self.tick)
+        for name in (_("Nothing"), _("Losses"), _("Scores")):
+            self.ui.plotComboBox.addItem(name)
+        self.ui.plotComboBox.connect("currentIndexChanged(int)", self._on_plot)
+        self.ui.startButton.connect("clicked()", self.start)
+        self.ui.stopButton.connect("clicked()", self.stop)
+        self.ui.resumeButton.connect("clicked()", self.resume)
+        self.ui.copyButton.connect("clicked()", self._on_copy)
+
+    def enter(self) -> None:
+        self.ui.torchLabel.text = dependencies.torch_status()
+        self._find_last_run()
+        self._timer.start()
+        self.tick()
+
+    def exit(self) -> None:
+        self._timer.stop()
+
+    def close_scene(self) -> None:
+        # The training goes on.
+        self._timer.stop()
+        self._watch = self._alone = None
+
+    def cleanup(self) -> None:
+        self.close_scene()
+
+    def show(self) -> None:
+        self.ui.recipeInfoLabel.text = _(RECIPE_NAMES[self.parameters.trainRecipe])
+        run = self.parameters.trainRun
+        if self._watch is None or self._watch.folder.path != run:
+            self._refusal, self._stop_wanted, self._alone = "", False, None
+            self._watch = RunWatch(run) if run.name else None
+            self._status = self._watch.poll() if self._watch else RunStatus(RunState.NEW)
+            self._plotted_at_s = 0.0
+        self._show_status()
+
+    # What a person does
+
+    def start(self) -> None:
+        """Begin a new run."""
+        self._begin(resume=False)
+
+    def resume(self) -> None:
+        """Go on with the chosen run."""
+        self._begin(resume=True)
+
+    def stop(self) -> None:
+        """Ask the training to save and end, whoever started it."""
+        self._stop_wanted = True
+        self._ask_to_stop()
+        self.tick()
+
+    def problem(self) -> str:
+        """Why a new run cannot begin yet, or nothing."""
+        if not (self.parameters.trainDataset / MARKER).is_file():
+            return _("Choose a training set, or prepare one in the tab Data")
+        if not self.parameters.trainRun.name:
+            return _("Choose a folder for the run")
+        return ""
+
+    def tick(self) -> None:
+        """Look what the run does."""
+        if self._watch is None or self.parameters is None:
+            return
+        before, self._status = self._status, self._watch.poll()
+        if self._stop_wanted and self._status.active:
+            self._ask_to_stop()
+        elif not self._status.active:
+            self._stop_wanted = False
+        if before.active and not self._status.active:
+            self._take_model()
+        self._plot()
+        self._show_status()
+
+    def _begin(self, resume: bool) -> None:
+        folder = RunFolder(self.parameters.trainRun)
+        try:
+            dependencies.ensure_torch()
+            if folder.is_training:
+                raise UserError(_("This run is being trained already."), _("Stop it first."))
+            if not resume:
+                folder.require_new()
+            folder.create()
+            words = train_words(self.parameters, resume, _dataset_of(folder) if resume else None)
+            self._alone = self.logic.startAlone(words, folder.log)
+        except UserError as error:
+            self._refusal = in_two_lines(error)
+            self._show_status()
+            return
+        self._refusal, self._stop_wanted = "", False
+        self._watch = RunWatch(folder.path, starting=self._alone.alive)
+        qt.QSettings().setValue(_LAST_RUN, str(folder.path))
+        self.tick()
+
+    def _ask_to_stop(self) -> None:
+        # A training that begins takes an old request away, so it is made again at each look.
+        if self._status.state == RunState.RUNNING and self._watch is not None:
+            self._watch.folder.stop_file.path.touch()
+
+    def _take_model(self) -> None:
+        """A run that ended hands its model to the tab Evaluate."""
+        assert self._watch is not None
+        if self._watch.folder.model.is_file():
+            self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [self._watch.folder.model])
+            self.parameters.evaluateDataset = _dataset_of(self._watch.folder) or self.parameters.evaluateDataset
+
+    def _find_last_run(self) -> None:
+        """A training that outlived the last session of Slicer is shown again."""
+        last = qt.QSettings().value(_LAST_RUN)
+        if last and not self.parameters.trainRun.name and RunFolder(Path(last)).is_training:
+            self.parameters.trainRun = Path(last)
+
+    # What is shown
+
+    def _show_status(self) -> None:
+        status, missing = self._status, self.problem()
+        is_new = status.state == RunState.NEW
+        self.ui.startButton.enabled = is_new and not missing
+        self.ui.startButton.toolTip = missing or (_("Train in a process of its own, which goes on when Slicer closes")
+                                                  if is_new else _("This folder holds a run: resume it, or choose "
+                                                                   "another folder"))
+        self.ui.stopButton.enabled = status.active and not self._stop_wanted
+        self.ui.resumeButton.enabled = status.resumable
+        self.ui.progressBar.visible = status.active
+        # Without a number the bar is busy.
+        self.ui.progressBar.setRange(0, status.of if status.step else 0)
+        self.ui.progressBar.value = status.step
+        self.ui.stateLabel.text = self._refusal or (missing if is_new else "") or told(status, self._stop_wanted)
+        self.ui.warningLabel.text = "<br>".join(status.warnings)
+        self.ui.warningLabel.visible = bool(status.warnings)
+        if status.sample != self._shown_sample:
+            self._shown_sample = status.sample
+            show_picture(self.ui.sampleLabel, status.sample)
+
+    def _on_plot(self, _index: int) -> None:
+        self._plotted_at_s = 0.0
+        self._plot(bring_up=True)
+
+    def _plot(self, bring_up: bool = False) -> None:
+        chart = (None, LOSSES, SCORES)[self.ui.plotComboBox.currentIndex]
+        if chart is None or self._watch is None or time.monotonic() - self._plotted_at_s < PLOT_EVERY_S:
+            return
+        self._plotted_at_s = time.monotonic()
+        plots, metrics = TrainingPlots(slicer.mrmlScene), self._watch.metrics
+        plots.fill(metrics)
+        node = plots.chart(chart, metrics)
+        if bring_up and node is not None:
+            slicer.modules.plots.logic().ShowChartInLayout(node)
+
+    def _on_copy(self) -> None:
+        line = " ".join(_quoted(word) for word in train_words(self.parameters))
+        slicer.app.clipboard().setText(f'cd "{LIBRARY_PARENT}"\npython -m USGanSimLib {line}')
+
+
+def told(status: RunStatus, stop_wanted: bool = False) -> str:
+    """The state of a run in words."""
+    of = {"step": status.step, "of": status.of}
+    if stop_wanted and status.active:
+        return _("It saves and ends after this iteration ({step} of {of})…").format(**of)
+    if status.state == RunState.RUNNING:
+        if status.left_s is None:
+            return _("The training begins…")
+        return _("Iteration {step} of {of}, {left} left. It goes on when Slicer closes.").format(
+            left=duration(status.left_s), **of)
+    if status.state == RunState.FAILED:
+        error = UserError(_("The training ended at iteration {step} of {of}: {reason}").format(
+            reason=without_command_name(status.message), **of), status.hint)
+        return in_two_lines(error)
+    words = {
+        RunState.NEW: _("Ready to start."),
+        RunState.STARTING: _("The training loads PyTorch and the training set…"),
+        RunState.STOPPING: _("It saves and ends after this iteration ({step} of {of})…"),
+        RunState.STOPPED: _("Stopped at iteration {step} of {of}. Resume goes on from the last checkpoint."),
+        RunState.DONE: _("Finished after {step} iterations. To go on, set more iterations and resume."),
+    }
+    return words[status.state].format(**of)
+
+
+def _dataset_of(folder: RunFolder) -> Path | None:
+    """The training set that a run began with."""
+    try:
+        return Path(json.loads(folder.config.read_text(encoding="utf-8"))["dataset"]["folder"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word else word
