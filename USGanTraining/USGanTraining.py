@@ -32,6 +32,8 @@ from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.process_runner import Alone, Ended, ProcessRunner, Runner, start_alone
 from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.tabs import Tabs, use_label
+from USGanSimLib.gui.training.calibrate_lag import LAG_TARGETS, LagSection
+from USGanSimLib.gui.training.calibrate_pin import PinSection
 from USGanSimLib.gui.training.command_words import DEVICES, REAL_OR_SIMULATED, SIZES, STUDIES, WIDTHS
 from USGanSimLib.gui.training.data import DataSection
 from USGanSimLib.gui.training.evaluate import EvaluateSection
@@ -67,6 +69,10 @@ class USGanTrainingParameterNode:
     sessionCalibration - calibration for the coverage, copied into the session; empty: the session's own.
     coverageLandmarks, showCoverage - points that the sweeps should see; whether the swept volume is shown.
     importBrowser - a sequence to take into the session.
+    pinRecording - a tracked recording of a pinhead; pinMost - how many points of it are kept.
+    pixelSizeKnown, pixelWidth, pixelHeight - mm, held fixed where known; pinLag - seconds.
+    calibrationOut - CAL.json to write.
+    lagRecording, lagTarget, lagPoints, lagCalibration, maxLag - of the temporal calibration; maxLag in seconds.
     dataRecordings, evaluateModels - paths, one a line.
     dataCalibration - CAL.json or a PLUS XML with ImageToProbe; empty: the session's.
     dataLagMs - an image stamped t shows the pose stamped t + lag.
@@ -91,6 +97,18 @@ class USGanTrainingParameterNode:
     coverageLandmarks: vtkMRMLMarkupsFiducialNode
     showCoverage: bool = True
     importBrowser: vtkMRMLSequenceBrowserNode
+    pinRecording: Path
+    pinMost: Annotated[int, WithinRange(8, 1000)] = 40
+    pixelSizeKnown: bool = False
+    pixelWidth: Annotated[float, WithinRange(0.001, 20)] = 0.1
+    pixelHeight: Annotated[float, WithinRange(0.001, 20)] = 0.1
+    pinLag: Annotated[float, WithinRange(-1, 1)] = 0.0
+    calibrationOut: Path
+    lagRecording: Path
+    lagTarget: Annotated[str, Choice(LAG_TARGETS), Default(LAG_TARGETS[0])]
+    lagPoints: Path
+    lagCalibration: Path
+    maxLag: Annotated[float, WithinRange(0.05, 2)] = 0.4
     dataRecordings: str
     dataCalibration: Path
     dataLagMs: Annotated[float, WithinRange(-2000, 2000)] = 0.0
@@ -127,7 +145,9 @@ class USGanTrainingWidget(ModulePanel):
         return USGanTrainingLogic()
 
     def make_sections(self) -> list[Section]:
-        return [RecordSection(self), DataSection(self), TrainSection(self), EvaluateSection(self)]
+        record = RecordSection(self)
+        pin = PinSection(self, record)
+        return [record, pin, LagSection(self, pin), DataSection(self), TrainSection(self), EvaluateSection(self)]
 
     def setup(self) -> None:
         self.tabs = Tabs()

@@ -12,7 +12,7 @@ from ..files import replacing_file
 from .chart import BLUE, CYAN, ORANGE, Chart, side_by_side
 from .pin_detection import Proposals
 from .pin_quality import offsets_mm
-from .pin_verdict import PinCalibration
+from .pin_verdict import PinCalibration, point_residuals_mm
 from .pinhead import residuals_mm
 
 # Residuals are drawn this much longer than they are.
@@ -55,15 +55,15 @@ def _in_reference(calibration: PinCalibration) -> Chart:
 
 def _by_frame(calibration: PinCalibration) -> Chart:
     points, fit = calibration.points, calibration.fit
-    residuals = residuals_mm(fit.parameters, points)
-    in_plane, across = np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share
+    in_plane, across = point_residuals_mm(fit, points).T
     inside = fit.inliers
     reach = 1.2 * float(np.abs(across[inside]).max()) + 1e-6
     last = max(float(points.frames.max()), 1.0)
     chart = Chart("By frame", "frame", "in plane (blue), across (orange), mm", (0, last), (-reach, reach))
     chart.dots(points.frames[inside], in_plane[inside], BLUE)
     chart.dots(points.frames[inside], across[inside], ORANGE)
-    larger = np.where(in_plane / fit.in_plane_mm > np.abs(residuals[:, 2]) / fit.elevation_mm, in_plane, across)
+    raw_across = residuals_mm(fit.parameters, points)[:, 2]
+    larger = np.where(in_plane / fit.in_plane_mm > np.abs(raw_across) / fit.elevation_mm, in_plane, across)
     chart.crosses(points.frames[~inside], larger[~inside], _labels(calibration))
     return chart
 

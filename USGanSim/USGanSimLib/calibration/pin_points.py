@@ -156,6 +156,21 @@ def read_strengths(path: Path) -> dict[int, float]:
         return {}
 
 
+def read_marks(path: Path) -> tuple[NDArray[np.int_], Vector, Vector]:
+    """Frames (N,), pixels (N, 2) and strengths (N,; 0 where not known) of a table that `write_points` wrote. Raises
+    UserError for anything else."""
+    try:
+        rows = [(int(row["frame"]), float(row["u_px"]), float(row["v_px"]), float(row.get("strength") or 0))
+                for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())]
+    except OSError as error:
+        raise UserError(f"The points {path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path.name} is no table of points ({error}).",
+                        "The first line must be frame,u_px,v_px,strength.") from error
+    numbers = np.array(rows, float).reshape(-1, 4)
+    return numbers[:, 0].astype(int), numbers[:, 1:3], numbers[:, 3]
+
+
 def write_points(path: Path, frames: NDArray[np.int_], pixels: Vector, strengths: Vector) -> None:
     """Write `frame,u_px,v_px,strength`, which a person may correct and give back."""
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import UserError
 from .pin_checks import PinMotion, pin_motion, require_direction, require_turned
 from .pin_elevation import fit_with_brightness
-from .pin_points import PinPoints
+from .pin_points import PinPoints, Vector
 from .pin_quality import PinQuality, assess
-from .pinhead import PinFit
+from .pinhead import PinFit, residuals_mm
 
 # Expected error of corners and centre. The paper measures landmarks to 6 mm and tells real from simulated below 1.5 mm.
 GOOD_ERROR_MM = 0.8
@@ -61,6 +61,7 @@ class PinCalibration:
             "tilt_deg": quality.tilt_deg.tolist(), "tilt_sd_deg": quality.tilt_sd_deg.tolist(),
             "depth_range_mm": quality.depth_range_mm, "parameter_sd": quality.parameter_sd,
             "independent_images": quality.independent, "elevation_from_brightness": bool(points.elevation_mm.any()),
+            "frames": points.frames.tolist(), "residuals_mm": point_residuals_mm(fit, points).tolist(),
             "pin_motion_mm": self.motion.distance_mm if self.motion else 0.0,
             "verdict": self.verdict, "reasons": list(self.reasons), "advice": " ".join(self.advice)}
 
@@ -90,6 +91,12 @@ def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | 
                         f"{quality.corner_error_mm:.1f} mm ({LARGEST_ERROR_MM:g} mm are allowed).", " ".join(advice))
     reasons = _reasons(points, fit, quality, motion)
     return PinCalibration(points, fit, quality, motion, reasons, advice if reasons else ())
+
+
+def point_residuals_mm(fit: PinFit, points: PinPoints) -> Vector:
+    """(N, 2): how far off each point is in the image plane, and across it (signed), what brightness told left out."""
+    residuals = residuals_mm(fit.parameters, points)
+    return np.column_stack([np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share])
 
 
 def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ...]:

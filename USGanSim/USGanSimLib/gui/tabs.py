@@ -9,17 +9,25 @@ from slicer.i18n import tr as _
 
 
 class Tabs:
-    """A tab for each section, as high as the one that is shown: the panel around them scrolls."""
+    """A tab for each title, as high as what is shown in it: the panel around the tabs scrolls."""
 
     def __init__(self) -> None:
         self.widget = qt.QTabWidget()
         self.widget.connect("currentChanged(int)", self._on_shown)
+        self._pages: dict[str, Any] = {}
 
-    def add(self, page: Any, title: str) -> None:
-        """Put a section's widget behind the others."""
-        # What is left of the height stays below the section.
-        page.layout().addStretch(1)
-        self.widget.addTab(page, title)
+    def add(self, content: Any, title: str) -> None:
+        """Put a section's widget below the others of its title, on a new tab where it is the first."""
+        if title not in self._pages:
+            page = qt.QWidget()
+            layout = qt.QVBoxLayout(page)
+            layout.setContentsMargins(0, 0, 0, 0)
+            # What is left of the height stays below the sections.
+            layout.addStretch(1)
+            self._pages[title] = layout
+            self.widget.addTab(page, title)
+        layout = self._pages[title]
+        layout.insertWidget(layout.count() - 1, content)
         self._on_shown(self.widget.currentIndex)
 
     def _on_shown(self, shown: int) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from ..geometry.transforms import split_transform_name
+from ..geometry.transforms import Matrix, split_transform_name
+from .transform_chain import PoseProblem, between, from_vtk
 
 PROBE, REFERENCE, TRACKER, WORLD = "Probe", "Reference", "Tracker", "World"
 
@@ -24,6 +25,17 @@ class RecordedChain:
 
     transforms: Mapping[str, Any]
     reference: Any | None
+
+    def probe_to_reference(self) -> Matrix | None:
+        """(4, 4) of this moment; None while a transform of the chain is no usable pose."""
+        try:
+            if f"{PROBE}To{REFERENCE}" in self.transforms:
+                probe = self.transforms[f"{PROBE}To{REFERENCE}"]
+                return from_vtk(between(probe, probe.GetParentTransformNode()))
+            probe, reference = self.transforms.values()
+            return from_vtk(between(probe, reference))
+        except PoseProblem:
+            return None
 
     @property
     def words(self) -> str:

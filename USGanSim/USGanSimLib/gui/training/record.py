@@ -134,15 +134,11 @@ class RecordSection(Section):
         return recorded_chain(self.parameters.recordProbe, self.parameters.recordReference)
 
     def _show_start_button(self) -> None:
-        problem = ""
         try:
             self.ui.chainLabel.text = _("Recorded: {names}.").format(names=self.chain().words)
         except UserError as error:
-            problem = self.ui.chainLabel.text = str(error)
-        if self.parameters.recordImage is None:
-            problem = _("Choose the volume of the images.")
-        elif self._folder() is None:
-            problem = _("Choose the folder of the session.")
+            self.ui.chainLabel.text = str(error)
+        problem = self.problem()
         recording = self.recorder.recording
         self.ui.startButton.text = _("Stop") if recording else _("Start")
         self.ui.startButton.enabled = recording or not problem
@@ -153,24 +149,41 @@ class RecordSection(Section):
         self.ui.importButton.enabled = not recording and self.parameters.importBrowser is not None and (
             self._folder() is not None)
 
-    def _on_start_stop(self) -> None:
-        if self.recorder.recording:
-            self._stop()
-            return
+    def problem(self) -> str:
+        """Why recording cannot start yet, or nothing."""
+        if self.parameters.recordImage is None:
+            return str(_("Choose the volume of the images."))
+        if self._folder() is None:
+            return str(_("Choose the folder of the session."))
+        try:
+            self.chain()
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def start(self, name: str) -> bool:
+        """Record a sweep of this name; whether it could be started. The panel says why not."""
         try:
             chain, calibration = self.chain(), self.parameters.sessionCalibration
             if calibration.name:
                 self.recorder.calibrate(calibration)
-            self.recorder.start(self.parameters.sweepName, self.parameters.recordImage, chain.transforms)
+            self.recorder.start(name, self.parameters.recordImage, chain.transforms)
         except UserError as error:
             self.ui.stateLabel.text = str(error)
-            return
+            return False
         self._remove_coverage()
         self._timer.start()
         self._on_tick()
         self.show()
+        return True
 
-    def _stop(self, why: str = "") -> None:
+    def _on_start_stop(self) -> None:
+        if self.recorder.recording:
+            self.stop()
+        else:
+            self.start(self.parameters.sweepName)
+
+    def stop(self, why: str = "") -> None:
         """Finish the recording; the last words are about what was kept, or why nothing was."""
         self._timer.stop()
         try:
@@ -193,7 +206,7 @@ class RecordSection(Section):
         self.ui.stateLabel.text = state_words(feedback)
         self.ui.feedbackLabel.text = feedback_words(feedback)
         if feedback.state is RecorderState.FAILED:
-            self._stop(state_words(feedback))
+            self.stop(state_words(feedback))
         elif time.perf_counter() >= self._coverage_due_s:
             self._update_coverage()
 

@@ -1,0 +1,85 @@
+"""A command in a child process, with a bar and a Stop button that are there while it runs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ...errors import UserError
+from ..process_runner import Ended, ProcessRunner, Runner
+
+TICK_MS = 500
+
+
+class CommandRun:
+    """Runs one command at a time, says on `label` how long it takes, and has a folder for its files.
+
+    `runner` may be replaced by a test. `ended` is called with an Ended that was not stopped by `cleanup`.
+    """
+
+    def __init__(self, bar: Any, stop_button: Any, label: Any) -> None:
+        self._bar, self._stop_button, self._label = bar, stop_button, label
+        self.runner: Runner = ProcessRunner()
+        self._folder: Path | None = None
+        self._what, self._began_s = "", 0.0
+        self._timer = qt.QTimer()
+        self._timer.setInterval(TICK_MS)
+        self._timer.connect("timeout()", self._on_tick)
+        stop_button.connect("clicked()", self.stop)
+        self._show()
+
+    @property
+    def folder(self) -> Path:
+        """A folder of its own, gone with `cleanup`."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="usgansim-"))
+        return self._folder
+
+    @property
+    def running(self) -> bool:
+        return self.runner.running
+
+    def start(self, what: str, words: Sequence[str], ended: Callable[[Ended], None]) -> None:
+        """Start a command; `what` it does is said while it runs."""
+        def on_end(result: Ended) -> None:
+            self._timer.stop()
+            self._show()
+            ended(result)
+
+        try:
+            self.runner.start(words, lambda event: None, on_end)
+        except UserError as error:
+            self._label.text = str(error)
+            return
+        self._what, self._began_s = what, time.monotonic()
+        self._timer.start()
+        self._on_tick()
+        self._show()
+
+    def stop(self) -> None:
+        """Ask the command to end."""
+        self.runner.stop()
+
+    def cleanup(self) -> None:
+        """End what runs, and leave no file."""
+        self._timer.stop()
+        self.runner.cleanup()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        self._show()
+
+    def _show(self) -> None:
+        for widget in (self._bar, self._stop_button):
+            widget.setVisible(self.running)
+
+    def _on_tick(self) -> None:
+        self._label.text = _("{what}, for {seconds:.0f} s so far …").format(
+            what=self._what, seconds=time.monotonic() - self._began_s)
