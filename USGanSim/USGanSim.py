@@ -37,6 +37,7 @@ from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
+from USGanSimLib.gui.simulation.comparison import ComparisonSection
 from USGanSimLib.gui.simulation.inputs import InputsSection
 from USGanSimLib.gui.simulation.live import LiveSection
 from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
@@ -45,6 +46,7 @@ from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.live import PoseState, Renderer
 from USGanSimLib.model_info import ModelInfo, read_model_header
+from USGanSimLib.mrml.real_image import View
 from USGanSimLib.mrml.simulation import Setup, Simulation, calibrated
 from USGanSimLib.variation import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, Variation
 
@@ -79,6 +81,9 @@ class USGanSimParameterNode:
     variation - what the noise does from image to image.
     halfLifeS - seconds in which a drifting sample loses half of its likeness.
     samples - how many samples of a pose are drawn side by side.
+    realImage - the volume of the real image; none: nothing is compared.
+    comparison - how the two are looked at.
+    blendPercent - how much of the real image is seen over the simulated one.
     mock… - the mock probe: what moves it, its handle, its offset from a trained pose.
     replay…, play… - the recording to replay, and how.
     record…, snapshotFiles - where the simulated stream is recorded to, and as what.
@@ -97,6 +102,9 @@ class USGanSimParameterNode:
     variation: Variation = Variation.FIXED
     halfLifeS: Annotated[float, WithinRange(SHORTEST_HALF_LIFE_S, LONGEST_HALF_LIFE_S)] = 3.0
     samples: Annotated[int, WithinRange(2, 24)] = 6
+    realImage: vtkMRMLScalarVolumeNode
+    comparison: View = View.SIDE_BY_SIDE
+    blendPercent: Annotated[float, WithinRange(0, 100)] = 50.0
 
     mockMotion: MockMotion = MockMotion.SWEEP
     mockHandle: bool = True
@@ -146,7 +154,7 @@ class USGanSimWidget(ModulePanel):
 
     def make_sections(self) -> list[Section]:
         return [InputsSection(self), MockProbeSection(self), LiveSection(self), VariationSection(self),
-                RecordingSection(self), RegistrationSection(self)]
+                ComparisonSection(self), RecordingSection(self), RegistrationSection(self)]
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):

@@ -11,7 +11,7 @@ is shown, and ends when the scene closes or the module is reloaded.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import slicer
 import vtk
@@ -20,6 +20,7 @@ from slicer.util import VTKObservationMixin
 
 from .section import Section
 
+_Section = TypeVar("_Section", bound=Section)
 _LIBRARY = __name__.split(".")[0]
 
 
@@ -45,6 +46,10 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         """Put a section into the panel: one below the other, unless a module has tabs."""
         self.layout.addWidget(section.widget)
 
+    def section(self, kind: type[_Section]) -> _Section:
+        """The section of this class."""
+        return next(section for section in self.sections if isinstance(section, kind))
+
     # Called by Slicer
 
     def setup(self) -> None:
@@ -53,6 +58,8 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.sections = self.make_sections()
         for section in self.sections:
             self.place(section)
+        for section in self.sections:
+            section.meet()
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
@@ -90,7 +97,8 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         if parameters is not None:
             for section in self.sections:
                 section.connect_parameters(parameters)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
+            # After the connection of the widgets, which writes to them at the same event.
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified, priority=-1.0)
             self.show()
 
     def show(self) -> None:

@@ -29,3 +29,10 @@ def show_picture(label: Any, path: Path | None, parts_px: Sequence[tuple[int, in
     painter.end()
     label.setPixmap(stacked)
     label.show()
+
+
+def pixmap(png: bytes, width_px: int) -> qt.QPixmap:
+    """A PNG file's bytes as a pixmap of this width."""
+    result = qt.QPixmap()
+    result.loadFromData(qt.QByteArray(png))
+    return result.scaledToWidth(width_px, qt.Qt.SmoothTransformation)

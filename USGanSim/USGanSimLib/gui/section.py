@@ -52,6 +52,9 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
     def setup(self) -> None:
         """Once: connect signals, make timers."""
 
+    def meet(self) -> None:
+        """Once, when all sections of the panel are made: connect to others (`panel.section`)."""
+
     def show(self) -> None:
         """Bring labels and buttons up to date. Called when a parameter changes; `parameters` is there."""
 

@@ -110,6 +110,11 @@ class LiveSimulation:
         return self._output.place if self._output else None
 
     @property
+    def reference(self) -> Any | None:
+        """The transform node whose frame is Reference."""
+        return self._reference
+
+    @property
     def has_image(self) -> bool:
         """Whether an image was made since `start`."""
         return self._seen is not None

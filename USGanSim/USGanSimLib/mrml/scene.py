@@ -20,3 +20,18 @@ def headless_scene() -> Iterator[Any]:
     finally:
         colors.SetMRMLScene(None)
         scene.Clear(True)
+
+
+def add_unlisted(scene: Any, node: Any, name: str) -> Any:
+    """Add a node that is nobody's to choose or to save. It is marked first: lists are made when a node is added."""
+    node.SetName(name)
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    return scene.AddNode(node)
+
+
+def marked_volume(scene: Any, attribute: str) -> Any | None:
+    """The first scalar volume that carries an attribute: the one that was made here before, also in a loaded scene."""
+    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    nodes = (scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count))
+    return next((node for node in nodes if node.GetAttribute(attribute)), None)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import slicer
 import vtk
 from numpy.typing import NDArray
 
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
+from .scene import add_unlisted
 from .transform_chain import to_vtk
 
 Color = tuple[float, float, float]
@@ -25,7 +27,9 @@ AXIS_COLORS: tuple[Color, Color, Color] = ((0.95, 0.35, 0.35), (0.45, 0.85, 0.4)
 
 
 class Scenery:
-    """Models in the frame of `reference` (None: the world); `close` takes them out of the scene."""
+    """Models in the frame of `reference` (None: the world); `close` takes them out of the scene.
+
+    They are not saved with it, nor listed among a person's nodes."""
 
     def __init__(self, scene: Any, reference: Any | None = None) -> None:
         self._scene = scene
@@ -34,10 +38,12 @@ class Scenery:
 
     def add(self, name: str, data: Any, color: Color, opacity: float = 1.0, line_px: float = 1.0) -> Any:
         """A model node of a vtkPolyData."""
-        model = self._scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+        model = add_unlisted(self._scene, slicer.vtkMRMLModelNode(), name)
         model.SetAndObservePolyData(data)
         model.CreateDefaultDisplayNodes()
         display = model.GetDisplayNode()
+        display.SetSaveWithScene(False)
+        display.SetBackfaceCulling(0)
         display.SetColor(*color)
         display.SetOpacity(opacity)
         display.SetLineWidth(line_px)
@@ -47,10 +53,11 @@ class Scenery:
         self._models.append(model)
         return model
 
-    def add_probe(self, image_to_reference: Matrix, width_px: int, height_px: int) -> None:
+    def add_probe(self, image_to_reference: Matrix, width_px: int, height_px: int, outline: bool = True) -> None:
         """The image's outline, and a probe on its upper edge with an orange ball on the marked side."""
         corners = image_corners(image_to_reference, width_px, height_px)
-        self.add("Image outline", lines([[*corners, corners[0]]]), OUTLINE_COLOR, line_px=2.5)
+        if outline:
+            self.add("Image outline", lines([[*corners, corners[0]]]), OUTLINE_COLOR, line_px=2.5)
         across, upwards, normal = probe_axes(image_to_reference)
         face = (corners[0] + corners[1]) / 2
         width_mm = 0.5 * float(np.linalg.norm(corners[1] - corners[0]))
@@ -62,14 +69,16 @@ class Scenery:
         marked = face + upwards * head_mm / 2 + across * width_mm * 0.55
         self.add("Marked side", ball(marked, head_mm * 0.25), MARK_COLOR)
 
-    def add_trained_poses(self, pose_range: PoseRange, outlines: int = 12) -> None:
-        """A short line into the depth for every known trained pose, and the outlines of a few of the images."""
+    def add_trained_poses(self, pose_range: PoseRange, outlines: int = 12, tick_mm: float = 3.0) -> None:
+        """A line of `tick_mm` into the depth for every known trained pose, and the outlines of a few of the images."""
         width_px, height_px = pose_range.width_px, pose_range.height_px
         middle = np.array([(width_px - 1) / 2, 0, 0, 1])
         tops = (pose_range.poses @ middle)[:, :3]
         depth = pose_range.poses[:, :3, 1]
-        ends = tops + 3 * depth / np.linalg.norm(depth, axis=1, keepdims=True)
+        ends = tops + tick_mm * depth / np.linalg.norm(depth, axis=1, keepdims=True)
         self.add("Trained poses", lines(np.stack([tops, ends], axis=1)), TRAINED_COLOR, 0.6)
+        if outlines == 0:
+            return
         # Farthest-point order: the first ones are spread best.
         frames = [image_corners(pose, width_px, height_px) for pose in pose_range.poses[:outlines]]
         self.add("Trained images", lines([[*frame, frame[0]] for frame in frames]), TRAINED_COLOR, 0.35)
@@ -90,9 +99,10 @@ class Scenery:
         return low, size
 
     def close(self) -> None:
-        for model in self._models:
-            self._scene.RemoveNode(model.GetDisplayNode())
-            self._scene.RemoveNode(model)
+        for node in [node for model in self._models for node in (model.GetDisplayNode(), model)]:
+            # The scene may have been closed in the meantime.
+            if node is not None and node.GetScene() is not None:
+                self._scene.RemoveNode(node)
         self._models.clear()
 
 

@@ -54,6 +54,7 @@ class Simulation:
         self.variation = Variation.FIXED
         self.half_life_s = 3.0
         self._varied_s = 0.0
+        self._image_to_probe: Matrix | None = None
 
     @property
     def running(self) -> bool:
@@ -90,6 +91,19 @@ class Simulation:
         return matrix
 
     @property
+    def image_to_probe(self) -> Matrix | None:
+        """(4, 4) of the image's pixels on this probe."""
+        return self._image_to_probe
+
+    @property
+    def mm_per_px(self) -> tuple[float, float]:
+        """Pixel size of the image in x and y; 1 where there is none."""
+        if self._image_to_probe is None:
+            return 1.0, 1.0
+        x_mm, y_mm = np.linalg.norm(self._image_to_probe[:3, :2], axis=0)
+        return float(x_mm), float(y_mm)
+
+    @property
     def nearest(self) -> NearestPose | None:
         """The trained pose that is nearest to the image on the screen."""
         pose = self.image_to_reference
@@ -99,6 +113,7 @@ class Simulation:
         """Follow the probe of `setup`, in its volume."""
         self.stop()
         self.renderer = renderer
+        self._image_to_probe = renderer.image_to_probe if setup.image_to_probe is None else setup.image_to_probe
         self.live = LiveSimulation(
             self._scene, renderer, setup.probe, setup.reference, volume=setup.volume, name=setup.name,
             image_to_probe=setup.image_to_probe, clock=self._clock,

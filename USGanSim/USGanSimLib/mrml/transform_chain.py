@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+import slicer.util
 import vtk
 
 from ..geometry.transforms import RIGID_TOLERANCE, Matrix
@@ -63,6 +64,16 @@ def ancestry(node: Any | None) -> list[Any]:
         nodes.append(node)
         node = node.GetParentTransformNode()
     return nodes
+
+
+def volume_to_world(volume: Any) -> Matrix:
+    """(4, 4) from the voxels of a volume to RAS, through all of its transforms."""
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
+    parent = volume.GetParentTransformNode()
+    above = np.eye(4) if parent is None else slicer.util.arrayFromTransformMatrix(parent, toWorld=True)
+    placed: Matrix = above @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    return placed
 
 
 def to_vtk(matrix: Matrix) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import qt
 import slicer
@@ -12,9 +12,11 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...live import PoseState
+from ...mrml.surroundings import Surroundings
+from ...mrml.transform_chain import volume_to_world
 from ..dependencies import torch_status
 from ..section import Section
-from ..slice_views import follow
+from ..slice_views import SLICE_AND_3D, LiveViews, aim_3d, look_at
 
 TICK_MS = 8
 # A slow renderer leaves the views and the mouse at least this share of the time.
@@ -24,7 +26,12 @@ STATUS_EVERY_S = 0.2
 
 
 class LiveSection(Section):
-    """Starts and stops the simulation, and ticks while it runs."""
+    """Starts and stops the simulation, and ticks while it runs.
+
+    views      what is laid out and followed
+    listeners  called after each new image
+    comparing  a real image is looked at too, so that the views stay when the surroundings are hidden
+    """
 
     ui_file = "USGanSimLive.ui"
 
@@ -33,23 +40,31 @@ class LiveSection(Section):
         self._problem = ""
         self._fitted = False
         self._told_s = 0.0
+        self.views = LiveViews()
+        self.comparing = False
+        self.listeners: list[Callable[[], None]] = []
+        self._surroundings = Surroundings(slicer.mrmlScene)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._on_timer)
         self.ui.startButton.connect("clicked()", self._on_start_stop)
+        self.ui.showButton.connect("clicked()", self._on_show)
         self.ui.deviceLabel.text = torch_status()
         self._show_status()
 
     def show(self) -> None:
         self._problem = ""
         self._show_start_button()
+        self._follow_or_leave()
 
     def close_scene(self) -> None:
         self.stop()
+        self._hide()
         self.logic.simulation.forget()
 
     def cleanup(self) -> None:
         self.stop()
+        self._hide()
 
     def stop(self) -> None:
         """Stop the simulation; the last image stays."""
@@ -66,6 +81,9 @@ class LiveSection(Section):
         self.ui.startButton.text = _("Stop") if busy else _("Start")
         self.ui.startButton.enabled = not problem
         self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
+        self.ui.showButton.enabled = self.logic.simulation.volume is not None
+        self.ui.showButton.checked = self._surroundings.shown
+        self.ui.showButton.text = _("Hide") if self._surroundings.shown else _("Show")
 
     def _on_start_stop(self) -> None:
         if self.logic.simulation.running or self._steps is not None:
@@ -100,6 +118,9 @@ class LiveSection(Section):
             self._timer.start(TICK_MS)
             return
         self._steps, self._fitted = None, False
+        if self._surroundings.shown:
+            # Another model has other surroundings.
+            self._show()
         self.ui.deviceLabel.text = torch_status()
         self.panel.show()
         self._show_status()
@@ -116,8 +137,8 @@ class LiveSection(Section):
         if not self.logic.simulation.running:
             self.stop()
             return
-        if fresh and self.ui.sliceFollowsCheckBox.checked:
-            self._show_slice()
+        if fresh:
+            self._on_image()
         if began_s - self._told_s > STATUS_EVERY_S:
             self._told_s = began_s
             self._show_status()
@@ -156,13 +177,54 @@ class LiveSection(Section):
                  "usable").format(received=counts.received, rendered=counts.rendered, superseded=counts.superseded,
                                   unusable=counts.unusable) if counts.received else ""
 
-    def _show_slice(self) -> None:
-        """Let the red slice view look at the image; it is fitted to the first one."""
-        volume = self.logic.simulation.volume
-        follow(slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"), volume)
+    def _on_image(self) -> None:
+        """Views and listeners see the new image; views are fitted to the first one."""
         if not self._fitted:
-            slicer.util.setSliceViewerLayers(background=volume, fit=True)
             self._fitted = True
+            volume = self.logic.simulation.volume
+            if self.ui.sliceFollowsCheckBox.checked or self.views.shown:
+                look_at("Red", volume)
+            if self.views.shown:
+                aim_3d(volume_to_world(volume), volume)
+        self.views.update()
+        for listener in self.listeners:
+            listener()
+
+    def _follow_or_leave(self) -> None:
+        """Drive the red slice view, or not."""
+        volume = self.logic.simulation.volume
+        wanted = volume if self.parameters.sliceFollows and self.logic.simulation.running else None
+        if wanted is None:
+            self.views.release("Red")
+        elif self.views.driven("Red") is not wanted:
+            self.views.drive("Red", wanted)
+
+    def leave_comparison(self) -> None:
+        """The views as Show alone has them, or as before."""
+        self.comparing = False
+        if self._surroundings.shown and self.logic.simulation.volume is not None:
+            self.views.show(self.logic.simulation.volume, SLICE_AND_3D)
+        else:
+            self._hide()
+
+    def _on_show(self) -> None:
+        if self._surroundings.shown:
+            self._hide()
+        else:
+            with slicer.util.WaitCursor():
+                self._show()
+        self._show_start_button()
+
+    def _show(self) -> None:
+        simulation = self.logic.simulation
+        self.views.show(simulation.volume)
+        self._surroundings.show(simulation.renderer, simulation.image_to_probe, simulation.live.image_to_reference,
+                                simulation.live.reference)
+
+    def _hide(self) -> None:
+        self._surroundings.hide()
+        if not self.comparing:
+            self.views.hide()
 
 
 def _icon(state: PoseState) -> qt.QPixmap:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
+import slicer.util
 from slicer.i18n import tr as _
 
+from ...errors import UserError
+from ...mrml.sample_strip import png, side_by_side, strip_volume
 from ...variation import Variation
+from ..pictures import pixmap
 from ..section import Section
+
+PICTURE_PX = 380
 
 
 class VariationSection(Section):
@@ -18,6 +25,7 @@ class VariationSection(Section):
     def setup(self) -> None:
         self.ui.newSampleButton.connect("clicked()", self._on_new_sample)
         self.ui.freezeButton.connect("clicked()", self._on_freeze)
+        self.ui.stripButton.connect("clicked()", self._on_strip)
 
     def connect_parameters(self, parameters: Any) -> None:
         super().connect_parameters(parameters)
@@ -32,6 +40,7 @@ class VariationSection(Section):
         self.ui.halfLifeSlider.enabled = self.parameters.variation is Variation.DRIFTING
         self.ui.newSampleButton.enabled = self.ui.freezeButton.enabled = simulation.running
         self.ui.freezeButton.checked = simulation.frozen
+        self.ui.stripButton.enabled = simulation.volume is not None
 
     def _on_new_sample(self) -> None:
         self.logic.simulation.new_sample()
@@ -39,3 +48,19 @@ class VariationSection(Section):
     def _on_freeze(self) -> None:
         self.logic.simulation.freeze(self.ui.freezeButton.checked)
         self.ui.freezeButton.checked = self.logic.simulation.frozen
+
+    def _on_strip(self) -> None:
+        simulation = self.logic.simulation
+        try:
+            with slicer.util.WaitCursor():
+                samples = simulation.samples(self.parameters.samples)
+        except UserError as error:
+            self.ui.stripWords.text = str(error)
+            return
+        picture = side_by_side(samples)
+        self.ui.stripLabel.setPixmap(pixmap(png(picture), PICTURE_PX))
+        name = _("Samples of {name}").format(name=simulation.volume.GetName())
+        volume = strip_volume(slicer.mrmlScene, picture, simulation.mm_per_px, name)
+        self.ui.stripWords.text = _("{count} samples of this pose differ by {sd:.0f} grey levels (mean SD of a pixel). "
+                                    "They are in the volume “{name}” too.").format(
+            count=len(samples), sd=samples.std(axis=0).mean(), name=volume.GetName())

@@ -1,0 +1,94 @@
+"""What the scripts of this folder share: Slicer's modules under a headless harness, and a recording that is replayed.
+
+They run where `slicer_harness.py` is (environment variable SLICER_HARNESS, otherwise `shared/tools` beside the
+repository), SLICER_SOURCE names a checkout of Slicer, and PySide6 and slicer-core are installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HARNESS = Path(os.environ.get("SLICER_HARNESS") or REPOSITORY.parent / "shared" / "tools" / "slicer_harness.py")
+
+
+def boot(module: str = "USGanSim"):
+    """(harness, the module's Slicer widget, our widget), entered."""
+    if not (os.environ.get("SLICER_SOURCE") and HARNESS.is_file()):
+        raise SystemExit("Set SLICER_SOURCE to a checkout of Slicer, and SLICER_HARNESS to slicer_harness.py.")
+    sys.path[:0] = [str(HARNESS.parent), str(REPOSITORY / "USGanSim")]
+    import slicer_harness
+
+    harness = slicer_harness.boot([str(REPOSITORY)])
+    loaded = harness.load_module(REPOSITORY / module / f"{module}.py")
+    panel = loaded.widgetRepresentation()
+    panel.enter()
+    return harness, panel, getattr(harness.slicer.modules, f"{module}Widget")
+
+
+def sections(widget):
+    """The sections of a panel by class name."""
+    return {type(section).__name__: section for section in widget.sections}
+
+
+def wait_for(harness, condition, seconds=120.0):
+    """Let the program run until the condition holds."""
+    end = time.time() + seconds
+    while not condition():
+        if time.time() > end:
+            raise SystemExit(f"Nothing happened for {seconds:g} s.")
+        harness.process_events(0.02)
+
+
+class Replay:
+    """A recording's poses, and its images where a volume is given, in the nodes that a tracker would move."""
+
+    def __init__(self, slicer, recording, image_to_probe=None):
+        import numpy as np
+
+        from USGanSimLib.recording.sequence_file import read_sweep
+
+        self._slicer = slicer
+        self._sweep = read_sweep(recording)
+        track = self._sweep.probe_to_reference()
+        self.frames = np.flatnonzero(track.valid)
+        self.poses = track.matrices
+        new = slicer.mrmlScene.AddNewNodeByClass
+        self.reference = new("vtkMRMLLinearTransformNode", "ReferenceToRas")
+        self.probe = new("vtkMRMLLinearTransformNode", "ProbeToReference")
+        self.probe.SetAndObserveTransformNodeID(self.reference.GetID())
+        self.image = None
+        if image_to_probe is not None:
+            self._images = self._sweep.frames
+            place = new("vtkMRMLLinearTransformNode", "ImageToProbe")
+            slicer.util.updateTransformMatrixFromArray(place, image_to_probe)
+            place.SetAndObserveTransformNodeID(self.probe.GetID())
+            self.image = new("vtkMRMLScalarVolumeNode", "Image_Reference")
+            slicer.util.updateVolumeFromArray(self.image, np.array(self._images[:1]))
+            self.image.SetAndObserveTransformNodeID(place.GetID())
+            self.image.CreateDefaultDisplayNodes()
+            self.image.GetDisplayNode().AutoWindowLevelOff()
+            self.image.GetDisplayNode().SetWindowLevelMinMax(0, 255)
+
+    def show(self, index):
+        """Frame `index` of the valid ones, round and round."""
+        frame = self.frames[index % len(self.frames)]
+        if self.image is not None:
+            self._slicer.util.arrayFromVolume(self.image)[:] = self._images[frame]
+            self._slicer.util.arrayFromVolumeModified(self.image)
+        self._slicer.util.updateTransformMatrixFromArray(self.probe, self.poses[frame])
+
+    def run(self, harness, seconds, rate_hz=60.0, first=0):
+        """Show frames at this rate for a while. The number of the frame after the last."""
+        begin, index = time.perf_counter(), first
+        while (gone := time.perf_counter() - begin) < seconds:
+            while index - first <= gone * rate_hz:
+                self.show(index)
+                index += 1
+                harness.process_events()
+            harness.process_events()
+            time.sleep(0.001)
+        return index

@@ -1,0 +1,130 @@
+"""Documentation pictures of USGanSim: its panel and views with a model that follows a replayed recording.
+
+    python Testing/Harness/simulation_pictures.py --model model.safetensors --recording sweep.igs.mha \\
+        --calibration sweep.calibration.json --out Resources/Screenshots
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from harness_common import Replay, boot, sections, wait_for
+
+WIDTH, HEIGHT, PANEL = 1280, 760, 430
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--recording", type=Path, required=True)
+    parser.add_argument("--calibration", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("Resources/Screenshots"))
+    arguments = parser.parse_args()
+    harness, panel, widget = boot()
+    slicer = harness.slicer
+    from USGanSimLib.calibration.result import read_calibration
+
+    replay = Replay(slicer, arguments.recording, read_calibration(arguments.calibration).image_to_probe)
+    panel.exit()
+    panel.enter()
+    parts = sections(widget)
+    inputs, live = parts["InputsSection"].ui, parts["LiveSection"].ui
+    variation, comparison = parts["VariationSection"].ui, parts["ComparisonSection"].ui
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()  # makes the camera, as the application does
+
+    inputs.modelPathEdit.currentPath = str(arguments.model)
+    live.startButton.click()
+    wait_for(harness, lambda: widget.logic.simulation.running)
+    frame = replay.run(harness, 2.0)
+    live.showButton.click()
+    frame = replay.run(harness, 2.0, first=frame + 150)
+    picture(harness, panel, ["Red", "3D"], arguments.out / "usgansim-live.png")
+
+    collapse(parts, "variationButton")
+    variation.freezeButton.click()
+    variation.stripButton.click()
+    harness.process_events(0.3)
+    picture(harness, panel, ["Red", "3D"], arguments.out / "usgansim-samples.png")
+    variation.freezeButton.click()
+
+    collapse(parts, "comparisonButton")
+    widget.parameters.realImage = replay.image
+    frame = replay.run(harness, 2.0, first=frame)
+    picture(harness, panel, ["Red", "Yellow", "3D"], arguments.out / "usgansim-side-by-side.png")
+    for name, index in (("blend", 1), ("difference", 2)):
+        comparison.comparisonComboBox.setCurrentIndex(index)
+        frame = replay.run(harness, 1.0, first=frame)
+        picture(harness, panel, ["Red", "3D"], arguments.out / f"usgansim-{name}.png")
+    live.startButton.click()
+    for event in harness_problems():
+        print(event, file=sys.stderr)
+    sys.stdout.flush()
+    os._exit(1 if harness_problems() else 0)  # Qt, VTK and MRML are not taken down in an order that works
+
+
+def harness_problems():
+    import slicer_harness
+
+    return [f"{event['kind']}: {event['message']}" for event in slicer_harness.report.events
+            if event["kind"] in slicer_harness.Report.SERIOUS]
+
+
+def collapse(parts, shown):
+    """Open one of the sections, and close the others below the status."""
+    for ui, name in ((parts["VariationSection"].ui, "variationButton"), (parts["ComparisonSection"].ui,
+                                                                         "comparisonButton")):
+        getattr(ui, name).collapsed = name != shown
+
+
+def picture(harness, panel, views, path):
+    """The panel at the left, and the views of the layout: in a row, or with the last one below."""
+    qt, manager = harness.qt, harness.slicer.app.layoutManager()
+    panel.setMinimumWidth(PANEL)
+    panel.resize(PANEL, max(HEIGHT, panel.layout().sizeHint().height()))
+    panel.show()
+    harness.process_events(0.1)
+    panel.resize(PANEL, max(HEIGHT, panel.layout().sizeHint().height()))
+    harness.process_events(0.1)
+    shot = panel.grab()
+    canvas = qt.QImage(WIDTH, max(HEIGHT, shot.height()), qt.QImage.Format_RGB888)
+    canvas.fill(qt.QColor(70, 70, 78))
+    painter = qt.QPainter(canvas)
+    painter.drawPixmap(0, 0, shot)
+    for name, left, top, width, height in places(views, WIDTH - PANEL, HEIGHT):
+        view = manager.threeDWidget(0)._h_view if name == "3D" else manager.sliceWidget(name)._h_view
+        if name != "3D":
+            view.image(width, height)
+            refit(harness, name)
+        pixels = view.image(width, height)
+        image = qt.QImage(pixels.data, width, height, 3 * width, qt.QImage.Format_RGB888).copy()
+        painter.drawImage(PANEL + left, top, image)
+    painter.end()
+    # A palette of 256 colors keeps the pictures small.
+    canvas.convertToFormat(qt.QImage.Format_Indexed8).save(str(path))
+
+
+def refit(harness, name):
+    """The views of the harness have a size only once they are drawn."""
+    from USGanSimLib.gui.slice_views import fit, slice_node
+
+    logic = harness.slicer.app.layoutManager().sliceWidget(name).sliceLogic()
+    volume = logic.GetBackgroundLayer().GetVolumeNode()
+    if volume is not None:
+        fit(slice_node(name), volume)
+
+
+def places(views, width, height):
+    if len(views) == 2:
+        half = width // 2
+        return [(views[0], 3, 0, half - 4, height), (views[1], half + 2, 0, half - 4, height)]
+    half, middle = width // 2, height // 2
+    return [(views[0], 3, 0, half - 4, middle - 2), (views[1], half + 2, 0, half - 4, middle - 2),
+            (views[2], 3, middle + 2, width - 6, middle - 2)]
+
+
+if __name__ == "__main__":
+    main()
