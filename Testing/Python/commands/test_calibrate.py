@@ -171,20 +171,25 @@ def test_the_water_tank_gives_a_lag_file_with_its_curve(plus_data, tmp_path, cap
 
 
 @pytest.mark.slow
-def test_from_the_images_of_a_pin_to_its_calibration_with_no_click(tmp_path, capsys):
+@pytest.mark.parametrize(("probe", "width_px", "height_px", "seed"), [
+    ("curvilinear", 160, 120, 1), ("curvilinear", 160, 120, 3), ("curvilinear", 640, 480, 1), ("linear", 240, 240, 0)])
+def test_from_the_images_of_a_pin_to_its_calibration_with_no_click(tmp_path, capsys, probe, width_px, height_px, seed):
     """The virtual water tank's pinhead: found, its lag and the calibration, against the phantom's truth."""
-    assert main(["phantom", "--target", "pinhead", "--probe", "linear", "--size", "240x240", "--frames", "240", "--set",
-                 "rate_share=0.1", "--lag-s", "0.05", "--out", str(tmp_path / "pin.igs.mha")]) == 0
+    assert main(["phantom", "--target", "pinhead", "--probe", probe, "--size", f"{width_px}x{height_px}", "--frames",
+                 "800", "--seed", str(seed), "--lag-s", "0.05", "--out", str(tmp_path / "pin.igs.mha")]) == 0
     recording, points, lag = (str(tmp_path / name) for name in ("pin.igs.mha", "found.csv", "LAG.json"))
     assert main(["calibrate", "detect", recording, "--out", points]) == 0
     true, found = read_points(tmp_path / "pin.points.csv"), read_points(tmp_path / "found.csv")
     errors_px = [np.linalg.norm(found[frame][0] - true[frame][0]) for frame in found if frame in true]
     assert len(errors_px) > 0.8 * len(true)
-    assert np.sqrt(np.mean(np.square(errors_px))) < 0.2
+    assert np.sqrt(np.mean(np.square(errors_px))) < 0.1 * max(width_px / 160, 1.5)  # a tenth of a millimetre
     assert main(["calibrate", "temporal", "--recording", recording, "--points", points, "--out", lag]) == 0
     assert json.loads(Path(lag).read_text())["lag_s"] == pytest.approx(0.05, abs=0.01)
     assert main(["calibrate", "pinhead", "--points", points, "--recording", recording, "--lag-s", lag, "--out",
                  str(tmp_path / "CAL.json")]) == 0
     truth = np.array(json.loads((tmp_path / "pin.phantom.json").read_text())["true_image_to_probe"])
-    assert corner_error_mm(tmp_path / "CAL.json", truth, 240, 240) < 0.5
+    error_mm = corner_error_mm(tmp_path / "CAL.json", truth, width_px, height_px)
+    with capsys.disabled():
+        print(f"\n{probe} {width_px}×{height_px}, seed {seed}: the worst corner is off by {error_mm:.2f} mm")
+    assert error_mm < 0.5
     assert capsys.readouterr().err == ""

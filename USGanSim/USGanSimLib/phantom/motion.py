@@ -69,28 +69,32 @@ def plane_through(point_mm: Vector, roll_deg: float = 0.0) -> Matrix:
 
 @dataclass(frozen=True)
 class AimPlan:
-    """A path that keeps a point in the image: largest angles, and how far the point gets from the middle of the image
-    (share of its half width) and the image plane from the point."""
+    """A path that keeps a point in the image: largest angles, how far the point gets from the middle of the image
+    (shares of its half width and of its depth) and the image plane from the point, and how many times quicker the hand
+    is than over a belly."""
 
     name: str
     roll_deg: float
     tilt_deg: float
     rock_deg: float
     across: float
+    along: float
     off_plane_mm: float
+    quick: float
 
 
-PIN_SCAN = AimPlan("pinhead", 110, 35, 28, 0.6, 2.5)
-WIRE_SCAN = AimPlan("wires", 10, 9, 10, 0.25, 15.0)
+# A pin is calibrated by strokes through it, again and again, all over the image and from all sides.
+PIN_SCAN = AimPlan("pinhead", 110, 35, 28, 0.8, 0.3, 2.5, 4.0)
+WIRE_SCAN = AimPlan("wires", 10, 9, 10, 0.25, 0.22, 15.0, 1.0)
 
 
 def aimed_path(plan: AimPlan, aim_mm: Vector, probe: Probe, times_s: Vector, rng: np.random.Generator) -> Matrix:
     """ProbeToReference (N, 4, 4) at the given times, with the point `aim_mm` wandering over the middle of the image."""
     def up_to(limit: float) -> Vector:
-        return limit * np.tanh(0.8 * _wander(times_s, rng))
+        return limit * np.tanh(0.8 * _wander(plan.quick * times_s, rng))
 
     turns = _turns(up_to(plan.roll_deg), up_to(plan.tilt_deg), up_to(plan.rock_deg))
-    depth_mm = 0.5 * probe.depth_mm + up_to(0.22 * probe.depth_mm)
+    depth_mm = 0.5 * probe.depth_mm + up_to(plan.along * probe.depth_mm)
     x, y = probe.in_plane(probe.across[-1] * up_to(plan.across), depth_mm)
     in_probe = np.column_stack([x, y, up_to(plan.off_plane_mm)])
     return _poses(turns, aim_mm - turns.apply(in_probe))
