@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import slicer
 import slicer.util
 from slicer import (
@@ -209,7 +210,8 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         self.folder = Path(folder.name)
 
     def runTest(self) -> None:
-        for test in (self.test_the_tab_data_tells_what_prepare_says, self.test_a_run_is_seen_in_its_folder):
+        for test in (self.test_a_sweep_is_recorded_and_the_scene_may_close, self.test_a_pin_is_marked_and_judged,
+                     self.test_the_tab_data_tells_what_prepare_says, self.test_a_run_is_seen_in_its_folder):
             self.setUp()
             test()
             self.doCleanups()
@@ -221,6 +223,64 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         section = next(section for section in panel.sections if isinstance(section, kind))
         section.runner = StandInRunner()
         return section
+
+    def test_a_sweep_is_recorded_and_the_scene_may_close(self) -> None:
+        from USGanSimLib.recording.sequence_file import read_sweep
+
+        record = self.section(RecordSection)
+        parameters, scene = record.parameters, slicer.mrmlScene
+        self.assertFalse(record.ui.startButton.enabled)
+        image = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
+        slicer.util.updateVolumeFromArray(image, np.zeros((1, 6, 8), np.uint8))
+        parameters.recordProbe = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+        parameters.recordImage, parameters.sessionFolder = image, self.folder / "session"
+        parameters.sweepName = "heart"
+        record.ui.startButton.click()
+        for number in (1, 2, 3):
+            slicer.util.arrayFromVolume(image)[:] = number
+            slicer.util.arrayFromVolumeModified(image)
+        self.assertFalse(record.ui.sessionPathEdit.enabled)
+        scene.Clear()
+        self.assertIn("heart was finished and kept", record.ui.stateLabel.text)
+        frames = read_sweep(self.folder / "session" / "heart.igs.mhd").frames
+        self.assertEqual(frames[:, 0, 0].tolist(), [1, 2, 3])
+        record.parameters.sweepName = "heart"
+        record.parameters.sessionFolder = self.folder / "session"
+        self.assertEqual(record.parameters.sweepName, "heart-2")
+        self.assertEqual(record.ui.sweepsTable.item(0, 1).text(), "kept")
+        record.ui.discardButton.click()
+        self.assertEqual(record.ui.sweepsTable.item(0, 1).text(), "discarded")
+        record.panel.exit()
+
+    def test_a_pin_is_marked_and_judged(self) -> None:
+        from USGanSimLib.geometry.transforms import TransformTrack
+        from USGanSimLib.recording.sequence_file import write_sweep
+        from USGanSimLib.recording.sweep import TrackedSweep
+
+        recording = self.folder / "pin.igs.mha"
+        poses = TransformTrack(np.tile(np.eye(4), (4, 1, 1)), np.ones(4, bool))
+        write_sweep(recording, TrackedSweep(np.full((4, 40, 60), 9, np.uint8), np.arange(4.0),
+                                            {"ProbeToReference": poses}, np.ones(4, bool)))
+        pin = self.section(PinSection)
+        pin.run.runner = StandInRunner()
+        pin.parameters.pinRecording = recording
+        pin.ui.findButton.click()
+        self.assertEqual(pin.run.runner.words[:3], ["calibrate", "detect", str(recording)])
+        (pin.run.folder / "found.csv").write_text("frame,u_px,v_px,strength\n0,20,10,9\n2,30,12,9\n", encoding="utf-8")
+        pin.run.runner.end()
+        self.assertIn("2 points were found", pin.ui.verdictLabel.text)
+        self.assertIn("proposed at (20.0, 10.0) px", pin.ui.pointLabel.text)
+        pin.ui.rejectButton.click()
+        pin.marking.point.SetNthControlPointPosition(0, -31.0, -13.0, 0.0)
+        self.assertIn("Frame 2 of 0 to 3: corrected at (31.0, 13.0) px", pin.ui.pointLabel.text)
+        self.assertEqual((self.folder / "pin.pin.csv").read_text(encoding="utf-8").split()[1][:14], "2,31.00,13.00,")
+        pin.ui.calibrateButton.click()
+        pin.run.runner.end(2, text=["usgansim calibrate: 1 points are too few to calibrate; 8 are the least."])
+        self.assertIn("Refused", pin.ui.verdictLabel.text)
+        self.assertFalse(pin.ui.saveButton.enabled)
+        slicer.mrmlScene.Clear()
+        self.assertIsNone(pin.marking)
+        pin.panel.exit()
 
     def test_the_tab_data_tells_what_prepare_says(self) -> None:
         data = self.section(DataSection)

@@ -43,10 +43,20 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table cellspacing='2'><tr>{top}</tr>{body}</table>"
 
 
-def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 420) -> None:
-    """A PNG in a label, no wider than the panel; nothing where there is none."""
-    pixmap = qt.QPixmap(str(path)) if path is not None else qt.QPixmap()
-    if pixmap.isNull():
+def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 420,
+                 parts_px: Sequence[tuple[int, int]] = ()) -> None:
+    """A PNG in a label, no wider than the panel; nothing where there is none. Of a wide picture, `parts_px` (left edge
+    and width of each) are shown one below the other."""
+    whole = qt.QPixmap(str(path)) if path is not None else qt.QPixmap()
+    if whole.isNull():
         label.clear()
         return
-    label.setPixmap(pixmap.scaledToWidth(min(width_px, pixmap.width()), qt.Qt.SmoothTransformation))
+    parts = [whole.copy(left, 0, width, whole.height()) for left, width in parts_px or [(0, whole.width())]]
+    parts = [part.scaledToWidth(min(width_px, part.width()), qt.Qt.SmoothTransformation) for part in parts]
+    stacked = qt.QPixmap(max(part.width() for part in parts), sum(part.height() for part in parts))
+    painter, top = qt.QPainter(stacked), 0
+    for part in parts:
+        painter.drawPixmap(0, top, part)
+        top += part.height()
+    painter.end()
+    label.setPixmap(stacked)

@@ -65,6 +65,9 @@ class PinMarking:
         self.point.CreateDefaultDisplayNodes()
         # In space it means nothing.
         self.point.GetDisplayNode().SetVisibility3D(False)
+        # A saved scene has no use for them: the points are in their file.
+        for node in (self.volume, self.point):
+            node.SaveWithSceneOff()
         self._showing = False
         self._tags = [self.point.AddObserver(event, self._on_point) for event in (
             slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointModifiedEvent)]

@@ -7,10 +7,10 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ..module_panel import ModulePanel
-from ..pictures import show_picture
 from ..process_runner import Ended
 from ..section import Section
-from .calibrate_pin import PinSection
+from ..texts import show_picture
+from .calibrate_pin import PICTURE_PX, PinSection
 from .command_run import CommandRun
 
 LAG_TARGETS = ("bottom", "pin", "wires", "content")  # of `calibrate temporal`
@@ -30,7 +30,7 @@ class LagSection(Section):
         return str(_("Calibrate"))
 
     def setup(self) -> None:
-        self.run = CommandRun(self.ui.lagProgressBar, self.ui.lagStopButton, self.ui.lagLabel)
+        self.run = CommandRun(self.logic.makeRunner(), self.ui.lagLabel, self.ui.lagProgressBar, self.ui.lagStopButton)
         self.lag_s: float | None = None
         self.ui.findLagButton.connect("clicked()", self._on_find)
         self.ui.useLagButton.connect("clicked()", self._on_use)
@@ -103,7 +103,7 @@ class LagSection(Section):
                 "stamped t shows the pose stamped t {lag:+.3f} s. Misfit {misfit:.3g} {unit}, without lag {zero:.3g}."
             ).format(lag=self.lag_s, low=low_s, high=high_s, method=found["method"], frames=found["frames"],
                      misfit=found["misfit"], zero=found["misfit_at_zero_lag"], unit=found["unit"])
-            show_picture(self.ui.lagPictureLabel, Path(found["panel"]))
+            show_picture(self.ui.lagPictureLabel, Path(found["panel"]), PICTURE_PX)
         self._show_buttons()
 
     def _on_use(self) -> None:

@@ -19,9 +19,9 @@ from ...mrml.calibration_scene import show_calibration
 from ...mrml.pin_marking import PinMarking
 from ...recording.sequence_file import read_sweep
 from ..module_panel import ModulePanel
-from ..pictures import show_picture
 from ..process_runner import Ended
 from ..section import Section
+from ..texts import in_two_lines, show_picture
 from .command_run import CommandRun
 from .pin_recording import PinRecording
 from .pin_words import point_words, refusal_words, residual_cells, residual_headings, verdict_words
@@ -30,6 +30,7 @@ from .record import RecordSection
 # Left edge and width, in the picture of 'calibrate pinhead', of the points in the image and of the residuals by frame.
 CHARTS_PX = ((0, 460), (820, 460))
 POINTS = ".pin.csv"
+PICTURE_PX = 340
 
 
 class PinSection(Section):
@@ -50,9 +51,10 @@ class PinSection(Section):
         self.result: dict[str, Any] | None = None
         self._residuals: list[PinResidual] = []
         self._opened: Path | None = None
-        self.run = CommandRun(self.ui.pinProgressBar, self.ui.pinStopButton, self.ui.verdictLabel)
-        self.guided = PinRecording(self._record, self.ui.pinGuideLabel, self.ui.pinLiveLabel, self._on_recorded,
-                                   self._show_buttons)
+        self.run = CommandRun(self.logic.makeRunner(), self.ui.verdictLabel, self.ui.pinProgressBar,
+                              self.ui.pinStopButton)
+        self.guided = PinRecording(self._record, self.logic.makeRunner(), self.ui.pinGuideLabel,
+                                   self.ui.pinLiveLabel, self._on_recorded, self._show_buttons)
         for name, action in (("pinRecord", self.guided.toggle), ("find", self._on_find),
                              ("previous", self._on_previous), ("next", self._on_next), ("worst", self._on_worst),
                              ("accept", self._on_accept), ("reject", self._on_reject), ("place", self._on_place),
@@ -117,7 +119,7 @@ class PinSection(Section):
                 if self._points_file().is_file():
                     self.marking.read(self._points_file())
         except UserError as error:
-            self.ui.pointLabel.text = str(error)
+            self.ui.pointLabel.text = in_two_lines(error)
             return
         self.ui.frameSlider.maximum = len(sweep) - 1
         self._look()
@@ -196,7 +198,7 @@ class PinSection(Section):
             try:
                 self.marking.write(self._points_file())
             except UserError as error:
-                self.ui.saveLabel.text = str(error)
+                self.ui.saveLabel.text = in_two_lines(error)
         self._show_point()
 
     def _show_point(self) -> None:
@@ -279,7 +281,8 @@ class PinSection(Section):
             for column, text in enumerate(residual_cells(one)):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
         table.setVisible(bool(self._residuals))
-        show_picture(self.ui.residualPictureLabel, Path(self.result["panel"]) if self.result else None, CHARTS_PX)
+        show_picture(self.ui.residualPictureLabel, Path(self.result["panel"]) if self.result else None, PICTURE_PX,
+                     CHARTS_PX)
         self.ui.saveLabel.text = ""
         self._show_buttons()
 
@@ -295,7 +298,7 @@ class PinSection(Section):
             self.ui.saveLabel.text = _("Written: {file}, and {xml} beside it.").format(
                 file=out, xml=out.with_suffix(".xml").name)
         except UserError as error:
-            self.ui.saveLabel.text = str(error)
+            self.ui.saveLabel.text = in_two_lines(error)
 
     def _on_to_session(self) -> None:
         try:
@@ -303,7 +306,7 @@ class PinSection(Section):
             self.ui.saveLabel.text = _("It is the calibration of the session {folder} now.").format(
                 folder=self._record.recorder.folder)
         except UserError as error:
-            self.ui.saveLabel.text = str(error)
+            self.ui.saveLabel.text = in_two_lines(error)
 
     def _on_to_scene(self) -> None:
         if self.result is not None:

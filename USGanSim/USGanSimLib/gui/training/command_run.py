@@ -13,26 +13,29 @@ import qt
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ..process_runner import Ended, ProcessRunner, Runner
+from ..process_runner import Ended, Runner
+from ..texts import in_two_lines
 
 TICK_MS = 500
 
 
 class CommandRun:
-    """Runs one command at a time, says on `label` how long it takes, and has a folder for its files.
+    """Runs one command at a time with `runner`, and has a folder for its files.
 
-    `runner` may be replaced by a test. `ended` is called with an Ended that was not stopped by `cleanup`.
+    `label` says how long it takes, `bar` and `stop_button` are there meanwhile; None for one that nobody watches.
     """
 
-    def __init__(self, bar: Any, stop_button: Any, label: Any) -> None:
-        self._bar, self._stop_button, self._label = bar, stop_button, label
-        self.runner: Runner = ProcessRunner()
+    def __init__(self, runner: Runner, label: Any | None = None, bar: Any | None = None,
+                 stop_button: Any | None = None) -> None:
+        self.runner, self._label = runner, label
+        self._shown_while_running = [widget for widget in (bar, stop_button) if widget is not None]
         self._folder: Path | None = None
         self._what, self._began_s = "", 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
-        stop_button.connect("clicked()", self.stop)
+        if stop_button is not None:
+            stop_button.connect("clicked()", self.stop)
         self._show()
 
     @property
@@ -47,7 +50,8 @@ class CommandRun:
         return self.runner.running
 
     def start(self, what: str, words: Sequence[str], ended: Callable[[Ended], None]) -> None:
-        """Start a command; `what` it does is said while it runs."""
+        """Start a command; `what` it does is said while it runs. `ended` is called with its end, unless `cleanup` was
+        before."""
         def on_end(result: Ended) -> None:
             self._timer.stop()
             self._show()
@@ -56,7 +60,7 @@ class CommandRun:
         try:
             self.runner.start(words, lambda event: None, on_end)
         except UserError as error:
-            self._label.text = str(error)
+            self._say(in_two_lines(error))
             return
         self._what, self._began_s = what, time.monotonic()
         self._timer.start()
@@ -77,9 +81,13 @@ class CommandRun:
         self._show()
 
     def _show(self) -> None:
-        for widget in (self._bar, self._stop_button):
+        for widget in self._shown_while_running:
             widget.setVisible(self.running)
 
     def _on_tick(self) -> None:
-        self._label.text = _("{what}, for {seconds:.0f} s so far …").format(
-            what=self._what, seconds=time.monotonic() - self._began_s)
+        self._say(_("{what}, for {seconds:.0f} s so far …").format(
+            what=self._what, seconds=time.monotonic() - self._began_s))
+
+    def _say(self, text: str) -> None:
+        if self._label is not None:
+            self._label.text = text

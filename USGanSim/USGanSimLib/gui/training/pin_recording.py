@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from ...calibration.pin_guide import PinGuide
 from ...calibration.pin_verdict import FEWEST_GOOD_POINTS
-from ..process_runner import Ended
+from ..process_runner import Ended, Runner
 from .command_run import CommandRun
 from .pin_words import guide_words, refusal_words, verdict_words
 from .record import RecordSection
@@ -28,14 +28,13 @@ class PinRecording:
     """Starts and stops a sweep of the tab Record, and looks at its images. `recorded` is given its file; `changed` is
     called when it starts or stops."""
 
-    def __init__(self, record: RecordSection, guide_label: Any, live_label: Any, recorded: Callable[[Path], None],
-                 changed: Callable[[], None]) -> None:
+    def __init__(self, record: RecordSection, runner: Runner, guide_label: Any, live_label: Any,
+                 recorded: Callable[[Path], None], changed: Callable[[], None]) -> None:
         self._record, self._label, self._live_label = record, guide_label, live_label
         self._recorded, self._changed = recorded, changed
         self._guide: PinGuide | None = None
         self._fitted_points = 0
-        # Its bar and button are the labels themselves: a fit that nobody asked for is not announced.
-        self.fit = CommandRun(qt.QLabel(), qt.QPushButton(), qt.QLabel())
+        self.fit = CommandRun(runner)
         self._timer = qt.QTimer()
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)

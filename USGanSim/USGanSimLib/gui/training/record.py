@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from ...calibration.result import read_calibration
 from ...errors import UserError
+from ...mrml.likely_nodes import likely_probe, likely_reference
 from ...mrml.live_coverage import LiveCoverage
 from ...mrml.recorded_chain import RecordedChain, recorded_chain
 from ...mrml.recorder import RecorderState
@@ -21,6 +22,7 @@ from ...mrml.session_recorder import SessionRecorder
 from ...recording.sequence_file import read_sweep
 from ...recording.session import DISCARDED, KEPT, SweepEntry
 from ..section import Section
+from ..texts import in_two_lines
 from .record_words import coverage_words, feedback_words, state_words, sweep_cells, sweep_headings
 
 TICK_MS = 200
@@ -62,6 +64,10 @@ class RecordSection(Section):
 
     def enter(self) -> None:
         self._open()
+        if self.parameters.recordProbe is None:
+            self.parameters.recordProbe = likely_probe(slicer.mrmlScene)
+        if self.parameters.recordProbe is not None and self.parameters.recordReference is None:
+            self.parameters.recordReference = likely_reference(slicer.mrmlScene, self.parameters.recordProbe)
         self.show()
 
     def show(self) -> None:
@@ -102,7 +108,7 @@ class RecordSection(Section):
         try:
             self.recorder.open(self._folder())
         except UserError as error:
-            self.ui.stateLabel.text = str(error)
+            self.ui.stateLabel.text = in_two_lines(error)
         self.parameters.sweepName = self.recorder.free_name(self.parameters.sweepName)
         self._show_recover()
 
@@ -121,7 +127,7 @@ class RecordSection(Section):
                 _("{name} with {frames} frames").format(name=one.path.name.split(".")[0], frames=one.frames)
                 for one in found))
         except UserError as error:
-            self.ui.stateLabel.text = str(error)
+            self.ui.stateLabel.text = in_two_lines(error)
         self._show_recover()
         self._show_sweeps()
 
@@ -137,7 +143,7 @@ class RecordSection(Section):
         try:
             self.ui.chainLabel.text = _("Recorded: {names}.").format(names=self.chain().words)
         except UserError as error:
-            self.ui.chainLabel.text = str(error)
+            self.ui.chainLabel.text = in_two_lines(error)
         problem = self.problem()
         recording = self.recorder.recording
         self.ui.startButton.text = _("Stop") if recording else _("Start")
@@ -169,7 +175,7 @@ class RecordSection(Section):
                 self.recorder.calibrate(calibration)
             self.recorder.start(name, self.parameters.recordImage, chain.transforms)
         except UserError as error:
-            self.ui.stateLabel.text = str(error)
+            self.ui.stateLabel.text = in_two_lines(error)
             return False
         self._remove_coverage()
         self._timer.start()
@@ -191,7 +197,7 @@ class RecordSection(Section):
             said = _("{name}: {frames} frames are kept.").format(name=entry.name, frames=entry.frames)
             self.ui.stateLabel.text = f"{why} {said}".strip()
         except UserError as error:
-            self.ui.stateLabel.text = f"{why} {error}".strip()
+            self.ui.stateLabel.text = f"{why} {in_two_lines(error)}".strip()
         self.parameters.sweepName = self.recorder.free_name(self.parameters.sweepName)
         self._update_coverage()
         self._show_recover()
@@ -230,7 +236,7 @@ class RecordSection(Section):
             self.ui.coverageLabel.text = coverage_words(news)
             self._coverage_due_s = time.perf_counter() + max(COVERAGE_EVERY_S, news.seconds / COVERAGE_SHARE)
         except UserError as error:
-            self.ui.coverageLabel.text = str(error)
+            self.ui.coverageLabel.text = in_two_lines(error)
             self._coverage_due_s = time.perf_counter() + COVERAGE_EVERY_S
 
     def _has_poses(self, tracks: Any) -> bool:
@@ -280,7 +286,7 @@ class RecordSection(Section):
             action(self._listed[row].name if self._listed else "")
             self.ui.sweepsLabel.text = ""
         except UserError as error:
-            self.ui.sweepsLabel.text = str(error)
+            self.ui.sweepsLabel.text = in_two_lines(error)
         self._show_sweeps()
         self.ui.sweepsTable.selectRow(row)
         self._update_coverage()
@@ -299,7 +305,7 @@ class RecordSection(Section):
                              read_calibration(path).image_to_probe if path else None, progress=self._on_progress)
             self.ui.sweepsLabel.text = _("{name} is in the scene as a sequence.").format(name=chosen.name)
         except UserError as error:
-            self.ui.sweepsLabel.text = str(error)
+            self.ui.sweepsLabel.text = in_two_lines(error)
         finally:
             self.ui.exportProgressBar.hide()
 
@@ -315,6 +321,6 @@ class RecordSection(Section):
                 self.recorder.add(self.parameters.sweepName, import_sweep(self.parameters.importBrowser))
             self.ui.sweepsLabel.text = _("{name} was taken into the session.").format(name=self.parameters.sweepName)
         except UserError as error:
-            self.ui.sweepsLabel.text = str(error)
+            self.ui.sweepsLabel.text = in_two_lines(error)
         self.parameters.sweepName = self.recorder.free_name(self.parameters.sweepName)
         self.show()
