@@ -74,8 +74,7 @@ def exporting_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: 
         for whole, part in _filling(scene, sweep, name, tracks, made):
             yield (whole + part) / (len(tracks) + 1)
     except BaseException:
-        for node in reversed(made):
-            scene.RemoveNode(node)
+        _remove(scene, made)
         raise
     return browser
 
@@ -99,6 +98,15 @@ def _filling(scene: Any, sweep: TrackedSweep, name: str, tracks: Mapping[str, Tr
             sequence.SetDataNodeAtValue(item, value)
             yield whole, number / len(values)
         browser.AddSynchronizedSequenceNode(sequence.GetID())
+
+
+def _remove(scene: Any, made: list[Any]) -> None:
+    """Take a browser and its sequences out again, with what it shows of them."""
+    browser, *sequences = made
+    shown = [node for sequence in sequences if (node := browser.GetProxyNode(sequence)) is not None]
+    helpers = [helper for node in shown for helper in (node.GetDisplayNode(), node.GetStorageNode()) if helper]
+    for node in [browser, *sequences, *shown, *helpers]:
+        scene.RemoveNode(node)
 
 
 def show_sequences(logic: Any, browser: Any, image_under: str) -> Any:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -77,26 +77,26 @@ class StreamRecording:
         """End the recording without a word; what there is stays as NAME.igs.mhd."""
         self._recorder.abandon()
 
-    def finishing(self, raw: Path, as_file: bool, as_sequence: bool) -> Iterator[tuple[float, Recorded]]:
-        """Make the file and the sequence of what `stop` returned: yields the share that is done, and in the end what
-        came of it. Where it is left off or fails, NAME.igs.mhd stays."""
+    def finishing(self, raw: Path, as_file: bool, as_sequence: bool) -> Generator[float, None, Recorded]:
+        """Make the file and the sequence of what `stop` returned: yields the share that is done, returns what came of
+        it. Where it is left off or fails, NAME.igs.mhd stays."""
         sweep = with_probe(read_sweep(raw), self._image_to_probe)
         frames, path, browser, jobs = len(sweep), None, None, as_file + as_sequence
         if as_sequence:
             steps = exporting_sweep(self._scene, sweep, self.name)
             while browser is None:
                 try:
-                    yield next(steps) / jobs, Recorded(frames, None, None)
+                    yield next(steps) / jobs
                 except StopIteration as end:
                     browser = end.value
         if as_file:
             path = raw.with_name(self.name + COMPRESSED)
             for written in writing_sweep(path, sweep):
-                yield (as_sequence + written / frames) / jobs, Recorded(frames, None, browser)
+                yield (as_sequence + written / frames) / jobs
         del sweep
         for ending in (FINISHED, PIXELS):
             raw.with_name(self.name + ending).unlink(missing_ok=True)
-        yield 1.0, Recorded(frames, path, browser)
+        return Recorded(frames, path, browser)
 
 
 def free_name(folder: Path, name: str) -> str:

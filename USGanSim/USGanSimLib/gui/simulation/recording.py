@@ -1,11 +1,187 @@
-"""Records the simulated stream, and takes snapshots."""
+"""The simulated stream as a recording, and snapshots of it."""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ...errors import UserError
+from ...mrml.recorder import Feedback, RecorderState
+from ...mrml.sequence_bridge import show_sequences
+from ...mrml.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
+from ...recording.simulated import IMAGE_TO_REFERENCE
 from ..section import Section
+from ..stepwise import Stepwise
+
+FEEDBACK_EVERY_MS = 250
 
 
 class RecordingSection(Section):
-    """Records the simulated stream, and takes snapshots."""
+    """Starts and stops a recording of the live volume, shows how it goes, and keeps images."""
 
     ui_file = "USGanSimRecording.ui"
+
+    def setup(self) -> None:
+        self._recording: StreamRecording | None = None
+        self._finishing = Stepwise()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(FEEDBACK_EVERY_MS)
+        self._timer.connect("timeout()", self._on_timer)
+        self.ui.recordButton.connect("clicked()", self._on_record)
+        self.ui.snapshotButton.connect("clicked()", self._on_snapshot)
+        self.ui.recordProgressBar.maximum = 100
+
+    def show(self) -> None:
+        recording, busy = self._recording is not None, self._finishing.running
+        self.ui.recordButton.text = _("Cancel") if busy else _("Stop recording") if recording else _("Record")
+        problem = "" if busy or recording else self._problem()
+        self.ui.recordButton.enabled = not problem
+        self.ui.recordButton.toolTip = problem or _("Record every simulated image with the pose it was simulated at")
+        for name in ("recordFolderEdit", "recordNameEdit", "asFileCheckBox", "asSequenceCheckBox"):
+            getattr(self.ui, name).enabled = not (busy or recording)
+        self.ui.recordProgressBar.visible = busy
+        problem = "" if self._has_image else _("There is no simulated image yet: press Start")
+        if not problem and self.parameters.snapshotFiles:
+            problem = self._folder_problem()
+        self.ui.snapshotButton.enabled = not problem
+        self.ui.snapshotButton.toolTip = problem or _("Keep the present image in the scene, at its place")
+
+    def close_scene(self) -> None:
+        self._leave()
+
+    def cleanup(self) -> None:
+        self._leave()
+
+    @property
+    def _has_image(self) -> bool:
+        return self.logic.simulation.image_to_reference is not None
+
+    def _problem(self) -> str:
+        if not (self.parameters.recordAsFile or self.parameters.recordAsSequence):
+            return _("Choose a file or a sequence")
+        if not self.logic.simulation.running:
+            return _("Start the simulation first")
+        return self._folder_problem()
+
+    def _folder_problem(self) -> str:
+        folder = self.parameters.recordFolder
+        return "" if folder.name and folder.is_dir() else _("Choose the folder to write to")
+
+    def _leave(self) -> None:
+        """The nodes go: what was recorded stays on disk, readable."""
+        self._timer.stop()
+        self._finishing.cancel()
+        if self._recording is not None:
+            self._recording.abandon()
+            self._recording = None
+
+    # Recording
+
+    def _on_record(self) -> None:
+        if self._finishing.running:
+            self._finishing.cancel()
+            self._say(_("Cancelled. The recording {name}.igs.mhd was kept.").format(name=self._name))
+        elif self._recording is not None:
+            self._stop()
+        else:
+            self._start()
+        self.show()
+
+    def _start(self) -> None:
+        simulation = self.logic.simulation
+        recording = StreamRecording(slicer.mrmlScene, simulation.volume, simulation.image_to_probe)
+        try:
+            recording.start(self.parameters.recordFolder, self.parameters.recordName)
+        except UserError as error:
+            self._say(str(error))
+            return
+        self._recording = recording
+        self._timer.start()
+
+    def _stop(self) -> None:
+        recording, self._recording = self._recording, None
+        self._timer.stop()
+        if recording is None:
+            return
+        self._name = recording.name
+        try:
+            raw = recording.stop()
+        except UserError as error:
+            self._say(str(error))
+            return
+        parameters = self.parameters
+        self._say(_("Writing…"))
+        self._finishing.start(recording.finishing(raw, parameters.recordAsFile, parameters.recordAsSequence),
+                              self._on_step, self._on_end)
+
+    def _on_timer(self) -> None:
+        if self._recording is None:
+            return
+        feedback = self._recording.feedback()
+        self._say(_words(feedback))
+        if feedback.state is RecorderState.FAILED:
+            self._stop()
+            if self.parameters is not None:
+                self.show()
+
+    def _on_step(self, share: float) -> None:
+        self.ui.recordProgressBar.value = round(100 * share)
+
+    def _on_end(self, result: Recorded | None, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, UserError):
+            self._say(_("The recording {name}.igs.mhd was kept.").format(name=self._name))
+            if self.parameters is not None:
+                self.show()
+            raise error
+        self._say(str(error) if result is None else self._result_words(result))
+        if result is not None and result.browser is not None:
+            show_sequences(slicer.modules.sequences.logic(), result.browser, IMAGE_TO_REFERENCE)
+        if self.parameters is not None:
+            self.show()
+
+    def _result_words(self, result: Recorded) -> str:
+        words = [_("{frames} images recorded.").format(frames=result.frames)]
+        if result.path is not None:
+            words.append(_("File: {path}").format(path=result.path))
+        if result.browser is not None:
+            words.append(_("Sequence: {name}").format(name=result.browser.GetName()))
+        return "\n".join(words)
+
+    def _say(self, words: str) -> None:
+        self.ui.recordStateLabel.text = words
+
+    # Snapshots
+
+    def _on_snapshot(self) -> None:
+        name = self.parameters.recordName.strip() or "simulated"
+        volume = self.logic.simulation.volume
+        snapshot = take_snapshot(slicer.mrmlScene, volume, slicer.mrmlScene.GenerateUniqueName(f"{name} snapshot"))
+        words = [_("In the scene: {name}").format(name=snapshot.GetName())]
+        if self.parameters.snapshotFiles:
+            words.append(self._saved(snapshot, self.parameters.recordFolder))
+        self.ui.snapshotLabel.text = "\n".join(words)
+
+    def _saved(self, snapshot: Any, folder: Path) -> str:
+        try:
+            picture = save_snapshot(folder, snapshot, self.parameters.modelFile.name)
+        except UserError as error:
+            return str(error)
+        return _("Files: {picture}, and the pose beside it").format(picture=picture)
+
+
+def _words(feedback: Feedback) -> str:
+    """A recording as it goes, for a person."""
+    if feedback.detail:
+        return f"{feedback.state.value}: {feedback.detail}"
+    minutes = feedback.minutes_left
+    words = [_("{frames} images, {minutes:.1f} minutes, {rate:.0f} images/s, {size:.0f} MB").format(
+        frames=feedback.counts.written, minutes=feedback.duration_s / 60,
+        rate=0.0 if math.isnan(feedback.rate_hz) else feedback.rate_hz, size=feedback.written_bytes / 1e6)]
+    if not math.isnan(minutes):
+        words.append(_("The disk is full in {minutes:.0f} minutes.").format(minutes=minutes))
+    return "\n".join([*words, *feedback.warnings])
