@@ -124,6 +124,13 @@ def test_a_refusal_writes_no_file_exits_2_and_says_why(pin, tmp_path, capsys, sp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["points.csv", "poses.csv"]
 
 
+def test_a_missing_folder_for_one_of_the_files_leaves_no_calibration(pin, tmp_path, capsys):
+    xml = str(tmp_path / "nowhere" / "cal.xml")
+    assert main(words(tmp_path, "--size", f"{WIDTH}x{HEIGHT}", "--xml", xml)) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "CAL.json").exists()
+
+
 def test_marks_made_in_a_mirrored_picture_are_recognised_in_a_recording(pin, tmp_path, capsys):
     images = np.full((COUNT, HEIGHT, WIDTH), 10, np.uint8)
     for image, (u, v) in zip(images, pin["pixels"].round().astype(int), strict=True):
@@ -139,12 +146,18 @@ def test_marks_made_in_a_mirrored_picture_are_recognised_in_a_recording(pin, tmp
     assert "but there is mirrored left to right" in capsys.readouterr().err
 
 
+def test_to_keep_every_0th_proposal_is_refused(tmp_path, capsys):
+    assert main(["calibrate", "detect", "any.igs.mha", "--every", "0", "--out", str(tmp_path / "p.csv")]) == 2
+    assert "--every 0 keeps no proposal" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("more", "said"), [
     ([], "--recording, or from --video and --tracker"),
     (["--recording", "{pin}", "--video", "{pin}"], "--recording, or from --video and --tracker"),
     (["--recording", "{pin}", "--target", "pin"], "The pinhead is not marked"),
     (["--recording", "{pin}", "--target", "wires"], "The target wires needs the calibration"),
     (["--recording", "{pin}"], "No image of pin.igs.mha shows a bright straight line"),
+    (["--recording", "{pin}", "--out", "{pin}.png"], "the picture beside them has that name"),
 ])
 def test_a_lag_that_cannot_be_found_is_refused_without_a_file(tmp_path, capsys, more, said):
     track = TransformTrack(np.tile(np.eye(4), (30, 1, 1)), np.ones(30, bool))

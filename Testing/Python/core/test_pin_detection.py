@@ -74,6 +74,14 @@ def test_images_without_a_spot_are_refused(course):
         propose(drawn(course, np.zeros(FRAMES)), {40: course[0]})
 
 
+def test_clicks_beside_the_pin_and_outside_the_image_are_refused(course):
+    images = drawn(course, np.full(FRAMES, 120.0))
+    with pytest.raises(UserError, match=r"No bright compact spot is at the 1 given places \(first: frame 3\)"):
+        propose(images, {3: np.array([15.0, 12.0])})
+    with pytest.raises(UserError, match=rf"click in frame 3, \(500, 20\) px, is outside the image of {WIDTH}×"):
+        propose(images, {3: np.array([500.0, 20.0])})
+
+
 def test_a_straight_line_is_hardly_a_spot():
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     line = (200 * np.exp(-0.5 * ((rows - 60 - 0.3 * columns) / 3) ** 2)).astype(np.uint8)

@@ -62,13 +62,13 @@ def test_points_without_image_or_pose_are_left_out_and_counted(sweep):
 
 
 def test_a_frame_that_the_recording_lacks_is_told(sweep):
-    with pytest.raises(UserError, match=r"Frame 10 is not in pin.igs.mha, whose last is 9 \(2 such points\)"):
+    with pytest.raises(UserError, match=r"Frame 10 is not in pin.igs.mha, whose last is 9 \(2 of 3 points\)"):
         points_of_sweep({frame: np.array([3.0, 4]) for frame in (1, 10, 11)}, sweep)
 
 
 def test_a_point_outside_the_image_is_told_and_swapped_columns_recognised():
     poses = np.tile(np.eye(4), (2, 1, 1))
-    with pytest.raises(UserError, match=r"frame 8, \(20, 35\) px, is outside the image of 40×30 px \(1 such points\).*"
+    with pytest.raises(UserError, match=r"frame 8, \(20, 35\) px, is outside the image of 40×30 px \(1 of 2 points\).*"
                                         "the columns are swapped"):
         PinPoints(np.array([7, 8]), np.array([[10.0, 10], [20, 35]]), poses, 40, 30)
     with pytest.raises(UserError, match=r"frame 7, \(-1, 10\) px, is outside.*Check that the columns"):

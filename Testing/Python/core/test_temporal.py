@@ -92,6 +92,12 @@ def test_a_lag_beyond_the_range_is_refused(image_times_s, pose_times_s):
         estimate_lag(floor(image_times_s), image_times_s, tracking(pose_times_s), "v.mha", max_lag_s=0.05)
 
 
+@pytest.mark.parametrize("max_lag_s", [0.0, -1.0, float("nan")])
+def test_a_range_without_lags_is_refused(image_times_s, pose_times_s, max_lag_s):
+    with pytest.raises(UserError, match="leave nothing to seek"):
+        estimate_lag(floor(image_times_s), image_times_s, tracking(pose_times_s), "v.mha", max_lag_s=max_lag_s)
+
+
 def test_a_motion_that_repeats_itself_leaves_two_lags(image_times_s, pose_times_s):
     def pure(times_s):
         return 12 * np.sin(2 * np.pi * 4 * times_s)

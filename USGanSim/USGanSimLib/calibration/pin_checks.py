@@ -70,8 +70,8 @@ def require_marks_on_spots(points: PinPoints, image_of: Callable[[int], NDArray[
                   for name, (x, y) in ways.items()}
     best = max(brightness, key=lambda name: brightness[name])
     if brightness[best] > 4 and brightness["as given"] < brightness[best] / 4:
-        raise UserError(f"There is no bright spot at the marked places (contrast {brightness['as given']:.0f} grey "
-                        f"levels), but there is {best} ({brightness[best]:.0f}).",
+        raise UserError(f"There is no bright spot at the marked places (contrast {round(brightness['as given'])} grey "
+                        f"levels), but there is {best} ({round(brightness[best])}).",
                         "Give u_px, v_px in pixels of the MF-oriented image: marked side right, depth downwards.")
 
 

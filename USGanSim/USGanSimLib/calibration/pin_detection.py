@@ -47,12 +47,19 @@ class Proposals:
 def propose(images: NDArray[np.uint8], clicks: Mapping[int, Place],
             usable: NDArray[np.bool_] | None = None) -> Proposals:
     """The pinhead in (N, H, W) images. `clicks`, frame → (2,) u, v, are kept; without any, the most distinct spot of
-    some frames is taken. Frames that are not `usable` are passed over. Raises UserError where no spot is found."""
+    some frames is taken. Frames that are not `usable` are passed over. Raises UserError where no spot is found, none of
+    the clicks is on one, or one is outside the images."""
     usable = np.ones(len(images), bool) if usable is None else usable
     outside = [frame for frame in clicks if not 0 <= frame < len(images)]
     if outside:
         raise UserError(f"Frame {outside[0]} is not in the recording, whose last is {len(images) - 1}.",
                         "Frames are counted from 0.")
+    height, width = images.shape[1:]
+    beside = [frame for frame, (u, v) in clicks.items() if not (0 <= u < width and 0 <= v < height)]
+    if beside:
+        u, v = clicks[beside[0]]
+        raise UserError(f"The click in frame {beside[0]}, ({u:.0f}, {v:.0f}) px, is outside the image of "
+                        f"{width}×{height} px.", "Give frame,u,v in pixels of the MF-oriented image.")
     seeds = dict(clicks) or _most_distinct(images, usable)
     found: dict[int, tuple[Place, float]] = {}
     order = sorted(seeds)
@@ -69,6 +76,9 @@ def propose(images: NDArray[np.uint8], clicks: Mapping[int, Place],
         for course in (range(frame + 1, high + 1), range(frame - 1, low - 1, -1)):
             found.update(_tracked(images, course, found[frame], scale, usable, images[frame]))
     frames = sorted(found)
+    if clicks and not any(strength for _, strength in found.values()):
+        raise UserError(f"No bright compact spot is at the {len(clicks)} given places (first: frame {order[0]}).",
+                        "Click on the pinhead itself, in a frame that shows it brightly.")
     return Proposals(np.array(frames, int), np.array([found[f][0] for f in frames]),
                      np.array([found[f][1] for f in frames]), np.array([f in clicks for f in frames]))
 

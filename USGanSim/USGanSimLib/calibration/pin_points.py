@@ -49,7 +49,8 @@ class PinPoints:
             swapped = not _outside(self.pixels[:, ::-1], limit).any()
             raise UserError(
                 f"The point of frame {self.frames[first]}, ({self.pixels[first, 0]:.0f}, {self.pixels[first, 1]:.0f}) "
-                f"px, is outside the image of {self.width_px}×{self.height_px} px ({outside.size} such points).",
+                f"px, is outside the image of {self.width_px}×{self.height_px} px ({outside.size} of {len(self)} "
+                "points).",
                 "With u_px and v_px exchanged all points are inside: the columns are swapped." if swapped else
                 "Check that the columns are frame,u_px,v_px and belong to this recording.")
 
@@ -88,7 +89,8 @@ def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: fl
     missing = [frame for frame in points if frame >= len(sweep)]
     if missing:
         raise UserError(f"Frame {missing[0]} is not in {sweep.name}, whose last is {len(sweep) - 1} ({len(missing)} "
-                        "such points).", "Frames are counted from 0. Check that the points belong to this recording.")
+                        f"of {len(points)} points).",
+                        "Frames are counted from 0. Check that the points belong to this recording.")
     track = sweep.probe_to_reference(probe_frame, reference_frame)
     frames = np.array(list(points), int)
     if lag_s:

@@ -117,7 +117,8 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
     smallest, largest = np.log(PIXEL_LIMITS_MM)
     if fixed_mm_per_px is None and not ((smallest < parameters[6:8]) & (parameters[6:8] < largest)).all():
         raise UserError("The points agree best on pixels of no size or without end: they tell no pixel size.",
-                        "Check that points and poses belong together, and show the pin all over the image.")
+                        "Check that points and poses belong together, that the poses are in millimetres, and show the "
+                        "pin all over the image.")
     return PinFit(parameters, covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
                   fixed_mm_per_px)
 

@@ -24,6 +24,7 @@ Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 DEFAULT_MAX_LAG_S = 0.4
+LEAST_MAX_LAG_S = 0.05
 STEP_S = 0.01
 BLOCKS = 10
 FEWEST_FRAMES = 20
@@ -71,6 +72,9 @@ def estimate_lag(target: LagTarget, image_times_s: Values, tracking: Tracking, n
     the recording in turn (jackknife over blocks, so that neighbouring images may be alike). Raises UserError where the
     recording does not determine the lag.
     """
+    if not max_lag_s >= LEAST_MAX_LAG_S:
+        raise UserError(f"Lags of up to {max_lag_s:g} s leave nothing to seek.",
+                        f"Give {LEAST_MAX_LAG_S:g} s or more as the largest lag.")
     new = require_increasing(image_times_s, name)
     times_s = image_times_s[target.frames]
     steps = np.arange(-round(max_lag_s / STEP_S), round(max_lag_s / STEP_S) + 1)

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..evaluation.points import read_points
 from ..files import replacing_file
 from ..recording.sequence_file import read_sweep
+from .options import picture_beside
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the table; returns counts and the files' names."""
+    if arguments.every < 1:
+        raise UserError(f"--every {arguments.every} keeps no proposal.", "Give 1 or more.")
+    panel = picture_beside(arguments.out)
     sweep = read_sweep(arguments.recording)
     if not sweep.has_images:
         raise UserError(f"{sweep.name} has no valid image.", "Give the recording of the pin.")
@@ -39,10 +43,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.points:
         clicks.update(one_point_a_frame(read_points(arguments.points), arguments.points.name))
     found = propose(sweep.frames, clicks, sweep.image_valid)
-    keep = found.given | (np.arange(len(found)) % max(arguments.every, 1) == 0)
+    keep = found.given | (np.arange(len(found)) % arguments.every == 0)
     with replacing_file(arguments.out) as part:
         write_points(part, found.frames[keep], found.pixels[keep], found.strengths[keep])
-    panel = arguments.out.with_suffix(".png")
     save_proposals(panel, sweep.frames, found)
     return {"frames": len(sweep), "proposed": int((keep & ~found.given).sum()), "given": int(found.given.sum()),
             "out": str(arguments.out), "panel": str(panel)}

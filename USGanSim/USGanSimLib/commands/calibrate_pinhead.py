@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..evaluation.points import read_points
 from ..files import write_json
 from ..recording.sequence_file import read_sweep
-from .options import add_frame_options, lag_s, size_px
+from .options import add_frame_options, lag_s, picture_beside, size_px
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the files; returns CAL.json's keys and the files' names. Raises UserError before anything is written."""
+    panel = picture_beside(arguments.out)
     points, size = _points(arguments)
     points = points.with_strengths(read_strengths(arguments.points))
     calibration = calibrate_pinhead(points, _mm_per_px(arguments.mm_per_px))
@@ -54,12 +55,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.compare:
         earlier = read_calibration(arguments.compare, arguments.image_frame, arguments.probe_frame)
         result["compared_mm"] = require_same_side(calibration.fit, points, earlier)
-    write_json(arguments.out, result)
-    panel = arguments.out.with_suffix(".png")
     save_pin_panel(panel, calibration)
     if arguments.xml:
         write_plus_xml(arguments.xml, calibration.fit.image_to_probe, arguments.image_frame, arguments.probe_frame,
                        error_mm=calibration.quality.corner_error_mm)
+    write_json(arguments.out, result)
     return {**result, "out": str(arguments.out), "panel": str(panel)}
 
 

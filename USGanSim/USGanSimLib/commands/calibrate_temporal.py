@@ -20,7 +20,7 @@ from ..evaluation.points import read_points
 from ..files import write_json
 from ..recording.sequence_file import read_sweep
 from ..recording.sweep import TrackedSweep
-from .options import add_frame_options
+from .options import add_frame_options, picture_beside
 
 TARGETS = ("bottom", "pin", "wires", "content")
 
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write LAG.json and its picture; returns LAG.json's keys. Raises UserError before anything is written."""
+    panel = picture_beside(arguments.out)
     video, tracker = _recordings(arguments)
     tracking = Tracking(tracker.timestamps_s, tracker.probe_to_reference(arguments.probe_frame,
                                                                          arguments.reference_frame), tracker.name)
@@ -58,9 +59,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if isinstance(target, Content):
         scale, low, high = scale_interval(target, video.timestamps_s, tracking, estimate.lag_s)
         result.update(scale=scale, scale_ci=[low, high])
-    write_json(arguments.out, result)
-    panel = arguments.out.with_suffix(".png")
     save_lag_panel(panel, estimate)
+    write_json(arguments.out, result)
     return {**result, "out": str(arguments.out), "panel": str(panel)}
 
 

@@ -18,6 +18,15 @@ def size_px(text: str) -> tuple[int, int]:
     return width_px, height_px
 
 
+def picture_beside(out: Path) -> Path:
+    """Where the picture of a result goes: NAME.png beside NAME.json. Raises UserError where they would be one file."""
+    picture = out.with_suffix(".png")
+    if picture == out:
+        raise UserError(f"{out} is to hold numbers; the picture beside them has that name.",
+                        f"Choose another --out, for example {out.with_suffix('.json').name}.")
+    return picture
+
+
 def lag_s(text: str) -> float:
     """`-0.03`, or the name of a LAG.json → seconds."""
     try:
