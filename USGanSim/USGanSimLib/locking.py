@@ -19,7 +19,7 @@ _TRIES, _BETWEEN_TRIES_S = 5, 0.02
 @contextlib.contextmanager
 def holding(path: Path) -> Iterator[bool]:
     """Hold the file for the time of the block; yields False where another process has it. It is removed afterwards."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     held = _take_soon(descriptor)
     try:
         yield held

@@ -50,10 +50,10 @@ def test_the_picture_shows_crop_and_split_where_they_are(recording, tmp_path):
     options = PrepareOptions(crop=Crop(10, 20, 40, 60), blocks=1, holdout=0.25, exclusion=Exclusion(2.5))
     look([recording], CALIBRATION, tmp_path / "look.png", options)
     picture = np.asarray(Image.open(tmp_path / "look.png")).astype(int)
-    # 64 × 96 px of 0.5 × 0.25 mm: 32 × 24 mm, on 640 × 480 px. The yellow crop begins at 10 / 64 and 20 / 96 of them.
-    assert picture[240, 100].tolist() == [255, 200, 60]
-    assert picture[100, 200].tolist() == [255, 200, 60]
-    bar = picture[480 + 8 + 14 + 7, 8:-8]
+    # 64 × 96 px of 0.5 × 0.25 mm: 32 × 24 mm, on 360 × 270 px. The yellow crop begins at 10 / 64 and 20 / 96 of them.
+    assert picture[135, 57].tolist() == [255, 200, 60]
+    assert picture[57, 180].tolist() == [255, 200, 60]
+    bar = picture[270 + 8 + 14 + 7, 8:-8]
     share = {name: np.mean((bar == colour).all(axis=1)) for name, colour in (
         ("train", (70, 150, 90)), ("heldout", (255, 200, 60)), ("near", (150, 90, 60)), ("unused", (80, 80, 88)))}
     assert share == pytest.approx({"train": 26 / 50, "heldout": 10 / 50, "near": 4 / 50, "unused": 10 / 50}, abs=0.005)

@@ -190,13 +190,14 @@ class _Alone:
 def start_alone(words: Sequence[str], log: Path) -> Alone:
     """Start a command that goes on by itself and writes all it says to the file `log`, anew.
 
-    Raises UserError where PythonSlicer is missing or the log cannot be written.
+    Raises UserError where PythonSlicer is missing or the log cannot be written; its folder is made.
     """
     line = command_line([*words, "--json"])
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream:
             process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
                                        env={**os.environ, **_additions()}, **options)

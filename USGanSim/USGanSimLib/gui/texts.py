@@ -43,7 +43,7 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table cellspacing='2'><tr>{top}</tr>{body}</table>"
 
 
-def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 420,
+def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 360,
                  parts_px: Sequence[tuple[int, int]] = ()) -> None:
     """A PNG in a label, no wider than the panel; nothing where there is none. Of a wide picture, `parts_px` (left edge
     and width of each) are shown one below the other."""

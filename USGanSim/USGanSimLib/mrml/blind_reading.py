@@ -44,7 +44,8 @@ class BlindReading:
         return -place[0] / self._mm_per_px[0], -place[1] / self._mm_per_px[1]
 
     def remove(self) -> None:
-        """Take the nodes out of the scene."""
-        for node in (self.volume, self.marks):
+        """Take the nodes out of the scene, and what shows them."""
+        shown = [node.GetDisplayNode() for node in (self.volume, self.marks)]
+        for node in (*filter(None, shown), self.volume, self.marks):
             if self._scene.IsNodePresent(node):
                 self._scene.RemoveNode(node)

@@ -18,11 +18,12 @@ from .prepare import Plan, PrepareOptions, plan_sweeps
 from .sequence_file import read_sweep
 from .sweep import Frames, TrackedSweep
 
-_WIDTH_PX, _BAR_PX, _ROW_PX, _MARGIN_PX = 640, 14, 34, 8
+# As wide as a panel, so that words stay readable in it.
+_WIDTH_PX, _BAR_PX, _ROW_PX, _MARGIN_PX = 360, 14, 34, 8
 _BACKGROUND, _WORDS, _CROP, _FOUND = (24, 24, 28), (230, 230, 230), (255, 200, 60), (90, 160, 255)
 # Colour, letter beside it in the key.
 _TRAIN, _HELDOUT, _NEAR, _UNUSED = (70, 150, 90), (255, 200, 60), (150, 90, 60), (80, 80, 88)
-_KEY = (("trained on", _TRAIN), ("held out", _HELDOUT), ("too near a held-out pose", _NEAR), ("not usable", _UNUSED))
+_KEY = (("trained on", _TRAIN), ("held out", _HELDOUT), ("too near one", _NEAR), ("not usable", _UNUSED))
 
 
 def look(files: Sequence[Path], calibration: Calibration, picture: Path, options: PrepareOptions,
@@ -79,4 +80,4 @@ def _draw_key(draw: ImageDraw.ImageDraw, top: int) -> None:
     for words, colour in _KEY:
         draw.rectangle((left, top + 3, left + 9, top + 12), fill=colour)
         draw.text((left + 14, top + 1), words, fill=_WORDS)
-        left += 30 + draw.textlength(words)
+        left += 26 + draw.textlength(words)

@@ -134,7 +134,6 @@ class TrainSection(Section):
                 raise UserError(_("This run is being trained already."), _("Stop it first."))
             if not resume:
                 folder.require_new()
-            folder.create()
             words = train_words(self.parameters, resume, _dataset_of(folder) if resume else None)
             self._alone = self.logic.startAlone(words, folder.log)
         except UserError as error:
