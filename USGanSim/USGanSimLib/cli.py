@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "print what is in a recording or a model",
     "phantom": "render a tracked recording of the virtual phantom, with its true landmarks",
     "calibrate": "calibrate a probe with a pinhead, or the lag between images and poses",
+    "coverage": "draw what recordings have swept, and tell which landmarks were seen too little",
     "recover": "make recordings readable whose program was killed",
     "compress": "make a recording one compressed file",
     "import": "make a recording of an HDF5 scan (TUS-REC)",
