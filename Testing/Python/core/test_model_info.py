@@ -35,6 +35,10 @@ def an_info() -> ModelInfo:
         software_version="0.1", metrics={"mae_grey": 12.5})
 
 
+def test_the_full_images_calibration_is_found_again_from_the_models_own_pixels() -> None:
+    np.testing.assert_allclose(an_info().source_image_to_probe, FULL_IMAGE_TO_PROBE, atol=1e-9)
+
+
 def write_header(path: Path, header: Any, data_bytes: int = 0) -> Path:
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(data_bytes))

@@ -178,3 +178,21 @@ def test_invalid_images_take_no_part_in_the_volume():
     fewer = type(sweep)(sweep.frames, sweep.timestamps_s, tracks, valid, "few")
     volume, _ = ended(compounding(fewer, Grid.around(fewer, 0.5)))
     assert volume.grey.max() < 130
+
+
+class FanRenderer(RampRenderer):
+    """A bright disc with a faint rim, as a generator draws the edge of a fan, and black around it."""
+
+    def render(self, image_to_reference: np.ndarray) -> np.ndarray:
+        v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
+        odd = round(image_to_reference[2, 3] * 2) % 2
+        radius_px = np.hypot(u - 11.5, v - 9.5)
+        return np.select([radius_px < 8, radius_px < 9.5], [100 + 10 * odd, 8 * odd], 0).astype(np.uint8)
+
+
+def test_the_faint_rim_of_a_fan_darkens_nothing():
+    sweep, _ = ended(simulating(FanRenderer(), plan(), REFERENCE_TO_RAS, IMAGE_TO_PROBE))
+    volume, _ = ended(compounding(sweep, Grid.around(sweep, 0.5)))
+    lit = volume.grey[volume.grey > 0]
+    assert lit.size > 1000
+    assert lit.min() >= 99

@@ -16,6 +16,7 @@ from USGanSimLib.geometry.image_geometry import ImageGeometry  # noqa: E402
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.mrml.compounded_volume import add_volume, grid_of  # noqa: E402
 from USGanSimLib.mrml.display import view_axes  # noqa: E402
+from USGanSimLib.mrml.planned_poses import PlannedPoses  # noqa: E402
 from USGanSimLib.mrml.pose_plans import (  # noqa: E402
     curve_plan,
     grid_plan,
@@ -133,6 +134,21 @@ def test_a_volume_of_its_own_stands_in_ras(scene, nodes, image_to_world):
     volume = add_volume(scene, Compounded(np.zeros(grid.shape, np.uint8), grid, 1.0, 0.0), "compounded")
     assert volume.GetParentTransformNode() is None
     np.testing.assert_allclose(image_to_world(volume), grid.ijk_to_ras, atol=1e-9)
+
+
+def test_planned_poses_are_outlined_in_two_colours_and_leave_nothing_behind(scene, nodes):
+    before = nodes.count()
+    poses = np.tile(IMAGE_TO_PROBE, (5, 1, 1))
+    poses[:, 2, 3] = np.arange(5) * 10
+    planned = PlannedPoses(scene)
+    planned.show(poses, np.array([False, True, False, False, True]), 101, 81)
+    inside, outside = (scene.GetFirstNodeByName(name) for name in ("PlannedPoses", "PlannedPosesOutside"))
+    assert (inside.GetPolyData().GetNumberOfCells(), outside.GetPolyData().GetNumberOfCells()) == (3, 2)
+    assert {outside.GetPolyData().GetPoint(4 * number)[2] for number in range(2)} == {10.0, 40.0}
+    planned.show(poses, np.zeros(5, bool), 101, 81)
+    assert outside.GetPolyData().GetNumberOfCells() == 0
+    planned.remove()
+    assert nodes.count() == before
 
 
 def test_a_volume_without_voxels_is_refused(scene):

@@ -19,7 +19,8 @@ _PAUSE_MS = 10
 class Stepwise:
     """Runs one generator at a time.
 
-    on_step(value)            after each round, with what the generator yielded last
+    on_step(value)            after each round, with what the generator yielded last; a str, the words before a step
+                              that takes time, ends the round, so that they are on the screen
     on_end(result, error)     once: with what it returned and None, or with None and its exception
     """
 
@@ -52,7 +53,7 @@ class Stepwise:
         if steps is None:
             return
         try:
-            while time.perf_counter() < end_s:
+            while time.perf_counter() < end_s and not isinstance(value, str):
                 value = next(steps)
         except StopIteration as end:
             self._steps = None

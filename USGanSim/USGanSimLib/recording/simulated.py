@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..errors import UserError
 from ..files import replacing_file
@@ -30,6 +31,7 @@ NEAREST_TRAINED_MM, OUTSIDE_TRAINED_RANGE = "NearestTrainedPoseMm", "OutsideTrai
 NOMINAL_RATE_HZ = 20.0
 MOST_VOXELS = 40_000_000
 _FRAMES_FOR_FIELD = 100
+_EDGE_PX = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,9 @@ def compounding(sweep: TrackedSweep, grid: Grid) -> Generator[float, None, Compo
     track = sweep.transforms[IMAGE_TO_RAS]
     valid = np.flatnonzero(track.valid & sweep.image_valid)
     some = np.unique(np.linspace(0, len(valid) - 1, min(len(valid), _FRAMES_FOR_FIELD)).round().astype(int))
-    field = changing_field(np.asarray(sweep.frames[valid[some]]))
+    # The outermost pixels of a fan are half black.
+    field = ndimage.binary_erosion(changing_field(np.asarray(sweep.frames[valid[some]])), iterations=_EDGE_PX,
+                                   border_value=1)
     for done, number in enumerate(valid, 1):
         work.add(sweep.frames[number], track.matrices[number], field)
         yield 0.5 * done / len(valid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -18,6 +20,7 @@ from ...mrml.playing import Motion, Player, SweepMotion
 from ...mrml.recording_replay import RecordingReplay, image_to_probe_of
 from ...recording.sequence_file import read_sweep
 from ..section import Section
+from ..stepwise import Stepwise
 from .choices import MockMotion
 
 TICK_MS = 15
@@ -35,6 +38,7 @@ class MockProbeSection(Section):
         self._offset = Offset()
         self._following = False
         self._player: Player | None = None
+        self._making = Stepwise()
         self._played: tuple[Any, ...] = ()
         self._timer = qt.QTimer()
         self._timer.setInterval(TICK_MS)
@@ -48,7 +52,7 @@ class MockProbeSection(Section):
         self.ui.handFrame.visible = motion is MockMotion.HAND
         self.ui.replayFrame.visible = motion is MockMotion.REPLAY
         self.ui.playFrame.visible = motion is not MockMotion.HAND
-        if self._player is not None and self._played[0] is not motion:
+        if self._played and self._played[0] is not motion:
             self._end_playing()
         info = self._info
         self._attach(info)
@@ -66,8 +70,14 @@ class MockProbeSection(Section):
         self.close_scene()
 
     def start_sweep(self) -> None:
-        """Move a mock probe along the trained sweep. Raises UserError where no model is chosen."""
+        """Move a mock probe along the trained sweep of the chosen model."""
         self.parameters.mockMotion = MockMotion.SWEEP
+        self._play()
+
+    def start_replay(self, recording: Path) -> None:
+        """Let a recording move the probe."""
+        self.parameters.replayFile = recording
+        self.parameters.mockMotion = MockMotion.REPLAY
         self._play()
 
     # The mock probe
@@ -147,38 +157,58 @@ class MockProbeSection(Section):
     # Playing
 
     def _on_move(self) -> None:
-        try:
-            if self.parameters.mockMotion is MockMotion.HAND:
-                self._use(self._make_mock(self._require_model()).node)
-            elif self._player is not None and self._player.playing:
+        if self._making.running:
+            return
+        if self.parameters.mockMotion is not MockMotion.HAND:
+            if self._player is not None and self._player.playing:
                 self._player.pause()
             else:
                 self._play()
-        except UserError as error:
-            self.ui.mockStateLabel.text = str(error)
-            return
+        else:
+            try:
+                self._use(self._make_mock(self._require_model()).node)
+            except UserError as error:
+                self.ui.mockStateLabel.text = str(error)
+                return
         self.show()
 
     def _play(self) -> None:
         wanted = (self.parameters.mockMotion, self.parameters.modelFile, self.parameters.reference,
                   *((self.parameters.replayFile, self.parameters.replayImages)
                     if self.parameters.mockMotion is MockMotion.REPLAY else ()))
-        if self._player is None or self._played != wanted:
-            self._end_playing()
-            with slicer.util.WaitCursor():
-                self._player = Player(self._motion(), speed=self.parameters.playSpeed, loop=self.parameters.playLoop)
-            self._played = wanted
-            self.ui.timeSlider.maximum = self._player.motion.duration_s
+        if self._player is not None and self._played == wanted:
+            self._player.play()
+            self._timer.start()
+            return
+        self._end_playing()
+        self._played = wanted
+        self._making.start(self._motion(), self._say, self._made)
+
+    def _made(self, motion: Motion | None, error: Exception | None) -> None:
+        """What is to be played is there, or is not."""
+        if motion is None or self.parameters is None:
+            self._say(str(error) if error is not None else "")
+            if error is not None and not isinstance(error, UserError):
+                raise error
+            return
+        self._player = Player(motion, speed=self.parameters.playSpeed, loop=self.parameters.playLoop)
+        self.ui.timeSlider.maximum = motion.duration_s
         self._player.play()
         self._timer.start()
+        self.show()
 
-    def _motion(self) -> Motion:
-        """What is to be played; its probe becomes the panel's."""
+    def _say(self, words: str) -> None:
+        self.ui.mockStateLabel.text = words
+
+    def _motion(self) -> Generator[str, None, Motion]:
+        """What is to be played; its probe becomes the panel's. Before what takes time, its words."""
         if self.parameters.mockMotion is MockMotion.SWEEP:
             info = self._require_model()
             mock = self._make_mock(info)
             self._use(mock.node)
+            yield _("Finding a way through the trained poses…")
             return SweepMotion(mock, trained_sweep(info.pose_range))
+        yield _("Reading the recording…")
         sweep = read_sweep(self.parameters.replayFile)
         calibration = image_to_probe_of(sweep, self._info)
         replay = RecordingReplay(slicer.mrmlScene, sweep, self.parameters.reference,
@@ -195,6 +225,7 @@ class MockProbeSection(Section):
 
     def _end_playing(self) -> None:
         self._timer.stop()
+        self._making.cancel()
         self._player, self._played = None, ()
 
     def _on_tick(self) -> None:
@@ -231,7 +262,8 @@ class MockProbeSection(Section):
         self.ui.timeSlider.enabled = self._player is not None
         for name in ("acrossSlider", "depthSlider", "outSlider", "tiltSlider", "rockSlider", "turnSlider"):
             getattr(self.ui, name).enabled = self._mock is not None
-        self.ui.mockStateLabel.text = self._state(motion)
+        if not self._making.running:
+            self._say(self._state(motion))
 
     def _problem(self, motion: MockMotion, info: ModelInfo | None) -> str:
         if motion is MockMotion.SWEEP:
@@ -239,7 +271,7 @@ class MockProbeSection(Section):
         return "" if self.parameters.replayFile.is_file() else _("Choose a recording")
 
     def _state(self, motion: MockMotion) -> str:
-        if motion is MockMotion.REPLAY or self._mock is None:
+        if motion is not MockMotion.HAND or self._mock is None:
             return ""
         nearest = self._mock.nearest()
         return _("The image is {centre:.0f} mm and {angle:.0f}° from the nearest trained pose.").format(

@@ -45,7 +45,7 @@ class RecordingSection(Section):
         for name in ("recordFolderEdit", "recordNameEdit", "asFileCheckBox", "asSequenceCheckBox"):
             getattr(self.ui, name).enabled = not (busy or recording)
         self.ui.recordProgressBar.visible = busy
-        problem = "" if self._has_image else _("There is no simulated image yet: press Start")
+        problem = "" if self.logic.simulation.volume is not None else _("Start the simulation first")
         if not problem and self.parameters.snapshotFiles:
             problem = self._folder_problem()
         self.ui.snapshotButton.enabled = not problem
@@ -56,10 +56,6 @@ class RecordingSection(Section):
 
     def cleanup(self) -> None:
         self._leave()
-
-    @property
-    def _has_image(self) -> bool:
-        return self.logic.simulation.image_to_reference is not None
 
     def _problem(self) -> str:
         if not (self.parameters.recordAsFile or self.parameters.recordAsSequence):
@@ -158,6 +154,9 @@ class RecordingSection(Section):
     # Snapshots
 
     def _on_snapshot(self) -> None:
+        if self.logic.simulation.image_to_reference is None:
+            self.ui.snapshotLabel.text = _("There is no simulated image yet.")
+            return
         name = self.parameters.recordName.strip() or "simulated"
         volume = self.logic.simulation.volume
         snapshot = take_snapshot(slicer.mrmlScene, volume, slicer.mrmlScene.GenerateUniqueName(f"{name} snapshot"))

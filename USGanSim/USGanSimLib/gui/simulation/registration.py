@@ -14,7 +14,7 @@ from ...geometry.image_frame import Offset
 from ...geometry.image_geometry import ImageGeometry
 from ...model_info import ModelInfo
 from ...mrml.compounded_volume import add_volume, grid_of
-from ...mrml.coverage_model import CoverageModel
+from ...mrml.planned_poses import PlannedPoses
 from ...mrml.pose_plans import curve_plan, grid_plan, recording_plan, reference_to_ras, slice_pose
 from ...mrml.sequence_bridge import exporting_sweep, import_sweep, show_sequences
 from ...mrml.stream_recording import COMPRESSED, free_name
@@ -41,7 +41,7 @@ class RegistrationSection(Section):
 
     def setup(self) -> None:
         self._work = Stepwise()
-        self._outlines: CoverageModel | None = None
+        self._outlines: PlannedPoses | None = None
         self.ui.registrationProgressBar.maximum = 100
         for name, slot in (("countButton", self._on_count), ("simulateButton", self._on_simulate),
                            ("compoundButton", self._on_compound), ("exportButton", self._on_export)):
@@ -141,13 +141,13 @@ class RegistrationSection(Section):
         except UserError as error:
             self.ui.poseCountLabel.text = str(error)
             return
-        outside = sum(not info.pose_range.covers(pose) for pose in poses[plan.valid])
+        outside = np.array([not info.pose_range.covers(pose) for pose in poses[plan.valid]], bool)
         self.ui.poseCountLabel.text = _("{count} poses; {outside} of them lie outside the trained range, {invalid} "
-                                        "are invalid.").format(count=len(plan), outside=outside,
+                                        "are invalid.").format(count=len(plan), outside=int(outside.sum()),
                                                                invalid=int((~plan.valid).sum()))
-        if self._outlines is None or self._outlines.node.GetScene() is None:
-            self._outlines = CoverageModel(slicer.mrmlScene, name="PlannedPoses")
-        self._outlines.show(plan.image_to_ras[plan.valid], info.geometry.width_px, info.geometry.height_px)
+        if self._outlines is None or not self._outlines.in_scene:
+            self._outlines = PlannedPoses(slicer.mrmlScene)
+        self._outlines.show(plan.image_to_ras[plan.valid], outside, info.geometry.width_px, info.geometry.height_px)
 
     # Simulating
 
