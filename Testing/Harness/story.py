@@ -5,16 +5,21 @@ For scripts of the harness (`slicer_harness.py --script`), whose `harness` and `
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from USGanSimLib.link.client import Received
 from USGanSimLib.link.wire import image_message, transform_message
 from USGanSimLib.mrml.link_bridge import LinkBridge
 from USGanSimLib.recording.sequence_file import read_sweep
+
+BUSY_MS: dict[str, float] = {}  # button → how long a click took at most
 
 
 def virtual(path: Path, *options: str) -> Path:
@@ -39,7 +44,7 @@ class Tracker:
         stamp_s = float(self.sweep.timestamps_s[frame])
         messages = [transform_message(name, track.matrices[frame], stamp_s, "OK" if track.valid[frame] else "INVALID")
                     for name, track in self.sweep.transforms.items()]
-        messages.append(image_message("Image_Image", self.sweep.frames[frame], _identity(), stamp_s, {}))
+        messages.append(image_message("Image_Image", self.sweep.frames[frame], np.eye(4), stamp_s, {}))
         self.bridge.apply([Received(message, 0.0) for message in messages])
 
     def play(self, begin: int, end: int) -> None:
@@ -50,17 +55,46 @@ class Tracker:
             self._harness.process_events(max(due_s - time.perf_counter(), 0.0))
 
 
-def _identity() -> Any:
-    import numpy as np
-
-    return np.eye(4)
+def python_slicer(folder: Path) -> None:
+    """Put a PythonSlicer on the PATH that is this Python, as Slicer's launcher does with its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "PythonSlicer"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def press(section: Any, name: str) -> None:
-    """Click a button that a person could click."""
+    """Click a button that a person could click, and note how long the panel was busy with it."""
     button = getattr(section.ui, name)
     assert button.enabled, f"{name} is off: {button.toolTip}"
+    began_s = time.perf_counter()
     button.click()
+    BUSY_MS[name] = max(BUSY_MS.get(name, 0.0), 1000 * (time.perf_counter() - began_s))
+
+
+def only(section: Any, *names: str) -> None:
+    """Open these groups of a section and close its others, for a picture."""
+    for name, widget in vars(section.ui).items():
+        if widget.className().endswith("ctkCollapsibleButton"):
+            widget.collapsed = name not in names
+
+
+def picture(harness: Any, panel: Any, path: Path, height: int = 800, width: int = 1280, views: bool = True) -> None:
+    """The panel, with the views beside it, as a PNG of 128 colours, small enough for a repository; `width` 856 leaves
+    the views out that stand on the right."""
+    from PIL import Image
+
+    if views:
+        harness.screenshot_app(panel, str(path), 1280, height)
+    else:
+        harness.screenshot_panel(panel, str(path))
+    with Image.open(path) as file:
+        shot = file.convert("RGB")
+    # Below the last line there is nothing to see.
+    rows = np.flatnonzero(np.ptp(np.asarray(shot), axis=1).any(axis=1))
+    shot = shot.crop((0, 0, min(shot.width, width), min(shot.height, int(rows[-1]) + 12)))
+    shot.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def wait_until(harness: Any, condition: Any, seconds: float = 120.0) -> None:

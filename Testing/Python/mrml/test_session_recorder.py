@@ -169,6 +169,17 @@ def test_the_poses_of_kept_sweeps_count_together(recorder, image, probe, send):
     assert recorder.size_px == (8, 6)
 
 
+def test_a_pose_stands_for_the_frames_until_the_next(recorder, image, probe, nodes, clock):
+    recorder.start("heart", image, {"ProbeToReference": probe})
+    for number in range(41):  # 40 a second; poses are kept ten times a second
+        clock.now_s += 0.025
+        nodes.receive(probe, float(number))
+        slicer.util.arrayFromVolume(image)[:] = number
+        slicer.util.arrayFromVolumeModified(image)
+    recorder.stop()
+    assert recorder.frames_per_pose == pytest.approx(4, abs=0.3)
+
+
 def test_a_sweep_from_elsewhere_is_entered_and_reads_the_same(recorder):
     poses = np.tile(np.eye(4), (3, 1, 1))
     sweep = TrackedSweep(np.arange(3 * 48, dtype=np.uint8).reshape(3, 6, 8), np.arange(3.0),

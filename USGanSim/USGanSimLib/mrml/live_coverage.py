@@ -20,7 +20,7 @@ from ..recording.coverage import coverage, image_poses, landmark_views
 from .coverage_model import CoverageModel, SweptModel
 from .transform_chain import from_vtk
 
-_MOST_POSES = 300
+_MOST_POSES = 200
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,19 @@ class LiveCoverage:
         self._swept = SweptModel(scene, reference)
 
     def update(self, tracks: Mapping[str, TransformTrack], image_to_probe: Matrix, size_px: tuple[int, int],
-               landmarks: Any | None = None) -> CoverageNews:
-        """Show what images of `size_px` (width, height) covered at the recorded poses, `tracks`; `landmarks` is a
-        markups node. Raises UserError where the tracks do not lead from Probe to Reference."""
+               landmarks: Any | None = None, frames_per_pose: float = 1.0) -> CoverageNews:
+        """Show what images of `size_px` (width, height) covered at the recorded poses, `tracks`, each of which stands
+        for so many frames; `landmarks` is a markups node. Raises UserError where the tracks do not lead from Probe to
+        Reference."""
         began_s = time.perf_counter()
-        poses = image_poses(tracks, image_to_probe)
-        poses = poses[np.unique(np.linspace(0, len(poses) - 1, min(len(poses), _MOST_POSES)).round().astype(int))]
+        every = image_poses(tracks, image_to_probe)
+        poses = every[np.unique(np.linspace(0, len(every) - 1, min(len(every), _MOST_POSES)).round().astype(int))]
         covered = coverage(poses, *size_px)
         self._planes.show(poses, *size_px)
         self._swept.show(covered)
         places = self.landmarks_mm(landmarks) if landmarks is not None else {}
-        advice = {view.name: view.advice for view in landmark_views(image_poses(tracks, image_to_probe), *size_px,
-                                                                   places) if view.advice}
+        views = landmark_views(every, *size_px, places, frames_per_pose)
+        advice = {view.name: view.advice for view in views if view.advice}
         return CoverageNews(covered.swept_ml, len(poses), advice, len(places), time.perf_counter() - began_s)
 
     def landmarks_mm(self, markups: Any) -> dict[str, NDArray[np.float64]]:

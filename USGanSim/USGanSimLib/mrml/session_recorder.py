@@ -119,6 +119,15 @@ class SessionRecorder:
                                      np.concatenate([tracks[name].valid for tracks in kept]))
                 for name in (kept[-1] if kept else ())}
 
+    @property
+    def frames_per_pose(self) -> float:
+        """How many frames each pose of `pose_tracks` stands for."""
+        frames = sum(sweep.frames for sweep in self.sweeps if sweep.state == KEPT and sweep.name in self._tracks)
+        if self._recorder is not None:
+            frames += self._recorder.feedback().counts.written
+        poses = next((len(track) for track in self.pose_tracks().values()), 0)
+        return frames / poses if poses else 1.0
+
     def stop(self) -> SweepEntry:
         """Finish the recording, keep it, and return its entry. Raises UserError where nothing was recorded or where it
         could not be finished; recording is over in any case."""

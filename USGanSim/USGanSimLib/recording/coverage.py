@@ -94,22 +94,23 @@ def coverage(poses: Matrix, width_px: int, height_px: int, voxel_mm: float = VOX
 
 
 def landmark_views(poses: Matrix, width_px: int, height_px: int,
-                   landmarks_mm: Mapping[str, NDArray[np.float64]]) -> list[LandmarkView]:
-    """How each landmark (name → (3,) mm in Reference) was seen by images at `poses` (N, 4, 4)."""
-    return [_landmark_view(name, np.asarray(place, float), poses, width_px, height_px)
+                   landmarks_mm: Mapping[str, NDArray[np.float64]], frames_per_pose: float = 1.0
+                   ) -> list[LandmarkView]:
+    """How each landmark (name → (3,) mm in Reference) was seen by images at `poses` (N, 4, 4), each of which stands for
+    `frames_per_pose` frames."""
+    return [_landmark_view(name, poses[_sees(poses, np.asarray(place, float), width_px, height_px)], frames_per_pose)
             for name, place in landmarks_mm.items()]
 
 
-def _landmark_view(name: str, place_mm: NDArray[np.float64], poses: Matrix, width_px: int, height_px: int
-                   ) -> LandmarkView:
-    seen = poses[_sees(poses, place_mm, width_px, height_px)]
+def _landmark_view(name: str, seen: Matrix, frames_per_pose: float) -> LandmarkView:
+    frames = round(len(seen) * frames_per_pose)
     angle_deg = _largest_angle_deg(seen)
     advice = ""
-    if len(seen) < ENOUGH_FRAMES:
-        advice = f"seen in {len(seen)} frames; pass over it again ({ENOUGH_FRAMES} at least)"
+    if frames < ENOUGH_FRAMES:
+        advice = f"seen in {frames} frames; pass over it again ({ENOUGH_FRAMES} at least)"
     elif angle_deg < ENOUGH_ANGLE_DEG:
         advice = f"seen within {angle_deg:.0f}°; tilt the probe over it ({ENOUGH_ANGLE_DEG:.0f}° at least)"
-    return LandmarkView(name, len(seen), angle_deg, advice)
+    return LandmarkView(name, frames, angle_deg, advice)
 
 
 def _sees(poses: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int) -> NDArray[np.bool_]:

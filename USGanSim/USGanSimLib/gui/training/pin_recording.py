@@ -88,10 +88,11 @@ class PinRecording:
             self._stop()
             return
         image = self._record.parameters.recordImage if self._record.parameters is not None else None
-        if image is None or image.GetImageData() is None:
+        chain = self._record.running_chain
+        if image is None or image.GetImageData() is None or chain is None:
             return
         began_s = time.perf_counter()
-        self._guide.add(slicer.util.arrayFromVolume(image)[0], self._record.chain().probe_to_reference())
+        self._guide.add(slicer.util.arrayFromVolume(image)[0], chain.probe_to_reference())
         progress = self._guide.progress()
         self._label.text = guide_words(progress, self._guide.place is not None)
         # Large images take longer: at most a quarter of the time is spent on looking.

@@ -19,9 +19,11 @@ from ...mrml.recorded_chain import RecordedChain, recorded_chain
 from ...mrml.recorder import RecorderState
 from ...mrml.sequence_bridge import export_sweep, import_sweep
 from ...mrml.session_recorder import SessionRecorder
+from ...mrml.transform_chain import STATUS_ATTRIBUTE, STATUS_OK
 from ...recording.sequence_file import read_sweep
 from ...recording.session import DISCARDED, KEPT, SweepEntry
 from ..section import Section
+from ..slice_views import look_at
 from ..texts import in_two_lines
 from .record_words import coverage_words, feedback_words, state_words, sweep_cells, sweep_headings
 
@@ -44,6 +46,8 @@ class RecordSection(Section):
         self.recorder = SessionRecorder()
         self._coverage: LiveCoverage | None = None
         self._coverage_due_s = 0.0
+        self._looked = False
+        self.running_chain: RecordedChain | None = None  # of the recording that runs, or ran last
         self._listed: tuple[SweepEntry, ...] | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(TICK_MS)
@@ -81,7 +85,7 @@ class RecordSection(Section):
     def close_scene(self) -> None:
         self._close()
         # The scene takes its models itself.
-        self._coverage = None
+        self._coverage = self.running_chain = None
 
     def cleanup(self) -> None:
         self._close()
@@ -178,6 +182,7 @@ class RecordSection(Section):
             self.ui.stateLabel.text = in_two_lines(error)
             return False
         self._remove_coverage()
+        self._looked, self.running_chain = False, chain
         self._timer.start()
         self._on_tick()
         self.show()
@@ -193,7 +198,9 @@ class RecordSection(Section):
         """Finish the recording; the last words are about what was kept, or why nothing was."""
         self._timer.stop()
         try:
-            entry = self.recorder.stop()
+            # The writer may be behind, on a slow disk.
+            with slicer.util.WaitCursor():
+                entry = self.recorder.stop()
             said = _("{name}: {frames} frames are kept.").format(name=entry.name, frames=entry.frames)
             self.ui.stateLabel.text = f"{why} {said}".strip()
         except UserError as error:
@@ -209,12 +216,22 @@ class RecordSection(Section):
         except Exception:
             self._timer.stop()
             raise
-        self.ui.stateLabel.text = state_words(feedback)
+        self.ui.stateLabel.text = f"{state_words(feedback)} {self._tracking_words()}".strip()
         self.ui.feedbackLabel.text = feedback_words(feedback)
+        if not self._looked and feedback.counts.offered:
+            self._looked = True
+            look_at("Red", self.parameters.recordImage)
         if feedback.state is RecorderState.FAILED:
             self.stop(state_words(feedback))
         elif time.perf_counter() >= self._coverage_due_s:
             self._update_coverage()
+
+    def _tracking_words(self) -> str:
+        """What is lost at this moment: the shares below tell of it late."""
+        transforms = self.running_chain.transforms if self.running_chain else {}
+        lost = [name for name, node in transforms.items()
+                if node.GetScene() is None or node.GetAttribute(STATUS_ATTRIBUTE) not in (None, STATUS_OK)]
+        return _("Not tracked now: {names}.").format(names=", ".join(lost)) if lost else ""
 
     # Coverage
 
@@ -230,9 +247,10 @@ class RecordSection(Section):
             calibration = read_calibration(path)
             calibration.geometry(*self.recorder.size_px, _("the recording"))
             if self._coverage is None:
-                self._coverage = LiveCoverage(slicer.mrmlScene, self.chain().reference)
+                reference = self.running_chain.reference if self.running_chain else None
+                self._coverage = LiveCoverage(slicer.mrmlScene, reference)
             news = self._coverage.update(tracks, calibration.image_to_probe, self.recorder.size_px,
-                                         self.parameters.coverageLandmarks)
+                                         self.parameters.coverageLandmarks, self.recorder.frames_per_pose)
             self.ui.coverageLabel.text = coverage_words(news)
             self._coverage_due_s = time.perf_counter() + max(COVERAGE_EVERY_S, news.seconds / COVERAGE_SHARE)
         except UserError as error:

@@ -17,7 +17,8 @@ def state_words(feedback: Feedback) -> str:
     words = {RecorderState.STOPPED: _("Stopped."), RecorderState.WAITING: _("Waiting for the first image."),
              RecorderState.RECORDING: _("Recording."), RecorderState.STALLED: _("No image arrives."),
              RecorderState.REFUSING: _("Images are refused."), RecorderState.FAILED: _("Nothing more is recorded.")}
-    return f"{words[feedback.state]} {feedback.detail}".strip()
+    detail = f" {feedback.detail.rstrip('.')}." if feedback.detail else ""
+    return f"{words[feedback.state]}{detail}"
 
 
 def feedback_words(feedback: Feedback) -> str:
@@ -35,7 +36,7 @@ def feedback_words(feedback: Feedback) -> str:
 
 def coverage_words(news: CoverageNews) -> str:
     """Rich text: the swept volume, and which landmarks need more."""
-    lines = [_("Swept {volume:.0f} ml in {poses} poses (ten a second count).").format(
+    lines = [_("Swept {volume:.0f} ml in {poses} poses.").format(
         volume=news.swept_ml, poses=news.poses)]
     if news.landmarks:
         lines.append(_("{seen} of {all} landmarks were seen well.").format(
