@@ -4,7 +4,8 @@
         --no-checks --script Testing/Harness/training_story.py
 
 Takes about five minutes on two cores. Pictures go to the folder USGANSIM_PICTURES (default: Resources/Screenshots),
-everything else to USGANSIM_STORY (default: a new folder of the system's temporary ones, kept).
+everything else to USGANSIM_STORY (default: a new folder of the system's temporary ones, kept). USGANSIM_STEPS names
+single steps to repeat, such as "evaluate", in the USGANSIM_STORY of an earlier run.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ def train():
 def evaluate():
     section = tab(EvaluateSection)
     parameters = section.parameters
-    assert parameters.evaluateModels, "the run did not hand its model over"
+    assert parameters.evaluateModels or wanted, "the run did not hand its model over"
+    parameters.evaluateModels = str(WORK / "run" / "model.safetensors")
     parameters.evaluateDataset, parameters.evaluateFolder = WORK / "dataset", WORK / "report"
     press(section, "evaluateButton")
     until(lambda: not section.runner.running, "evaluate", 900)
@@ -140,7 +142,7 @@ def answer_by_keys(section):
         harness.process_events(BREATH_S)  # noqa: F821
 
     press(section, "answerButton")
-    harness.process_events(BREATH_S)  # noqa: F821
+    harness.process_events(0.4)  # noqa: F821
     section.study.window.window.grab().save(str(PICTURES / "TrainingStudy.png"))
     key("R")
     key("Right")
@@ -148,6 +150,7 @@ def answer_by_keys(section):
     assert section.study.window is None
     assert "2 of 6" in section.ui.studyLabel.text, section.ui.studyLabel.text
     press(section, "answerButton")
+    harness.process_events(0.4)  # noqa: F821
     for name in ("Left", "S", "Backspace", "R", "S", "R"):
         key(name)
     assert section.study.window is None
@@ -176,8 +179,10 @@ def mark_landmarks():
     until(lambda: not section.runner.running, "score")
 
 
+STEPS = (prepare, train, evaluate, mark_landmarks)
+wanted = os.environ.get("USGANSIM_STEPS", "").split()
 python_slicer()
-for step in (prepare, train, evaluate, mark_landmarks):
+for step in (step for step in STEPS if not wanted or step.__name__ in wanted):
     begun_s = time.monotonic()
     step()
     print(f"{step.__name__}: {time.monotonic() - begun_s:.0f} s, longest turn of the panel {1000 * longest[0]:.0f} ms",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _STYLE = "QDialog { background: black } QLabel { color: #b0b0b0; font-size: 15pt }"
 # Of the window's height.
 _PICTURE_SHARE = 0.8
+_SETTLED_MS = 200
 
 
 class StudyWindow:
@@ -26,6 +27,7 @@ class StudyWindow:
     def __init__(self, sheet: AnswerSheet, on_end: Callable[[], None]) -> None:
         self._sheet, self._on_end = sheet, on_end
         self._place = sheet.first_open() or 0
+        self._open = True
         self.window = qt.QDialog()
         self.window.windowTitle = _("Real or simulated?")
         self.window.styleSheet = _STYLE
@@ -33,6 +35,7 @@ class StudyWindow:
         self.picture, self.words = qt.QLabel(), qt.QLabel()
         for label, stretch in ((self.picture, 1), (self.words, 0)):
             label.alignment = qt.Qt.AlignCenter
+            label.wordWrap = True
             layout.addWidget(label, stretch)
         self._shortcuts = [self._shortcut(key, action) for keys, action in (
             (("R", "Left"), lambda: self.answer("real")), (("S", "Right"), lambda: self.answer("simulated")),
@@ -43,6 +46,8 @@ class StudyWindow:
         """Show the window over the whole screen, with the first picture."""
         self.window.showFullScreen()
         self._show()
+        # The window has its full size a moment later.
+        qt.QTimer.singleShot(_SETTLED_MS, self._show_if_open)
 
     def close(self) -> None:
         """End; answers are kept already."""
@@ -62,14 +67,18 @@ class StudyWindow:
         self._place = max(0, self._place - 1)
         self._show()
 
+    def _show_if_open(self) -> None:
+        if self._open:
+            self._show()
+
     def _show(self) -> None:
         x_mm, y_mm = self._sheet.mm_per_px
         pixmap = qt.QPixmap(str(self._sheet.picture(self._place)))
         height = int(_PICTURE_SHARE * self.window.height)
         width = int(height * pixmap.width() * x_mm / (pixmap.height() * y_mm))
         self.picture.setPixmap(pixmap.scaled(width, height, qt.Qt.IgnoreAspectRatio, qt.Qt.SmoothTransformation))
-        self.words.text = _("{place} of {all}      R or ←  real      S or →  simulated      Backspace  one back      "
-                            "Esc  end, go on another time").format(place=self._place + 1, all=len(self._sheet.names))
+        self.words.text = _("{place} of {all} · R or ← real · S or → simulated · Backspace one back · Esc go on later"
+                            ).format(place=self._place + 1, all=len(self._sheet.names))
 
     def _shortcut(self, key: str, action: Callable[[], None]) -> Any:
         shortcut = qt.QShortcut(qt.QKeySequence(key), self.window)
@@ -78,5 +87,6 @@ class StudyWindow:
         return shortcut
 
     def _on_finished(self, _result: int) -> None:
+        self._open = False
         self.window.deleteLater()
         self._on_end()

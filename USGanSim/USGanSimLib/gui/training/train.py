@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import qt
 import slicer
@@ -86,6 +87,7 @@ class TrainSection(Section):
             self._watch = RunWatch(run) if run.name else None
             self._status = self._watch.poll() if self._watch else RunStatus(RunState.NEW)
             self._plotted_at_s = 0.0
+            self._take_settings()
         self._show_status()
 
     # What a person does
@@ -156,6 +158,17 @@ class TrainSection(Section):
         if self._watch.folder.model.is_file():
             self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [self._watch.folder.model])
             self.parameters.evaluateDataset = _dataset_of(self._watch.folder) or self.parameters.evaluateDataset
+
+    def _take_settings(self) -> None:
+        """A run of another time brings what it began with, so that Resume goes on as it was meant."""
+        if self._watch is None or _dataset_of(self._watch.folder) in (None, self.parameters.trainDataset):
+            return
+        settings = _configuration(self._watch.folder)["settings"]
+        recipe = settings.get("recipe", {})
+        self.parameters.trainDataset = _dataset_of(self._watch.folder)
+        self.parameters.trainIterations = settings["iterations"]
+        if recipe.get("name") in RECIPE_NAMES:
+            self.parameters.trainRecipe, self.parameters.trainBatch = recipe["name"], recipe["batch"]
 
     def _find_last_run(self) -> None:
         """A training that outlived the last session of Slicer is shown again."""
@@ -230,11 +243,17 @@ def told(status: RunStatus, stop_wanted: bool = False) -> str:
 
 
 def _dataset_of(folder: RunFolder) -> Path | None:
-    """The training set that a run began with."""
+    """The training set that a run began with; None where there is no run."""
+    configuration = _configuration(folder)
+    return Path(configuration["dataset"]["folder"]) if configuration else None
+
+
+def _configuration(folder: RunFolder) -> dict[str, Any]:
     try:
-        return Path(json.loads(folder.config.read_text(encoding="utf-8"))["dataset"]["folder"])
-    except (OSError, ValueError, KeyError):
-        return None
+        configuration: dict[str, Any] = json.loads(folder.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return configuration if {"dataset", "settings"} <= configuration.keys() else {}
 
 
 def _quoted(word: str) -> str:
