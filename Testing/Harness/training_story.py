@@ -52,7 +52,7 @@ longest = [0.0]
 
 def tab(kind):
     section = next(section for section in widget.sections if isinstance(section, kind))  # noqa: F821
-    widget.tabs.widget.setCurrentWidget(section.widget)  # noqa: F821
+    widget.tabs.widget.setCurrentWidget(section.widget.parent())  # noqa: F821
     return section
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
@@ -17,15 +18,23 @@ MM_PER_PX = (0.5, 0.25)
 
 
 @pytest.fixture
+def png(tmp_path):
+    def write(picture):
+        Image.fromarray(picture).save(tmp_path / "0001.png")
+        return tmp_path / "0001.png"
+    return write
+
+
+@pytest.fixture
 def reading():
     with headless_scene() as scene:
         yield BlindReading(scene)
 
 
-def test_a_point_on_a_bright_pixel_is_read_as_that_pixel(reading):
+def test_a_point_on_a_bright_pixel_is_read_as_that_pixel(reading, png):
     picture = np.zeros((30, 40), np.uint8)
     picture[7, 12] = 255
-    reading.show(picture, MM_PER_PX)
+    reading.show(png(picture), MM_PER_PX)
     # Where MRML itself has the bright voxel.
     ijk_to_ras = vtk.vtkMatrix4x4()
     reading.volume.GetIJKToRASMatrix(ijk_to_ras)
@@ -35,9 +44,9 @@ def test_a_point_on_a_bright_pixel_is_read_as_that_pixel(reading):
     assert reading.place_px() == pytest.approx((12.0, 7.0))
 
 
-def test_a_picture_stands_as_on_a_screen_left_is_left_and_down_is_down(reading):
+def test_a_picture_stands_as_on_a_screen_left_is_left_and_down_is_down(reading, png):
     """In an axial view the left of the screen is the right of the patient (+R), the top is anterior (+A)."""
-    reading.show(np.zeros((30, 40), np.uint8), MM_PER_PX)
+    reading.show(png(np.zeros((30, 40), np.uint8)), MM_PER_PX)
     matrix = vtk.vtkMatrix4x4()
     reading.volume.GetIJKToRASMatrix(matrix)
     ras = [np.array(matrix.MultiplyPoint([*map(float, place), 0.0, 1.0])) for place in ((0, 0), (1, 0), (0, 1))]
@@ -45,18 +54,18 @@ def test_a_picture_stands_as_on_a_screen_left_is_left_and_down_is_down(reading):
     assert (ras[2] - ras[0])[1] == -MM_PER_PX[1]
 
 
-def test_the_next_picture_has_no_point_yet(reading):
-    reading.show(np.zeros((30, 40), np.uint8), MM_PER_PX)
+def test_the_next_picture_has_no_point_yet(reading, png):
+    reading.show(png(np.zeros((30, 40), np.uint8)), MM_PER_PX)
     reading.marks.AddControlPoint(-3.0, -2.0, 0.0)
-    reading.show(np.full((20, 20), 9, np.uint8), MM_PER_PX)
+    reading.show(png(np.full((20, 20), 9, np.uint8)), MM_PER_PX)
     assert reading.place_px() is None
     assert slicer.util.arrayFromVolume(reading.volume).shape == (1, 20, 20)
 
 
-def test_nothing_stays_in_the_scene():
+def test_nothing_stays_in_the_scene(png):
     with headless_scene() as scene:
         reading = BlindReading(scene)
-        reading.show(np.zeros((3, 4), np.uint8), MM_PER_PX)
+        reading.show(png(np.zeros((3, 4), np.uint8)), MM_PER_PX)
         reading.remove()
         for kind in ("Volume", "Markups", "Display"):
             left = [scene.GetNthNode(k).GetClassName() for k in range(scene.GetNumberOfNodes())]

@@ -43,6 +43,16 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table cellspacing='2'><tr>{top}</tr>{body}</table>"
 
 
+def plain(cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A table's cells without the intervals in brackets."""
+    return [[text.partition(" (")[0] if column else text for column, text in enumerate(row)] for row in cells]
+
+
+def turned(cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A table's cells with rows as columns."""
+    return [list(row) for row in zip(*cells, strict=True)]
+
+
 def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 360,
                  parts_px: Sequence[tuple[int, int]] = ()) -> None:
     """A PNG in a label, no wider than the panel; nothing where there is none. Of a wide picture, `parts_px` (left edge

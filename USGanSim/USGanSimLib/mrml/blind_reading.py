@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
 import slicer.util
-from numpy.typing import NDArray
+from PIL import Image
 
 _NAMES = ("Study picture", "Study mark")
 
@@ -20,15 +21,22 @@ class BlindReading:
         self.volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _NAMES[0])
         self.marks = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", _NAMES[1])
         self.marks.SetMaximumNumberOfControlPoints(1)
+        self.marks.CreateDefaultDisplayNodes()
+        # A small cross that hides little of what it marks.
+        shown = self.marks.GetDisplayNode()
+        shown.SetPointLabelsVisibility(False)
+        shown.SetGlyphTypeFromString("Cross2D")
+        shown.SetGlyphScale(2.0)
         self._mm_per_px = (1.0, 1.0)
 
-    def show(self, picture: NDArray[np.uint8], mm_per_px: tuple[float, float]) -> None:
-        """Show a picture (H, W), its pixel (u, v) at (−u · x, −v · y, 0) in RAS: as seen on a screen in an axial view.
+    def show(self, path: Path, mm_per_px: tuple[float, float]) -> None:
+        """Show a picture, a grey PNG, its pixel (u, v) at (−u · x, −v · y, 0) in RAS: as on a screen in an axial view.
         The point of the last one is taken away."""
         self._mm_per_px = mm_per_px
         self.volume.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
         self.volume.SetSpacing(*mm_per_px, 1.0)
-        slicer.util.updateVolumeFromArray(self.volume, picture[None])
+        with Image.open(path) as picture:
+            slicer.util.updateVolumeFromArray(self.volume, np.asarray(picture.convert("L"))[None])
         if self.volume.GetDisplayNode() is None:
             self.volume.CreateDefaultDisplayNodes()
         self.volume.GetDisplayNode().SetAutoWindowLevel(False)

@@ -13,13 +13,13 @@ from ...recording.dataset import MARKER
 from .. import dependencies
 from ..process_runner import Ended, Runner
 from ..section import Section
-from ..texts import grid, in_two_lines
+from ..texts import grid, in_two_lines, plain
 from .command_words import evaluate_words, listed, with_added
 from .study import StudyPart
 
 # Of each table, so that it fits the panel; the report has them all.
 _COLUMNS_SHOWN = 3
-_TABLES_SHOWN = 3
+_TABLES_SHOWN = 2
 
 
 class EvaluateSection(Section):
@@ -121,12 +121,13 @@ class EvaluateSection(Section):
 
 
 def main_figures(result: dict[str, Any]) -> str:
-    """The first columns of the first tables with numbers, as rich text."""
+    """The first columns of the main tables with numbers, as rich text."""
     from ...evaluation.report import table_cells
 
     shown = []
-    for content in result["tables"]:
-        head, *rows = table_cells(content, result["rows"])
+    # Millimetres and rates of landmarks come first where they were read.
+    for content in sorted(result["tables"], key=lambda content: "andmark" not in content["title"]):
+        head, *rows = plain(table_cells(content, result["rows"]))
         if rows:
             width = 1 + _COLUMNS_SHOWN
             shown.append(f"<b>{content['title']}</b>" + grid(head[:width], [row[:width] for row in rows]))

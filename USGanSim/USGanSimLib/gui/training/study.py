@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import qt
 import slicer
 import slicer.util
 from slicer.i18n import tr as _
@@ -14,7 +11,7 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...mrml.blind_reading import BlindReading
 from ..process_runner import Ended, Runner
-from ..texts import grid, in_two_lines
+from ..texts import grid, in_two_lines, plain, turned
 from .command_words import (
     REAL_OR_SIMULATED,
     listed,
@@ -112,6 +109,7 @@ class StudyPart:
         else:
             self._place = self._sheet.first_open() or 0
             self.reading = BlindReading(slicer.mrmlScene)
+            self._ui.reportButton.collapsed = True  # So that the buttons for marking are in sight.
             self._show_marking()
             self._show_picture()
         self.show()
@@ -153,7 +151,7 @@ class StudyPart:
     def _show_picture(self) -> None:
         assert self._sheet is not None
         assert self.reading is not None
-        self.reading.show(_grey(self._sheet.picture(self._place)), self._sheet.mm_per_px)
+        self.reading.show(self._sheet.picture(self._place), self._sheet.mm_per_px)
         slicer.util.setSliceViewerLayers(background=self.reading.volume, fit=True)
         slicer.modules.markups.logic().SetActiveListID(self.reading.marks)
         slicer.app.applicationLogic().GetInteractionNode().SwitchToSinglePlaceMode()
@@ -182,7 +180,7 @@ class StudyPart:
             return
         from ...evaluation.report import table_cells
 
-        head, *rows = table_cells(ended.result["tables"][0], ended.result["rows"])
+        head, *rows = turned(plain(table_cells(ended.result["tables"][0], ended.result["rows"])))
         self._say(_("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
                   + grid(head, rows))
 
@@ -195,10 +193,3 @@ class StudyPart:
         self._told = words
         if self.parameters is not None:
             self._section.show()
-
-
-def _grey(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A grey PNG (H, W)."""
-    image = qt.QImage(str(path)).convertToFormat(qt.QImage.Format_Grayscale8)
-    width, height = image.width(), image.height()
-    return np.array([[qt.qRed(image.pixel(u, v)) for u in range(width)] for v in range(height)], np.uint8)
