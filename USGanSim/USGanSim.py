@@ -43,6 +43,7 @@ from USGanSimLib.gui.simulation.live import LiveSection
 from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
 from USGanSimLib.gui.simulation.recording import RecordingSection
 from USGanSimLib.gui.simulation.registration import RegistrationSection
+from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.live import PoseState, Renderer
 from USGanSimLib.model_info import ModelInfo, read_model_header
@@ -66,6 +67,12 @@ class USGanSim(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "Method: Hu, Gibson, Lee, Xie, Barratt, Vercauteren, Noble: Freehand Ultrasound Image Simulation with "
             "Spatially-Conditioned Generative Adversarial Networks, 2017.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer this module's samples in the Sample Data module; not while the application starts."""
+    register(Path(__file__).parent / "Resources" / "Icons")
 
 
 @parameterNodeWrapper

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +138,10 @@ def test_dragging_the_handle_is_shown_by_the_sliders(live, story, panel):
     matrix[2, 3] += 7.5
     slicer.util.updateTransformMatrixFromArray(panel.parameters.probe, matrix)
     assert section.ui.outSlider.value == pytest.approx(7.5)
+    matrix[2, 3] += 1000
+    slicer.util.updateTransformMatrixFromArray(panel.parameters.probe, matrix)
+    assert section.ui.outSlider.value == 100
+    assert slicer.util.arrayFromTransformMatrix(panel.parameters.probe)[2, 3] == pytest.approx(matrix[2, 3])
 
 
 def test_a_recording_is_replayed_at_its_own_pace_with_its_images(live, story, panel, until, tmp_path):
@@ -241,3 +248,46 @@ def test_what_is_missing_is_said_on_the_button(story, panel):
         curve.AddControlPoint(vtk.vtkVector3d(x_mm, 0, 0))
     section.ui.countButton.click()
     assert "31 poses" in section.ui.poseCountLabel.text
+
+
+@pytest.fixture
+def samples(model, tmp_path, monkeypatch):
+    """The samples registered, made of the model and a recording here."""
+    from USGanSimLib.gui.simulation import samples
+
+    matrices = np.tile(np.eye(4), (50, 1, 1))
+    matrices[:, 2, 3] = np.arange(50)
+    write_sweep(tmp_path / "scan.igs.mha", TrackedSweep(
+        np.full((50, HEIGHT_PX, WIDTH_PX), 7, np.uint8), np.arange(50) / 20,
+        {"ProbeToReference": TransformTrack(matrices, np.ones(50, bool))}, np.ones(50, bool)))
+
+    def scanned(_folder, progress):
+        for step in range(3):
+            progress.emit("step", step=step + 1, of=3)
+        return types.SimpleNamespace(recording=tmp_path / "scan.igs.mha")
+
+    made = types.SimpleNamespace(sample_model_path=lambda: model, sample_scan=scanned)
+    monkeypatch.setattr(samples, "importlib", types.SimpleNamespace(
+        import_module=lambda _name: made, util=types.SimpleNamespace(find_spec=lambda _name: made)))
+    monkeypatch.syspath_prepend(str(Path(os.environ["SLICER_SOURCE"]) / "Modules" / "Scripted" / "SampleData"))
+    samples.register(tmp_path)
+    return {source.sampleName: source for source in slicer.modules.sampleDataSources["USGanSim"]}
+
+
+def test_sample_data_offers_the_model_with_a_probe_that_moves(samples, story, panel, until):
+    source = samples["Simulated ultrasound"]
+    assert source.thumbnailFileName.endswith("USGanSimSampleModel.png")
+    source.customDownloader(source)
+    until(lambda: panel.parameters.probe is not None)
+    assert panel.logic.problem(panel.parameters) == ""
+    story["Live"].ui.startButton.click()
+    until(lambda: panel.logic.simulation.image_to_reference is not None)
+
+
+def test_sample_data_offers_a_scan_that_is_replayed_with_its_images(samples, story, panel, until):
+    source = samples["Virtual phantom scan"]
+    source.customDownloader(source)
+    until(lambda: panel.parameters.probe is not None)
+    real = slicer.mrmlScene.GetFirstNodeByName("RecordedUltrasound")
+    until(lambda: slicer.util.arrayFromVolume(real).max() == 7)
+    assert panel.logic.problem(panel.parameters) == ""

@@ -64,6 +64,13 @@ def test_a_drag_is_read_as_an_offset_and_reset_goes_to_the_nearest_trained_pose(
     assert mock.offset == pytest.approx(Offset())
 
 
+def test_offsets_can_be_counted_anew_without_a_move(mock, pose_range):
+    mock.put(pose_range.poses[3])
+    mock.rebase()
+    assert mock.offset == pytest.approx(Offset())
+    np.testing.assert_allclose(mock.pose, pose_range.poses[3], atol=1e-12)
+
+
 def test_the_scenes_mock_probe_is_found_again_and_stays_where_it_is(scene, mock, pose_range):
     mock.put(pose_range.poses[4])
     again = MockProbe.of_scene(scene, pose_range, IMAGE_TO_PROBE, None)

@@ -8,7 +8,7 @@
 | cli, commands              | core, evaluation; the rest  | numpy, scipy; the rest in functions                  |
 |                            | in functions                |                                                      |
 | gui, the module scripts    | core, mrml, commands, gui;  | numpy, slicer, vtk, qt, ctk; torch and the           |
-|                            | ml, evaluation in functions | PyTorch extension in functions                       |
+|                            | ml, evaluation in functions | PyTorch extension, SampleData in functions           |
 
 Nothing that a command imports outside functions may load torch, evaluation included: that is tried, not parsed.
 """
@@ -50,7 +50,8 @@ ALLOWED = {
     "ml": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "evaluation": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "mrml": Allowed(names(".core .mrml numpy scipy PIL slicer vtk")),
-    "gui": Allowed(names(".core .mrml .cli .gui numpy slicer vtk qt ctk"), names(".ml .evaluation torch PyTorchUtils")),
+    "gui": Allowed(names(".core .mrml .cli .gui numpy slicer vtk qt ctk"),
+                   names(".ml .evaluation torch PyTorchUtils SampleData")),
     "cli": Allowed(names(".core .evaluation .cli numpy scipy"),
                    names(".ml .mrml PIL torch safetensors slicer vtk pyigtl")),
 }

@@ -47,7 +47,7 @@ class MockProbe:
         node.SetCenterOfTransformation(*face_frame(image_to_probe, pose_range.width_px)[:3, 3])
         if known is None:
             mock.put(pose_range.poses[0])
-        mock.base = pose_range.poses[mock.nearest().index]
+        mock.rebase()
         return mock
 
     @property
@@ -78,9 +78,13 @@ class MockProbe:
         """The trained pose that is nearest to where the probe stands."""
         return self._range.nearest(self.pose)
 
+    def rebase(self) -> None:
+        """Let offsets count from the nearest trained pose from now on."""
+        self.base = self._range.poses[self.nearest().index]
+
     def reset(self) -> None:
         """Go to the nearest trained pose, from which offsets count from now on."""
-        self.base = self._range.poses[self.nearest().index]
+        self.rebase()
         self.put(self.base)
 
     def show_handle(self, visible: bool) -> None:

@@ -24,8 +24,9 @@ from ..stepwise import Stepwise
 from .choices import MockMotion
 
 TICK_MS = 15
-_SLIDERS = {"mockAcrossMm": "across_mm", "mockDepthMm": "depth_mm", "mockOutMm": "out_mm",
-            "mockTiltDeg": "tilt_deg", "mockRockDeg": "rock_deg", "mockTurnDeg": "turn_deg"}
+# Parameter → number of an Offset, and how far its slider goes to both sides.
+_SLIDERS = {"mockAcrossMm": ("across_mm", 100), "mockDepthMm": ("depth_mm", 100), "mockOutMm": ("out_mm", 100),
+            "mockTiltDeg": ("tilt_deg", 89), "mockRockDeg": ("rock_deg", 180), "mockTurnDeg": ("turn_deg", 180)}
 
 
 class MockProbeSection(Section):
@@ -37,6 +38,7 @@ class MockProbeSection(Section):
         self._mock: MockProbe | None = None
         self._offset = Offset()
         self._following = False
+        self._motion_shown: MockMotion | None = None
         self._player: Player | None = None
         self._making = Stepwise()
         self._played: tuple[Any, ...] = ()
@@ -56,6 +58,9 @@ class MockProbeSection(Section):
             self._end_playing()
         info = self._info
         self._attach(info)
+        if motion is not self._motion_shown:
+            self._motion_shown = motion
+            self._take_over(motion)
         self._apply_handle(motion)
         self._apply_sliders(motion)
         if self._player is not None:
@@ -119,7 +124,13 @@ class MockProbeSection(Section):
 
     def _on_moved(self, _caller: Any, _event: str) -> None:
         """The probe was moved: by a handle, or by this section."""
-        if not self._following and (self._player is None or not self._player.playing):
+        if not self._following and self.parameters is not None and self.parameters.mockMotion is MockMotion.HAND:
+            self._read_offset()
+
+    def _take_over(self, motion: MockMotion) -> None:
+        """The hand goes on where the path left the probe."""
+        if motion is MockMotion.HAND and self._mock is not None:
+            self._mock.rebase()
             self._read_offset()
 
     def _read_offset(self) -> None:
@@ -129,13 +140,14 @@ class MockProbeSection(Section):
         self._following = True
         offset = self._mock.offset.as_dict()
         with slicer.util.NodeModify(self.parameters.parameterNode):
-            for parameter, name in _SLIDERS.items():
-                setattr(self.parameters, parameter, offset[name])
+            for parameter, (name, most) in _SLIDERS.items():
+                setattr(self.parameters, parameter, min(max(offset[name], -most), most))
         self._offset = self._wanted()
         self._following = False
 
     def _wanted(self) -> Offset:
-        return Offset(**{name: getattr(self.parameters, parameter) for parameter, name in _SLIDERS.items()})
+        return Offset(**{name: getattr(self.parameters, parameter)
+                         for parameter, (name, _most) in _SLIDERS.items()})
 
     def _apply_handle(self, motion: MockMotion) -> None:
         if self._mock is not None:
@@ -231,7 +243,6 @@ class MockProbeSection(Section):
     def _on_tick(self) -> None:
         if self._player is None or not self._player.playing:
             self._timer.stop()
-            self._read_offset()
             if self.parameters is not None:
                 self.show()
             return
