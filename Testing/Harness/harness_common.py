@@ -6,6 +6,7 @@ repository), SLICER_SOURCE names a checkout of Slicer, and PySide6 and slicer-co
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -22,11 +23,59 @@ def boot(module: str = "USGanSim"):
     sys.path[:0] = [str(HARNESS.parent), str(REPOSITORY / "USGanSim")]
     import slicer_harness
 
+    keep_booleans()
     harness = slicer_harness.boot([str(REPOSITORY)])
     loaded = harness.load_module(REPOSITORY / module / f"{module}.py")
     panel = loaded.widgetRepresentation()
     panel.enter()
     return harness, panel, getattr(harness.slicer.modules, f"{module}Widget")
+
+
+def keep_booleans():
+    """PySide loses references of True and False, which ends Python 3.11 after some thousand signals."""
+    for value in (True, False):
+        ctypes.c_ssize_t.from_address(id(value)).value += 1 << 40
+
+
+def forget_connections(harness):
+    """The harness keeps every function that was ever connected; let go of those that nothing is connected to any more:
+    of sections whose widgets are deleted, of a reloaded panel, and of connectors between
+    widgets and parameters that are not in use."""
+    import shiboken6
+
+    kept = _closed_over(_closed_over(_closed_over(harness.qt.SignalInstance.connect, "wrap_target"), "receiver"),
+                        "receivers")
+    for function in list(kept):
+        owner = getattr(function, "__self__", None)
+        widget = getattr(owner, "widget", None)
+        dead = isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget)
+        reloaded = hasattr(owner, "sections") and owner is not harness.slicer.modules.USGanSimWidget
+        if dead or reloaded or getattr(owner, "_callback", owner) is None:
+            del kept[function]
+
+
+def _closed_over(function, name):
+    return dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))[name].cell_contents
+
+
+def memory_mb():
+    """Resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def problems_told():
+    """What the harness found wrong."""
+    import slicer_harness
+
+    return [f"{event['kind']}: {event['message']}" for event in slicer_harness.report.events
+            if event["kind"] in slicer_harness.Report.SERIOUS]
+
+
+def leave(failed):
+    """End at once: Qt, VTK and MRML are not taken down in an order that works."""
+    sys.stdout.flush()
+    os._exit(int(failed))
 
 
 def sections(widget):

@@ -7,11 +7,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
-from harness_common import Replay, boot, sections, wait_for
+from harness_common import Replay, boot, leave, problems_told, sections, wait_for
 
 WIDTH, HEIGHT, PANEL = 1280, 760, 430
 
@@ -60,17 +58,8 @@ def main():
         frame = replay.run(harness, 1.0, first=frame)
         picture(harness, panel, ["Red", "3D"], arguments.out / f"usgansim-{name}.png")
     live.startButton.click()
-    for event in harness_problems():
-        print(event, file=sys.stderr)
-    sys.stdout.flush()
-    os._exit(1 if harness_problems() else 0)  # Qt, VTK and MRML are not taken down in an order that works
-
-
-def harness_problems():
-    import slicer_harness
-
-    return [f"{event['kind']}: {event['message']}" for event in slicer_harness.report.events
-            if event["kind"] in slicer_harness.Report.SERIOUS]
+    print(*problems_told(), sep="\n")
+    leave(bool(problems_told()))
 
 
 def collapse(parts, shown):

@@ -27,7 +27,7 @@ class InputsSection(Section):
         self._described_model: Path | None = None
         self._probe: Any | None = None
         self._watch = ChainWatch()
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(CHAIN_EVERY_MS)
         self._timer.connect("timeout()", self._show_chain)
         self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)

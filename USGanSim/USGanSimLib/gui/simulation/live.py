@@ -44,7 +44,7 @@ class LiveSection(Section):
         self.comparing = False
         self.listeners: list[Callable[[], None]] = []
         self._surroundings = Surroundings(slicer.mrmlScene)
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(self.widget)
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._on_timer)
         self.ui.startButton.connect("clicked()", self._on_start_stop)

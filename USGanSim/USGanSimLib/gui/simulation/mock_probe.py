@@ -42,7 +42,7 @@ class MockProbeSection(Section):
         self._player: Player | None = None
         self._making = Stepwise()
         self._played: tuple[Any, ...] = ()
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
         self.ui.moveButton.connect("clicked()", self._on_move)

@@ -1,0 +1,126 @@
+"""Starts, stops, closes scenes, leaves and enters the module and reloads it, many times; then counts what is left.
+
+    python Testing/Harness/cycles.py --cycles 1000
+
+Each cycle starts the simulation of a moving probe, in every fifth with Show on, and ends it: by Stop; by Stop and
+another module; by closing the scene while it runs; by reloading the module while it runs (a twentieth of the cycles, at
+the end). After garbage is collected, what is left is counted: nodes of a scene that was just closed, observers of the
+scene, QTimers, simulations, and the resident memory. Prints JSON; exits 1 where anything has grown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+
+import numpy as np
+from harness_common import boot, forget_connections, leave, memory_mb, problems_told, sections
+
+WARM_UP = 40
+# An image that is kept in each cycle would be 20 MB in 1,000.
+MOST_MB = 12.0
+# The panel that was reloaded last may still be there.
+LAST_PANEL = 1
+# The stand-ins of the harness for node selectors observe the scene for ever.
+NOT_AFTER_RELOAD = ("scene_observers", "memory_mb")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=1000)
+    arguments = parser.parse_args()
+    harness, panel, _widget = boot()
+    harness.slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()
+    reloads = arguments.cycles // 20
+    phases = []
+    for name, cycles, ways in (("warm-up", WARM_UP, 3), ("cycles", arguments.cycles - reloads, 3),
+                               ("reloads", reloads, 4)):
+        for index in range(cycles):
+            cycle(harness, panel, index, 3 if ways == 4 else index % ways)
+            if index % 100 == 99:
+                print(name, index + 1, left(harness), file=sys.stderr, flush=True)
+        harness.slicer.mrmlScene.Clear(False)
+        phases.append({"phase": name, "cycles": cycles, **left(harness)})
+    before, after, reloaded = phases
+    problems = [f"{name} grew from {before[name]} to {after[name]}" for name in before
+                if name not in ("phase", "cycles") and after[name] > before[name] + MOST_MB * (name == "memory_mb")]
+    for name in before.keys() - {"phase", "cycles", *NOT_AFTER_RELOAD}:
+        if reloaded[name] > after[name] + LAST_PANEL * (name in ("simulations", "sections")):
+            problems.append(f"after reloads {name} grew from {after[name]} to {reloaded[name]}")
+    problems += problems_told()
+    print(json.dumps({"phases": phases, "problems": problems}, indent=1))
+    leave(bool(problems))
+
+
+def cycle(harness, panel, index, way):
+    slicer = harness.slicer
+    widget = slicer.modules.USGanSimWidget
+    widget.logic._loadRenderer = lambda path: renderer()
+    widget.logic.problem = lambda parameters: ""
+    probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+    widget.parameters.probe = probe
+    live = sections(widget)["LiveSection"]
+    live.ui.startButton.click()
+    for x_mm in range(200):
+        move(slicer, probe, x_mm)
+        harness.process_events(0.004)
+        if widget.logic.simulation.counts.rendered > 2:
+            break
+    else:
+        raise SystemExit(f"Cycle {index} made no images: {live.ui.stateLabel.text}")
+    if index % 5 == 0:
+        live.ui.showButton.click()
+        harness.process_events(0.01)
+    if way < 2:
+        live.ui.startButton.click()
+    if way == 1:
+        panel.exit()
+        panel.enter()
+    if way == 3:
+        widget.onReload()
+    if way >= 2:
+        slicer.mrmlScene.Clear(False)
+    harness.process_events()
+
+
+def renderer():
+    """Grey images of 160×120 pixels, without torch."""
+    from USGanSimLib.geometry.pose_distance import PoseRange
+    from USGanSimLib.mrml.tick_cost import NullRenderer
+
+    image_to_probe = np.diag([0.5, 0.5, 1.0, 1.0])
+    poses = np.tile(image_to_probe, (10, 1, 1))
+    poses[:, 2, 3] = np.arange(10)
+    return NullRenderer(PoseRange.of_training_poses(poses, 160, 120), image_to_probe)
+
+
+def move(slicer, probe, x_mm):
+    matrix = np.eye(4)
+    matrix[0, 3] = x_mm
+    slicer.util.updateTransformMatrixFromArray(probe, matrix)
+
+
+def left(harness):
+    import shiboken6
+
+    slicer, qt = harness.slicer, harness.qt
+    # Outside of exec() nothing else does what deleteLater() asked for.
+    qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
+    harness.process_events(0.05)
+    forget_connections(harness)
+    for _ in range(3):
+        gc.collect()
+    alive = gc.get_objects()
+    timers = [thing for thing in alive if isinstance(thing, qt.QTimer) and shiboken6.isValid(thing)]
+    names = [type(thing).__name__ for thing in alive]
+    return {"nodes": slicer.mrmlScene.GetNumberOfNodes(),
+            "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
+            "timers": len(timers), "running_timers": sum(timer.isActive() for timer in timers),
+            "simulations": names.count("LiveSimulation"), "sections": names.count("LiveSection"),
+            "memory_mb": memory_mb()}
+
+
+if __name__ == "__main__":
+    main()
