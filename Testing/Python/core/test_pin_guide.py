@@ -45,9 +45,19 @@ def test_directions_are_half_the_range_about_each_axis():
     tilt_deg = guide.progress().tilt_deg
     np.testing.assert_allclose(tilt_deg, [8, 0, 20], atol=0.3)
     missing = " ".join(guide.progress().missing())
-    assert "Tilt more about the x axis: ±8° of ±15° so far" in missing
-    assert "about the y axis: ±0° of ±15°" in missing
+    assert "Tilt more about the probe's x axis: ±8° of ±15° so far" in missing
+    assert "about the probe's y axis: ±0° of ±15°" in missing
     assert "z axis" not in missing
+
+
+def test_with_an_earlier_calibration_the_axes_are_the_images():
+    turned = np.eye(4)
+    turned[:3, :3] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]  # the image's x is the probe's y
+    guide = PinGuide(turned @ np.diag([0.5, 0.5, 1, 1]))
+    for angle in np.linspace(-9, 9, 9):
+        guide.add(an_image(80, 60), a_pose(y_deg=angle))
+    np.testing.assert_allclose(guide.progress().tilt_deg, [9, 0, 0], atol=0.3)
+    assert "about the image's y axis: ±0°" in " ".join(guide.progress().missing())
 
 
 def test_with_enough_of_everything_nothing_is_missing():

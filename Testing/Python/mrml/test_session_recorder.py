@@ -87,6 +87,13 @@ def test_without_an_image_nothing_is_entered_and_the_words_say_so(recorder, imag
     assert open_session(recorder.folder).sweeps == ()
 
 
+def test_a_recording_that_cannot_start_is_not_entered(recorder, image, probe):
+    with pytest.raises(UserError, match="'Probe' does not name a transform"):
+        recorder.start("heart", image, {"Probe": probe})
+    assert not recorder.recording
+    assert open_session(recorder.folder).sweeps == ()
+
+
 def test_closing_finishes_the_recording_and_leaves_no_observer(recorder, image, probe, send):
     recorder.start("heart", image, {"ProbeToReference": probe})
     send(1, 2)

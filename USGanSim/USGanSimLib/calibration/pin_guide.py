@@ -5,8 +5,8 @@
         guide.add(image, probe_to_reference)
         show(guide.progress().missing())
 
-The directions are told about the axes of the probe until a calibration is given; the three of them must spread, so
-that it does not matter much which is which.
+Directions are told about the image's axes where an earlier calibration is given, and about the probe's otherwise: all
+three must spread, so that it does not matter much which is which.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ LEAST_MOVE_MM, LEAST_TURN_DEG = 1.0, 1.0
 @dataclass(frozen=True)
 class PinProgress:
     """What was recorded so far: `points` images that differ; `tilt_deg`, half the range of directions about x, y, z;
-    `share`, part of the image's width and depth that the pin went through."""
+    `share`, part of the image's width and depth that the pin went through; `axes_of`, the axes' frame, in words."""
 
     points: int
     tilt_deg: tuple[float, float, float]
     share: tuple[float, float]
+    axes_of: str = "the probe's"
 
     @property
     def enough(self) -> bool:
@@ -45,7 +46,7 @@ class PinProgress:
 
     def missing(self) -> list[str]:
         """What to do next, most useful first."""
-        advice = [f"Tilt more about the {axis} axis: ±{tilt:.0f}° of ±{ADVISED_TILT_DEG:.0f}° so far."
+        advice = [f"Tilt more about {self.axes_of} {axis} axis: ±{tilt:.0f}° of ±{ADVISED_TILT_DEG:.0f}° so far."
                   for axis, tilt in zip("xyz", self.tilt_deg, strict=True) if tilt < ADVISED_TILT_DEG]
         advice += [f"Show the pin {where}: over {share:.0%} of the image, {ADVISED_RANGE_SHARE:.0%} are needed."
                    for where, share in zip(("further left and right", "nearer and deeper"), self.share, strict=True)
@@ -60,6 +61,7 @@ class PinGuide:
 
     def __init__(self, image_to_probe: Matrix | None = None) -> None:
         self._image_to_probe = np.eye(4) if image_to_probe is None else image_to_probe
+        self._axes_of = "the probe's" if image_to_probe is None else "the image's"
         self._before: tuple[NDArray[np.uint8], NDArray[np.float64]] | None = None
         self._pixels: list[NDArray[np.float64]] = []
         self._poses: list[Matrix] = []
@@ -97,11 +99,12 @@ class PinGuide:
     def progress(self) -> PinProgress:
         """How far it went."""
         if len(self._poses) < 2:
-            return PinProgress(len(self._poses), (0.0, 0.0, 0.0), (0.0, 0.0))
+            return PinProgress(len(self._poses), (0.0, 0.0, 0.0), (0.0, 0.0), self._axes_of)
         points = self.points()
         x_deg, y_deg, z_deg = np.ptp(directions_deg(self._image_to_probe, points), axis=0) / 2
         across, down = np.ptp(points.pixels, axis=0) / self._size_px
-        return PinProgress(len(points), (float(x_deg), float(y_deg), float(z_deg)), (float(across), float(down)))
+        return PinProgress(len(points), (float(x_deg), float(y_deg), float(z_deg)), (float(across), float(down)),
+                           self._axes_of)
 
     def _find(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Near where it was, and otherwise the one spot that stands out."""

@@ -20,7 +20,7 @@ from ..recording.coverage import coverage, image_poses, landmark_views
 from .coverage_model import CoverageModel, SweptModel
 from .transform_chain import from_vtk
 
-_MOST_POSES = 200
+_MOST_POSES, _MOST_LANDMARK_POSES = 200, 1000
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class LiveCoverage:
         Reference."""
         began_s = time.perf_counter()
         every = image_poses(tracks, image_to_probe)
-        poses = every[np.unique(np.linspace(0, len(every) - 1, min(len(every), _MOST_POSES)).round().astype(int))]
+        poses = _thinned(every, _MOST_POSES)
         covered = coverage(poses, *size_px)
         self._planes.show(poses, *size_px)
         self._swept.show(covered)
         places = self.landmarks_mm(landmarks) if landmarks is not None else {}
-        views = landmark_views(every, *size_px, places, frames_per_pose)
+        looked_at = _thinned(every, _MOST_LANDMARK_POSES)
+        views = landmark_views(looked_at, *size_px, places, frames_per_pose * len(every) / max(len(looked_at), 1))
         advice = {view.name: view.advice for view in views if view.advice}
         return CoverageNews(covered.swept_ml, len(poses), advice, len(places), time.perf_counter() - began_s)
 
@@ -74,3 +75,9 @@ class LiveCoverage:
         """Take the models out of the scene."""
         self._planes.remove()
         self._swept.remove()
+
+
+def _thinned(poses: Matrix, most: int) -> Matrix:
+    """At most `most` of (N, 4, 4), evenly chosen."""
+    thinned: Matrix = poses[np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))]
+    return thinned

@@ -68,7 +68,6 @@ class PinMarking:
         # A saved scene has no use for them: the points are in their file.
         for node in (self.volume, self.point):
             node.SaveWithSceneOff()
-        self._showing = False
         self._tags = [self.point.AddObserver(event, self._on_point) for event in (
             slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointModifiedEvent)]
 
@@ -152,20 +151,15 @@ class PinMarking:
         try:
             self.point.RemoveAllControlPoints()
         finally:
-            self._showing = False
-
+    
     def _show_point(self) -> None:
         self.clear_point()
-        self._showing = True
-        try:
-            if self.mark is not None:
-                self.point.AddControlPoint(vtk.vtkVector3d(-self.mark.u_px, -self.mark.v_px, 0.0), f"{self.frame}")
-        finally:
-            self._showing = False
+        if self.mark is not None:
+            self.point.AddControlPoint(vtk.vtkVector3d(-self.mark.u_px, -self.mark.v_px, 0.0), f"{self.frame}")
 
     def _on_point(self, _caller: Any, _event: str) -> None:
         defined = self.point.GetNumberOfControlPoints() - 1
-        if self._showing or defined < 0 or (
+        if defined < 0 or (
                 self.point.GetNthControlPointPositionStatus(defined) != slicer.vtkMRMLMarkupsNode.PositionDefined):
             return
         x, y, _ = self.point.GetNthControlPointPosition(defined)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calibration.result import Calibration, read_calibration
 from ..errors import UserError
 from ..geometry.transforms import TransformTrack
 from ..recording.live_file import FINISHED, Recovered, unfinished
@@ -95,8 +96,8 @@ class SessionRecorder:
         """Record from the next image on. Raises UserError where that cannot be; the session is as before then."""
         self.close()
         self.session = (self.session or create_session(self._folder())).begin(name)
-        recorder = Recorder(image, transforms, clock=self._clock)
         try:
+            recorder = Recorder(image, transforms, clock=self._clock)
             recorder.start(self.session.path(name))
         except UserError:
             self.session = self.session.drop(name)
@@ -157,6 +158,11 @@ class SessionRecorder:
     def discard(self, name: str) -> None:
         """Leave a sweep out; its files stay."""
         self.session = self._session().discard(name)
+
+    def calibration(self) -> Calibration | None:
+        """That of the session; None where it has none. Raises UserError where its file is damaged."""
+        path = self.session.calibration_path if self.session else None
+        return read_calibration(path) if path is not None else None
 
     def calibrate(self, path: Path) -> None:
         """Copy a calibration into the session. Raises UserError where it is none."""

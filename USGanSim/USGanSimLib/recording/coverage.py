@@ -98,8 +98,10 @@ def landmark_views(poses: Matrix, width_px: int, height_px: int,
                    ) -> list[LandmarkView]:
     """How each landmark (name → (3,) mm in Reference) was seen by images at `poses` (N, 4, 4), each of which stands for
     `frames_per_pose` frames."""
-    return [_landmark_view(name, poses[_sees(poses, np.asarray(place, float), width_px, height_px)], frames_per_pose)
-            for name, place in landmarks_mm.items()]
+    # To the pixel nearest to a point, by least squares: image axes need not be at a right angle.
+    to_pixels: Matrix = np.asarray(np.linalg.pinv(poses[:, :3, :2]), np.float64)
+    return [_landmark_view(name, poses[_sees(poses, to_pixels, np.asarray(place, float), width_px, height_px)],
+                           frames_per_pose) for name, place in landmarks_mm.items()]
 
 
 def _landmark_view(name: str, seen: Matrix, frames_per_pose: float) -> LandmarkView:
@@ -113,13 +115,12 @@ def _landmark_view(name: str, seen: Matrix, frames_per_pose: float) -> LandmarkV
     return LandmarkView(name, frames, angle_deg, advice)
 
 
-def _sees(poses: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int) -> NDArray[np.bool_]:
+def _sees(poses: Matrix, to_pixels: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int
+          ) -> NDArray[np.bool_]:
     """(N,) whether the point lies close to the image plane, and in the image."""
     offset = place_mm - poses[:, :3, 3]
-    axes = poses[:, :3, :2]
-    # The pixel nearest to the point, by least squares: image axes need not be at a right angle.
-    pixels = (np.linalg.pinv(axes) @ offset[:, :, None])[:, :, 0]
-    distance_mm = np.linalg.norm(offset - (axes @ pixels[:, :, None])[:, :, 0], axis=1)
+    pixels = (to_pixels @ offset[:, :, None])[:, :, 0]
+    distance_mm = np.linalg.norm(offset - (poses[:, :3, :2] @ pixels[:, :, None])[:, :, 0], axis=1)
     to_edge_px = np.minimum(pixels, np.array([width_px - 1, height_px - 1]) - pixels).min(axis=1)
     near: NDArray[np.bool_] = (to_edge_px >= 0) & (distance_mm <= SEEN_WITHIN_MM)
     return near

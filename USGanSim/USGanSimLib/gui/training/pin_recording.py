@@ -13,6 +13,8 @@ from slicer.i18n import tr as _
 
 from ...calibration.pin_guide import PinGuide
 from ...calibration.pin_verdict import FEWEST_GOOD_POINTS
+from ...errors import UserError
+from ...geometry.transforms import Matrix
 from ..process_runner import Ended, Runner
 from .command_run import CommandRun
 from .pin_words import guide_words, refusal_words, verdict_words
@@ -57,7 +59,7 @@ class PinRecording:
         if self.running:
             self._stop()
         elif self._record.start(self._record.recorder.free_name(NAME)):
-            self._guide, self._fitted_points = PinGuide(), 0
+            self._guide, self._fitted_points = PinGuide(self._earlier()), 0
             self._live_label.text = ""
             self._timer.start()
             self._on_tick()
@@ -70,6 +72,14 @@ class PinRecording:
         self._timer.stop()
         self.fit.cleanup()
         self._guide = None
+
+    def _earlier(self) -> Matrix | None:
+        """ImageToProbe of the session so far: good enough to tell the image's axes."""
+        try:
+            calibration = self._record.recorder.calibration()
+        except UserError:
+            return None
+        return None if calibration is None else calibration.image_to_probe
 
     def _stop(self) -> None:
         recorder = self._record.recorder

@@ -11,7 +11,6 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...calibration.result import read_calibration
 from ...errors import UserError
 from ...mrml.likely_nodes import likely_probe, likely_reference
 from ...mrml.live_coverage import LiveCoverage
@@ -240,11 +239,10 @@ class RecordSection(Section):
         if self.parameters is None or not self.parameters.showCoverage or not self._has_poses(tracks):
             return
         try:
-            path = self.recorder.session.calibration_path if self.recorder.session else None
-            if path is None:
+            calibration = self.recorder.calibration()
+            if calibration is None:
                 raise UserError(_("There is no calibration, so the place of the images is not known."),
                                 _("Choose one above, or make one in the tab Calibrate."))
-            calibration = read_calibration(path)
             calibration.geometry(*self.recorder.size_px, _("the recording"))
             if self._coverage is None:
                 reference = self.running_chain.reference if self.running_chain else None
@@ -318,9 +316,9 @@ class RecordSection(Section):
         self.ui.exportProgressBar.show()
         try:
             with slicer.util.WaitCursor():
-                path = session.calibration_path
+                calibration = self.recorder.calibration()
                 export_sweep(slicer.mrmlScene, read_sweep(session.path(chosen.name)), chosen.name,
-                             read_calibration(path).image_to_probe if path else None, progress=self._on_progress)
+                             calibration.image_to_probe if calibration else None, progress=self._on_progress)
             self.ui.sweepsLabel.text = _("{name} is in the scene as a sequence.").format(name=chosen.name)
         except UserError as error:
             self.ui.sweepsLabel.text = in_two_lines(error)
