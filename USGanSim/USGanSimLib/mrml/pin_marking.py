@@ -147,11 +147,8 @@ class PinMarking:
 
     def clear_point(self) -> None:
         """Take the point out of the view, so that a new one can be placed. The mark stays until then."""
-        self._showing = True
-        try:
-            self.point.RemoveAllControlPoints()
-        finally:
-    
+        self.point.RemoveAllControlPoints()
+
     def _show_point(self) -> None:
         self.clear_point()
         if self.mark is not None:
