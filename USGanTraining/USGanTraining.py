@@ -73,7 +73,8 @@ class USGanTrainingParameterNode:
     pinRecording - a tracked recording of a pinhead; pinMost - how many points of it are kept.
     pixelSizeKnown, pixelWidth, pixelHeight - mm, held fixed where known; pinLag - seconds.
     calibrationOut - CAL.json to write.
-    lagRecording, lagTarget, lagPoints, lagCalibration, maxLag - of the temporal calibration; maxLag in seconds.
+    lagRecording, lagTracker, lagTarget, lagPoints, lagCalibration - of the temporal calibration.
+    maxLag - lags are tried from minus to plus this, seconds.
     dataRecordings, evaluateModels - paths, one a line.
     dataCalibration - CAL.json or a PLUS XML with ImageToProbe; empty: the session's.
     dataLagMs - an image stamped t shows the pose stamped t + lag.
@@ -106,6 +107,7 @@ class USGanTrainingParameterNode:
     pinLag: Annotated[float, WithinRange(-1, 1)] = 0.0
     calibrationOut: Path
     lagRecording: Path
+    lagTracker: Path
     lagTarget: Annotated[str, Choice(LAG_TARGETS), Default(LAG_TARGETS[0])]
     lagPoints: Path
     lagCalibration: Path

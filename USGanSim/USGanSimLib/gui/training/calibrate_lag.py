@@ -80,8 +80,11 @@ class LagSection(Section):
 
     def _on_find(self) -> None:
         parameters = self.parameters
-        words = ["calibrate", "temporal", "--recording", str(parameters.lagRecording), "--target", parameters.lagTarget,
-                 "--max-lag-s", str(parameters.maxLag), "--out", str(self.run.folder / "lag.json")]
+        recordings = ["--recording", str(parameters.lagRecording)]
+        if parameters.lagTracker.is_file():
+            recordings = ["--video", str(parameters.lagRecording), "--tracker", str(parameters.lagTracker)]
+        words = ["calibrate", "temporal", *recordings, "--target", parameters.lagTarget, "--max-lag-s",
+                 str(parameters.maxLag), "--out", str(self.run.folder / "lag.json")]
         if parameters.lagTarget in ("pin", "wires") and (points := self._points()) is not None:
             words += ["--points", str(points)]
         if parameters.lagTarget in ("wires", "content"):
