@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from USGanSimLib.calibration.pin_quality import places
-from USGanSimLib.calibration.pinhead import alikeness, fit_pinhead, predicted_error_mm
+from USGanSimLib.calibration.pinhead import alikeness, fit_pinhead, predicted_error_mm, rhythm
 from USGanSimLib.errors import UserError
 
 EXACT = {"click_px": 0, "elevation_mm": 0, "tracker_mm": 0, "tracker_deg": 0}
@@ -95,6 +95,27 @@ def test_alike_neighbours_count_as_few():
         course[index] = 0.8 * course[index - 1] + noise[index]
     assert alikeness(course) == pytest.approx(9, rel=0.3)
     assert alikeness(noise) == pytest.approx(1, abs=0.15)
+
+
+def test_courses_in_a_rhythm_are_correlated_by_chance_as_few_independent_values_are():
+    """The variance of the correlation of two courses that have nothing to do with each other is that of N / rhythm
+    independent values; of independent ones it is 1 / N."""
+    rng = np.random.default_rng(4)
+    noise = rng.standard_normal((400, 2))
+    assert rhythm(noise[:, :1] - noise[:, :1].mean()) == pytest.approx(1, abs=0.2)
+
+    def course() -> np.ndarray:
+        periods = np.array([20.0, 45, 70]) * rng.uniform(0.95, 1.05, 3)
+        values = np.sin(2 * np.pi * (np.arange(400)[:, None] / periods + rng.random(3))).sum(axis=1)
+        return values - values.mean()
+
+    found, counted = [], []
+    for _ in range(300):
+        first, second = course(), course()
+        found.append(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
+        counted.append(rhythm(first[:, None]))
+    assert np.mean(counted) == pytest.approx(400 * np.var(found), rel=0.3)
+    assert np.mean(counted) > 3 * alikeness(course()[:, None])
 
 
 @pytest.mark.parametrize(("tilt_deg", "allowed_mm"), [(15, 0.65), (30, 0.35)])

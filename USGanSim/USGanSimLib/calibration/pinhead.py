@@ -288,11 +288,13 @@ def covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, floa
 
     Neighbouring images of a sweep err alike, so that each kind of residual counts as fewer independent ones. The pin
     wanders off the image plane as slowly as the hand moves, though the residual hides it: the fit takes slow errors for
-    a tilt of the image. So those count as no more independent than the places in the image do.
+    a tilt of the image. So those count as no more independent than the places in the image do; where a hand strokes in
+    a rhythm, the pin may leave the plane in the rhythm of its places.
     """
     residuals = residuals_mm(parameters, points)
     free = free_parameters(fixed_mm_per_px)
-    alike = np.array([alikeness(residuals[:, :2]), max(alikeness(residuals[:, 2:]), slowness(points))])
+    alike = np.array([alikeness(residuals[:, :2]), max(alikeness(residuals[:, 2:]), slowness(points),
+                                                        rhythm(points.pixels - points.pixels.mean(axis=0)))])
     independent = np.array([2, 1]) * len(points) / alike
     widths = np.asarray(spreads) * np.sqrt(alike)
     if not np.isfinite(condition(parameters, points, spreads, fixed_mm_per_px)):
@@ -339,6 +341,15 @@ def alikeness(residuals: Vector) -> float:
             break
         total += 2 * correlation
     return total
+
+
+def rhythm(course: Vector) -> float:
+    """How many neighbours in a course (N, K) of mean 0 count as one when another of the same kind is correlated with
+    it: 1 + 2 Σ ρ_k² (Bartlett 1946) over the lags whose autocorrelation ρ_k is no chance (three times its SD 1/√N)."""
+    count = len(course)
+    power = float(np.sum(course**2))
+    correlations = np.array([np.sum(course[lag:] * course[:-lag]) / power for lag in range(1, count // 2)])
+    return float(1 + 2 * np.sum(correlations[np.abs(correlations) > 3 / np.sqrt(count)] ** 2))
 
 
 def weighted_jacobian(parameters: Vector, points: PinPoints, spreads: tuple[float, float]) -> Matrix:
