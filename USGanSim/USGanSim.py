@@ -32,6 +32,7 @@ from slicer.ScriptedLoadableModule import (
 
 from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.gui.dependencies import ensure_torch
 from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
@@ -279,12 +280,14 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         for test in (self.test_the_volume_follows_the_probe, self.test_starting_again_goes_on_in_the_same_volume,
                      self.test_closing_the_scene_ends_the_simulation,
                      self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs,
-                     self.test_without_torch_start_says_what_to_do):
+                     self.test_without_torch_start_says_what_to_do,
+                     self.test_a_mock_probe_goes_along_the_trained_sweep,
+                     self.test_the_stream_is_recorded_with_its_poses,
+                     self.test_images_along_a_curve_become_a_sequence_with_their_true_poses):
             self.setUp()
             test()
 
     def started(self) -> tuple[USGanSimLogic, Any]:
-        from USGanSimLib.geometry.pose_distance import PoseRange
         from USGanSimLib.mrml.tick_cost import NullRenderer
 
         imageToProbe = np.diag([0.5, 0.5, 1.0, 1.0])
@@ -339,3 +342,56 @@ class USGanSimTest(ScriptedLoadableModuleTest):
     def test_start_waits_for_its_inputs(self) -> None:
         logic = USGanSimLogic()
         self.assertIn("model", logic.problem(logic.getParameterNode()))
+
+    def test_a_mock_probe_goes_along_the_trained_sweep(self) -> None:
+        from USGanSimLib.geometry.trained_sweep import trained_sweep
+        from USGanSimLib.mrml.mock_probe import MockProbe
+        from USGanSimLib.mrml.playing import Player, SweepMotion
+
+        poses = np.tile(np.eye(4), (20, 1, 1))
+        poses[:, 2, 3] = np.arange(20) * 3
+        poseRange = PoseRange.of_training_poses(poses, 16, 12)
+        mock = MockProbe.of_scene(slicer.mrmlScene, poseRange, np.eye(4), None)
+        player = Player(SweepMotion(mock, trained_sweep(poseRange)))
+        for moment in np.linspace(0, player.motion.duration_s, 9):
+            player.seek(moment)
+            self.assertTrue(poseRange.covers(mock.pose))
+
+    def test_the_stream_is_recorded_with_its_poses(self) -> None:
+        from USGanSimLib.mrml.stream_recording import StreamRecording
+        from USGanSimLib.recording.sequence_file import read_sweep
+
+        logic, probe = self.started()
+        with tempfile.TemporaryDirectory() as folder:
+            recording = StreamRecording(slicer.mrmlScene, logic.simulation.volume, logic.simulation.image_to_probe)
+            recording.start(Path(folder), "stream")
+            for x in (1.0, 2.0, 3.0):
+                probe.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.eye(4) + np.eye(4, k=3) * x))
+                logic.simulation.tick()
+            for _share in recording.finishing(recording.stop(), as_file=True, as_sequence=False):
+                pass
+            track = read_sweep(Path(folder) / "stream.igs.mha").transforms["ProbeToReference"]
+        np.testing.assert_allclose(track.matrices[:, 0, 3], [1, 2, 3])
+
+    def test_images_along_a_curve_become_a_sequence_with_their_true_poses(self) -> None:
+        from USGanSimLib.geometry.image_geometry import ImageGeometry
+        from USGanSimLib.mrml.pose_plans import curve_plan
+        from USGanSimLib.mrml.sequence_bridge import export_sweep, import_sweep
+        from USGanSimLib.recording.simulated import simulating
+
+        curve = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsCurveNode", "skin")
+        for x in (0.0, 20.0):
+            curve.AddControlPoint(vtk.vtkVector3d(x, 0, 0))
+        logic, _probe = self.started()
+        renderer = logic.simulation.renderer
+        geometry = ImageGeometry(16, 12, renderer.image_to_probe)
+        plan = curve_plan(curve, geometry, 5.0, np.array([0.0, 1.0, 0.0]), in_plane=True)
+        steps = simulating(renderer, plan, np.eye(4), renderer.image_to_probe)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                sweep = import_sweep(export_sweep(slicer.mrmlScene, end.value, "set"))
+                break
+        faces = sweep.transforms["ImageToRas"].matrices @ [7.5, 0, 0, 1]
+        np.testing.assert_allclose(faces[:, :3], [[x, 0, 0] for x in (0, 5, 10, 15, 20)], atol=1e-6)

@@ -45,12 +45,18 @@ class PosePath:
 
     def at(self, time_s: float) -> Matrix:
         """The pose (4, 4) at a moment, held at both ends."""
-        moment_s = min(max(time_s, 0.0), self.duration_s)
-        face = np.eye(4)
-        face[:3, :3] = self._rotation(moment_s).as_matrix()
-        face[:3, 3] = [np.interp(moment_s, self._times_s, self._origins[:, axis]) for axis in range(3)]
-        pose: Matrix = face @ self._image_to_face
+        pose: Matrix = self.at_all(np.array([time_s]))[0]
         return pose
+
+    def at_all(self, times_s: NDArray[np.float64]) -> Matrix:
+        """The poses (N, 4, 4) at moments (N,)."""
+        moments_s = np.clip(times_s, 0.0, self.duration_s)
+        faces = np.tile(np.eye(4), (len(moments_s), 1, 1))
+        faces[:, :3, :3] = self._rotation(moments_s).as_matrix()
+        for axis in range(3):
+            faces[:, axis, 3] = np.interp(moments_s, self._times_s, self._origins[:, axis])
+        poses: Matrix = faces @ self._image_to_face
+        return poses
 
 
 def trained_sweep(pose_range: PoseRange, speed_mm_s: float = SPEED_MM_S) -> PosePath:
@@ -107,8 +113,7 @@ def _rounded(visited: Matrix, distance: PoseDistance, width_px: int) -> Matrix:
     lengths_mm = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(distance.embed(visited), axis=0), axis=1))])
     raw = PosePath(lengths_mm, visited, width_px)
     count = max(int(lengths_mm[-1] / _EVERY_MM), 8)
-    even = face_frame(np.array([raw.at(float(at)) for at in np.linspace(0, lengths_mm[-1], count, endpoint=False)]),
-                      width_px)
+    even = face_frame(raw.at_all(np.linspace(0, lengths_mm[-1], count, endpoint=False)), width_px)
     blurred = gaussian_filter1d(even, _ROUNDED_MM / (lengths_mm[-1] / count), axis=0, mode="wrap")
     # The nearest rotation to a mean of rotations (orthogonal Procrustes).
     left, _, right = np.linalg.svd(blurred[:, :3, :3])

@@ -19,7 +19,7 @@ from .transform_chain import from_vtk, to_vtk
 
 NAME = "ProbeToReference"
 MOCK_ATTRIBUTE = "USGanSim.MockProbe"
-_HANDLE_MM = 40.0
+_HANDLE_PERCENT = 8.0
 
 
 class MockProbe:
@@ -101,8 +101,9 @@ class MockProbe:
         # A scaled probe is no probe.
         display.SetEditorScalingEnabled(False)
         display.SetEditorScalingSliceEnabled(False)
-        display.SetInteractionSizeAbsolute(True)
-        display.SetInteractionSizeMm(_HANDLE_MM)
+        # Of the view, however far one is zoomed in.
+        display.SetInteractionSizeAbsolute(False)
+        display.SetInteractionScalePercent(_HANDLE_PERCENT)
         display.SetEditorVisibility3D(visible)
         display.SetEditorSliceIntersectionVisibility(visible)
         display.SetEditorVisibility(visible)

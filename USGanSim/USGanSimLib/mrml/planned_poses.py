@@ -13,6 +13,8 @@ from .coverage_model import CoverageModel
 
 _INSIDE_COLOR, _OUTSIDE_COLOR = (1.0, 0.85, 0.2), (0.95, 0.25, 0.2)
 _OPACITY = 0.5
+# More would hide what they stand around.
+_MOST_OUTLINES = 60
 
 
 class PlannedPoses:
@@ -27,8 +29,9 @@ class PlannedPoses:
         return all(model.node.GetScene() is not None for model in self._models)
 
     def show(self, image_to_ras: Matrix, outside: NDArray[np.bool_], width_px: int, height_px: int) -> None:
-        """Outline images of width × height pixels at poses (N, 4, 4); `outside` (N,) the trained range."""
-        for model, chosen in zip(self._models, (~outside, outside), strict=True):
+        """Outline images of width × height pixels at poses (N, 4, 4), at most 60; `outside` (N,) the trained range."""
+        some = np.unique(np.linspace(0, len(outside) - 1, min(len(outside), _MOST_OUTLINES)).round().astype(int))
+        for model, chosen in zip(self._models, (some[~outside[some]], some[outside[some]]), strict=True):
             model.show(image_to_ras[chosen], width_px, height_px)
 
     def remove(self) -> None:

@@ -30,7 +30,7 @@ NEAREST_TRAINED_MM, OUTSIDE_TRAINED_RANGE = "NearestTrainedPoseMm", "OutsideTrai
 # Frames a second of poses that no tracker gave.
 NOMINAL_RATE_HZ = 20.0
 MOST_VOXELS = 40_000_000
-_FRAMES_FOR_FIELD = 100
+_FRAMES_FOR_FIELD = 30
 _EDGE_PX = 2
 
 

@@ -182,5 +182,6 @@ def _words(feedback: Feedback) -> str:
         frames=feedback.counts.written, minutes=feedback.duration_s / 60,
         rate=0.0 if math.isnan(feedback.rate_hz) else feedback.rate_hz, size=feedback.written_bytes / 1e6)]
     if not math.isnan(minutes):
-        words.append(_("The disk is full in {minutes:.0f} minutes.").format(minutes=minutes))
+        words.append(_("The disk is full in {minutes:.0f} minutes.").format(minutes=minutes) if minutes < 120 else
+                     _("The disk has room for {hours:.0f} hours.").format(hours=minutes / 60))
     return "\n".join([*words, *feedback.warnings])

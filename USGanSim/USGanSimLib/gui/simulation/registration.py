@@ -186,7 +186,9 @@ class RegistrationSection(Section):
     def _compounding(self) -> Generator[Any, None, Any]:
         like = self.parameters.preoperativeVolume
         browser, voxel_mm = self.parameters.simulatedSet, self.parameters.voxelSizeMm
+        yield _("Reading the images…")
         sweep = import_sweep(browser)
+        yield _("Compounding…")
         grid = Grid.around(sweep, voxel_mm) if like is None else grid_of(like)
         volume = yield from compounding(sweep, grid)
         return volume, like, browser.GetName()
@@ -203,8 +205,9 @@ class RegistrationSection(Section):
     def _on_export(self) -> None:
         self._run(self._exporting(), lambda words: words)
 
-    def _exporting(self) -> Generator[float, None, str]:
+    def _exporting(self) -> Generator[Any, None, str]:
         folder, browser = self.parameters.exportFolder, self.parameters.simulatedSet
+        yield _("Reading the images…")
         sweep = import_sweep(browser)
         if IMAGE_TO_RAS not in sweep.transforms:
             raise UserError(_("{name} holds no true poses (ImageToRas).").format(name=browser.GetName()),
