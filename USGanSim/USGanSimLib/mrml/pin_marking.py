@@ -57,17 +57,14 @@ class PinMarking:
         self.marks: dict[int, Mark] = {}
         self.rejected: set[int] = set()
         self.frame = 0
-        self.volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "PinImage")
+        self.volume = _helper_node(scene, slicer.vtkMRMLScalarVolumeNode(), "PinImage")
         slicer.util.updateVolumeFromArray(self.volume, np.zeros((1, sweep.height_px, sweep.width_px), np.uint8))
         self.volume.SetIJKToRASMatrix(to_vtk(_FLIP))
         show_in_fixed_grey(self.volume)
-        self.point = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Pin")
+        self.point = _helper_node(scene, slicer.vtkMRMLMarkupsFiducialNode(), "Pin")
         self.point.CreateDefaultDisplayNodes()
         # In space it means nothing.
         self.point.GetDisplayNode().SetVisibility3D(False)
-        # A saved scene has no use for them: the points are in their file.
-        for node in (self.volume, self.point):
-            node.SaveWithSceneOff()
         self._tags = [self.point.AddObserver(event, self._on_point) for event in (
             slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointModifiedEvent)]
 
@@ -170,3 +167,11 @@ class PinMarking:
         _, strength = scale_of_spot(self.sweep.frames[self.frame], np.array([u_px, v_px]))
         self.marks[self.frame] = Mark(u_px, v_px, strength, CORRECTED)
         self.rejected.discard(self.frame)
+
+
+def _helper_node(scene: Any, node: Any, name: str) -> Any:
+    """Add a node that other modules need not offer, nor a saved scene hold: the points are in their file."""
+    node.SetName(scene.GenerateUniqueName(name))
+    node.HideFromEditorsOn()
+    node.SaveWithSceneOff()
+    return scene.AddNode(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,6 @@ class PinSection(Section):
     def _leave(self) -> None:
         """End what runs, and take the frame out of the scene."""
         self.guided.cleanup()
-        self.run.cleanup()
         self._opened = None
         self._close_marking()
 
@@ -96,13 +96,17 @@ class PinSection(Section):
         if self.marking is not None:
             self.marking.close()
             self.marking = None
+        # What runs was started for these points.
+        self.run.cleanup()
+        self.ui.verdictLabel.text = self.ui.pointLabel.text = ""
         self.result, self._residuals = None, []
         self._show_result()
 
     # The recording
 
     def _on_recorded(self, path: Path) -> None:
-        self.parameters.pinRecording = path
+        # It may have ended by itself while another module was shown.
+        self.logic.getParameterNode().pinRecording = path
 
     def _open(self, path: Path) -> None:
         """Show a recording's first frame, with the points that are kept beside it."""
@@ -113,21 +117,25 @@ class PinSection(Section):
         try:
             with slicer.util.WaitCursor():
                 sweep = read_sweep(path)
-                if not sweep.has_images:
-                    raise UserError(_("{name} has no valid image.").format(name=path.name))
-                self.marking = PinMarking(slicer.mrmlScene, sweep, self._on_moved)
-                if self._points_file().is_file():
-                    self.marking.read(self._points_file())
+            if not sweep.has_images:
+                raise UserError(_("{name} has no valid image.").format(name=path.name))
         except UserError as error:
             self.ui.pointLabel.text = in_two_lines(error)
             return
+        self.marking = PinMarking(slicer.mrmlScene, sweep, self._on_moved)
         self.ui.frameSlider.maximum = len(sweep) - 1
         self._look()
+        try:
+            if self._points_file().is_file():
+                self.marking.read(self._points_file())
+        except UserError as error:
+            self.ui.verdictLabel.text = in_two_lines(error)
         self._go(min(self.marking.marks, default=0))
 
     def _points_file(self) -> Path:
-        path = self.parameters.pinRecording
-        return Path(path.with_name(path.name.split(".")[0] + POINTS))
+        """Where the points of the recording are kept: NAME.igs.mha → NAME.pin.csv."""
+        opened = self._opened or Path()
+        return opened.with_name(re.sub(r"(\.igs)?\.(mha|mhd|nrrd)$", "", opened.name) + POINTS)
 
     def _look(self) -> None:
         """Turn the red slice view to the frame."""
@@ -244,7 +252,7 @@ class PinSection(Section):
             self.ui.verdictLabel.text = _("{count} points were found. Look at some, then calibrate.").format(
                 count=len(self.marking.marks))
             self._on_moved()
-            self._go(min(self.marking.marks))
+            self._go(min(self.marking.marks, default=0))
         self._show_buttons()
 
     def _on_calibrate(self) -> None:

@@ -19,6 +19,7 @@ from ...mrml.recorder import RecorderState
 from ...mrml.sequence_bridge import export_sweep, import_sweep
 from ...mrml.session_recorder import SessionRecorder
 from ...mrml.transform_chain import STATUS_ATTRIBUTE, STATUS_OK
+from ...recording.live_file import FINISHED, UNFINISHED
 from ...recording.sequence_file import read_sweep
 from ...recording.session import DISCARDED, KEPT, SweepEntry
 from ..section import Section
@@ -45,7 +46,7 @@ class RecordSection(Section):
         self.recorder = SessionRecorder()
         self._coverage: LiveCoverage | None = None
         self._coverage_due_s = 0.0
-        self._looked = False
+        self._to_look_at: Any | None = None  # the volume of the images, until one has come
         self.running_chain: RecordedChain | None = None  # of the recording that runs, or ran last
         self._listed: tuple[SweepEntry, ...] | None = None
         self._timer = qt.QTimer()
@@ -120,14 +121,14 @@ class RecordSection(Section):
         self.ui.recoverButton.setVisible(bool(waiting))
         self.ui.recoverLabel.setVisible(bool(waiting))
         self.ui.recoverLabel.text = _("Not finished, after a crash or by another program: {names}.").format(
-            names=", ".join(path.name.split(".")[0] for path in waiting))
+            names=", ".join(path.name.removesuffix(UNFINISHED) for path in waiting))
 
     def _on_recover(self) -> None:
         try:
             with slicer.util.WaitCursor():
                 found = self.recorder.recover()
             self.ui.stateLabel.text = _("Recovered: {names}.").format(names=", ".join(
-                _("{name} with {frames} frames").format(name=one.path.name.split(".")[0], frames=one.frames)
+                _("{name} with {frames} frames").format(name=one.path.name.removesuffix(FINISHED), frames=one.frames)
                 for one in found))
         except UserError as error:
             self.ui.stateLabel.text = in_two_lines(error)
@@ -181,7 +182,7 @@ class RecordSection(Section):
             self.ui.stateLabel.text = in_two_lines(error)
             return False
         self._remove_coverage()
-        self._looked, self.running_chain = False, chain
+        self._to_look_at, self.running_chain = self.parameters.recordImage, chain
         self._timer.start()
         self._on_tick()
         self.show()
@@ -204,10 +205,13 @@ class RecordSection(Section):
             self.ui.stateLabel.text = f"{why} {said}".strip()
         except UserError as error:
             self.ui.stateLabel.text = f"{why} {in_two_lines(error)}".strip()
-        self.parameters.sweepName = self.recorder.free_name(self.parameters.sweepName)
+        # It may have ended by itself while another module was shown.
+        parameters = self.logic.getParameterNode()
+        parameters.sweepName = self.recorder.free_name(parameters.sweepName)
         self._update_coverage()
         self._show_recover()
-        self.show()
+        if self.parameters is not None:
+            self.show()
 
     def _on_tick(self) -> None:
         try:
@@ -217,9 +221,9 @@ class RecordSection(Section):
             raise
         self.ui.stateLabel.text = f"{state_words(feedback)} {self._tracking_words()}".strip()
         self.ui.feedbackLabel.text = feedback_words(feedback)
-        if not self._looked and feedback.counts.offered:
-            self._looked = True
-            look_at("Red", self.parameters.recordImage)
+        if feedback.counts.offered and self._to_look_at is not None:
+            look_at("Red", self._to_look_at)
+            self._to_look_at = None
         if feedback.state is RecorderState.FAILED:
             self.stop(state_words(feedback))
         elif time.perf_counter() >= self._coverage_due_s:
