@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import types
 from pathlib import Path
 
@@ -126,6 +127,18 @@ def test_pause_and_sliders_move_the_probe_by_hand(live, story, panel, until):
     assert parameters.mockOutMm == 0
 
 
+def test_the_mock_probe_follows_another_reference_and_another_model(live, story, panel, model, until, tmp_path):
+    section, parameters = story["MockProbe"], panel.parameters
+    section.ui.moveButton.click()
+    reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
+    parameters.reference = reference
+    assert parameters.probe.GetParentTransformNode() is reference
+    before = section._mock
+    parameters.modelFile = shutil.copy(model, tmp_path / "other.safetensors")
+    assert section._mock is not before
+    assert section._mock.node is before.node
+
+
 def test_dragging_the_handle_is_shown_by_the_sliders(live, story, panel):
     from USGanSimLib.gui.simulation.choices import MockMotion
 
@@ -161,6 +174,7 @@ def test_a_recording_is_replayed_at_its_own_pace_with_its_images(live, story, pa
     real = slicer.mrmlScene.GetFirstNodeByName("RecordedUltrasound")
     place = slicer.util.arrayFromTransformMatrix(real.GetParentTransformNode())
     assert slicer.util.arrayFromVolume(real).max() == place[2, 3] + 1
+    assert parameters.realImage is real
     parameters.playSpeed = 1.0
 
 

@@ -15,6 +15,7 @@ import vtk
 from ..geometry.image_frame import Offset, face_frame, moved, offset_between
 from ..geometry.pose_distance import NearestPose, PoseRange
 from ..geometry.transforms import Matrix
+from ..model_info import ModelInfo
 from .transform_chain import from_vtk, to_vtk
 
 NAME = "ProbeToReference"
@@ -41,8 +42,8 @@ class MockProbe:
         known = mock_node(scene)
         node: Any = known or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", NAME)
         node.SetAttribute(MOCK_ATTRIBUTE, "1")
-        node.SetAndObserveTransformNodeID(reference.GetID() if reference is not None else None)
         mock = cls(node, pose_range, image_to_probe)
+        mock.hang_under(reference)
         # A handle turns the probe about its face, as a hand does.
         node.SetCenterOfTransformation(*face_frame(image_to_probe, pose_range.width_px)[:3, 3])
         if known is None:
@@ -53,6 +54,15 @@ class MockProbe:
     @property
     def in_scene(self) -> bool:
         return self.node.GetScene() is not None
+
+    def fits(self, info: ModelInfo | None) -> bool:
+        """Whether it was made for this model."""
+        return info is not None and info.pose_range is self._range
+
+    def hang_under(self, reference: Any | None) -> None:
+        """Let Reference be the frame of a transform node; None is the world."""
+        if self.node.GetParentTransformNode() is not reference:
+            self.node.SetAndObserveTransformNodeID(reference.GetID() if reference is not None else None)
 
     @property
     def pose(self) -> Matrix:

@@ -54,7 +54,7 @@ class MockProbeSection(Section):
         self.ui.handFrame.visible = motion is MockMotion.HAND
         self.ui.replayFrame.visible = motion is MockMotion.REPLAY
         self.ui.playFrame.visible = motion is not MockMotion.HAND
-        if self._played and self._played[0] is not motion:
+        if self._played and self._played != self._wanted_motion():
             self._end_playing()
         info = self._info
         self._attach(info)
@@ -93,9 +93,11 @@ class MockProbeSection(Section):
         return info
 
     def _attach(self, info: ModelInfo | None) -> None:
-        """Follow the scene's mock probe, if it has one."""
-        if self._mock is not None and not self._mock.in_scene:
+        """Follow the scene's mock probe, if it has one, with the model and the reference that are chosen."""
+        if self._mock is not None and not (self._mock.in_scene and self._mock.fits(info)):
             self._let_go()
+        if self._mock is not None:
+            self._mock.hang_under(self.parameters.reference)
         if self._mock is None and info is not None and mock_node(slicer.mrmlScene) is not None:
             self._make_mock(info)
 
@@ -185,9 +187,7 @@ class MockProbeSection(Section):
         self.show()
 
     def _play(self) -> None:
-        wanted = (self.parameters.mockMotion, self.parameters.modelFile, self.parameters.reference,
-                  *((self.parameters.replayFile, self.parameters.replayImages)
-                    if self.parameters.mockMotion is MockMotion.REPLAY else ()))
+        wanted = self._wanted_motion()
         if self._player is not None and self._played == wanted:
             self._player.play()
             self._timer.start()
@@ -195,6 +195,13 @@ class MockProbeSection(Section):
         self._end_playing()
         self._played = wanted
         self._making.start(self._motion(), self._say, self._made)
+
+    def _wanted_motion(self) -> tuple[Any, ...]:
+        """What decides which motion is played: where it changes, another one has to be made."""
+        chosen = self.parameters
+        replay = chosen.mockMotion is MockMotion.REPLAY
+        return (chosen.mockMotion, chosen.modelFile, chosen.reference,
+                *((chosen.replayFile, chosen.replayImages) if replay else ()))
 
     def _made(self, motion: Motion | None, error: Exception | None) -> None:
         """What is to be played is there, or is not."""
@@ -226,6 +233,8 @@ class MockProbeSection(Section):
         replay = RecordingReplay(slicer.mrmlScene, sweep, self.parameters.reference,
                                  calibration if self.parameters.replayImages else None)
         self._use(replay.probe)
+        if replay.volume is not None:
+            self.parameters.realImage = replay.volume
         return replay
 
     def _require_model(self) -> ModelInfo:

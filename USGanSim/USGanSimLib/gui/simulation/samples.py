@@ -89,6 +89,6 @@ def _opening(show: Any) -> Any:
 
 
 def _mock_section(panel: Any) -> MockProbeSection:
-    section: MockProbeSection = next(one for one in panel.sections if isinstance(one, MockProbeSection))
+    section: MockProbeSection = panel.section(MockProbeSection)
     section.ui.mockButton.collapsed = False
     return section
