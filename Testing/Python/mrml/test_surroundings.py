@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,9 @@ def test_the_swept_region_has_the_volume_of_what_was_swept(step_mm):
     # The surface goes half a cell (0.5 mm) around the pixels.
     assert mass.GetVolume() == pytest.approx(20.5 * 15.5 * 29, rel=0.15)
     np.testing.assert_allclose(surface.GetBounds(), [-10, 9.5, 4, 18.5, 0, 28], atol=1.0)
+
+
+def test_poses_known_far_apart_take_no_longer():
+    """The grid has as many cells, whatever the gap that is closed in it."""
+    surface = swept_region(dataclasses.replace(slab(28, 4), coverage_mm=500.0), CORNERS)
+    assert surface.GetNumberOfPoints() < 20_000

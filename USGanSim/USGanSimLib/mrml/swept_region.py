@@ -11,7 +11,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 
-_CELLS = 56  # along the longest side
+_CELLS = 60  # along the longest side, with the margin in which gaps are closed
 
 
 def swept_region(pose_range: PoseRange, outline_px: NDArray[np.float64]) -> vtk.vtkPolyData:
@@ -22,7 +22,7 @@ def swept_region(pose_range: PoseRange, outline_px: NDArray[np.float64]) -> vtk.
     edge = _placed(pose_range.poses, outline_px)
     low, high = edge.min(axis=0), edge.max(axis=0)
     mm_per_px = float(np.linalg.norm(pose_range.poses[0, :3, :2], axis=0).max())
-    cell_mm = max(float((high - low).max()) / _CELLS, mm_per_px)
+    cell_mm = max((float((high - low).max()) + 2 * pose_range.coverage_mm) / _CELLS, mm_per_px)
     points = np.concatenate([edge, _placed(pose_range.poses, _inside(outline_px, int(cell_mm / mm_per_px)))])
     margin = int(np.ceil(pose_range.coverage_mm / cell_mm)) + 3
     shape = np.ceil((high - low) / cell_mm).astype(int) + 1 + 2 * margin
