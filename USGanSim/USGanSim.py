@@ -33,13 +33,13 @@ from slicer.ScriptedLoadableModule import (
 from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.gui.dependencies import ensure_torch
+from USGanSimLib.gui.dependencies import ensure_torch, torch_version
 from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
-from USGanSimLib.gui.simulation.inputs import InputsSection
+from USGanSimLib.gui.simulation.inputs import InputsSection, sample_model
 from USGanSimLib.gui.simulation.live import LiveSection
 from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
 from USGanSimLib.gui.simulation.recording import RecordingSection
@@ -48,8 +48,9 @@ from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.live import PoseState, Renderer
 from USGanSimLib.model_info import ModelInfo, read_model_header
-from USGanSimLib.mrml.real_image import View
+from USGanSimLib.mrml.real_image import DifferenceVolume, View
 from USGanSimLib.mrml.simulation import Setup, Simulation, calibrated
+from USGanSimLib.mrml.transform_chain import volume_to_world
 from USGanSimLib.variation import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, Variation
 
 
@@ -278,6 +279,9 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def runTest(self) -> None:
         for test in (self.test_the_volume_follows_the_probe, self.test_starting_again_goes_on_in_the_same_volume,
+                     self.test_a_held_pose_stays_and_is_compared_with_a_real_image,
+                     self.test_a_registration_moves_the_image_into_its_coordinates,
+                     self.test_the_sample_model_simulates_at_its_trained_poses,
                      self.test_closing_the_scene_ends_the_simulation,
                      self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs,
                      self.test_without_torch_start_says_what_to_do,
@@ -298,13 +302,16 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         logic.start(parameters)
         return logic, parameters.probe
 
+    def move(self, node: Any, xMm: float) -> None:
+        matrix = vtk.vtkMatrix4x4()
+        matrix.SetElement(0, 3, xMm)
+        node.SetMatrixTransformToParent(matrix)
+
     def test_the_volume_follows_the_probe(self) -> None:
         logic, probe = self.started()
         logic.simulation.tick()
         self.assertEqual(logic.simulation.status.state, PoseState.NO_POSE)
-        matrix = vtk.vtkMatrix4x4()
-        matrix.SetElement(0, 3, 2.0)
-        probe.SetMatrixTransformToParent(matrix)
+        self.move(probe, 2.0)
         logic.simulation.tick()
         self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
         corner = [0.0, 0.0, 0.0]
@@ -313,6 +320,53 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         self.assertEqual(slicer.util.arrayFromVolume(logic.simulation.volume).max(), 128)
         logic.stop()
         self.assertEqual(logic.simulation.status.state, PoseState.STOPPED)
+
+    def test_a_held_pose_stays_and_is_compared_with_a_real_image(self) -> None:
+        logic, probe = self.started()
+        self.move(probe, 2.0)
+        logic.simulation.tick()
+        logic.simulation.freeze(True)
+        self.move(probe, 9.0)
+        logic.simulation.tick()
+        self.assertEqual(logic.simulation.status.state, PoseState.FROZEN)
+        np.testing.assert_allclose(logic.simulation.image_to_reference[:3, 3], [2.0, 0.0, 0.0])
+        real = slicer.util.addVolumeFromArray(np.full((1, 12, 16), 100, np.uint8), name="Image_Reference")
+        real.SetAndObserveTransformNodeID(logic.simulation.volume.GetTransformNodeID())
+        difference = DifferenceVolume(slicer.mrmlScene, logic.simulation.volume)
+        self.assertEqual(difference.update(real), 28)
+        logic.stop()
+
+    def test_a_registration_moves_the_image_into_its_coordinates(self) -> None:
+        logic, probe = self.started()
+        registration = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
+        self.move(registration, 100.0)
+        probe.SetAndObserveTransformNodeID(registration.GetID())
+        parameters = logic.getParameterNode()
+        parameters.reference = registration
+        logic.start(parameters)
+        self.move(probe, 2.0)
+        logic.simulation.tick()
+        np.testing.assert_allclose(logic.simulation.image_to_reference[:3, 3], [2.0, 0.0, 0.0])
+        np.testing.assert_allclose(volume_to_world(logic.simulation.volume)[:3, 3], [102.0, 0.0, 0.0])
+        logic.stop()
+
+    def test_the_sample_model_simulates_at_its_trained_poses(self) -> None:
+        """With the real renderer, where PyTorch and the sample model are installed."""
+        model = sample_model()
+        if model is None or torch_version() is None:
+            return
+        logic = USGanSimLogic()
+        parameters = logic.getParameterNode()
+        parameters.modelFile, parameters.movedByHand = model, True
+        parameters.probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+        logic.start(parameters)
+        pose, own = logic.simulation.renderer.pose_range.poses[0], logic.simulation.image_to_probe
+        slicer.util.updateTransformMatrixFromArray(parameters.probe, pose @ np.linalg.inv(own))
+        logic.simulation.tick()
+        self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
+        self.assertLess(logic.simulation.nearest.rms_mm, 1e-3)
+        self.assertGreater(slicer.util.arrayFromVolume(logic.simulation.volume).std(), 10)
+        logic.stop()
 
     def test_starting_again_goes_on_in_the_same_volume(self) -> None:
         logic, _probe = self.started()

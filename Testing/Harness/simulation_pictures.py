@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from harness_common import Replay, boot, leave, problems_told, sections, wait_for
@@ -21,6 +22,7 @@ def main():
     parser.add_argument("--calibration", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("Resources/Screenshots"))
     arguments = parser.parse_args()
+    arguments.out = arguments.out.absolute()
     harness, panel, widget = boot()
     slicer = harness.slicer
     from USGanSimLib.calibration.result import read_calibration
@@ -34,29 +36,30 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()  # makes the camera, as the application does
 
-    inputs.modelPathEdit.currentPath = str(arguments.model)
+    os.chdir(arguments.model.parent)  # a short path in the pictures
+    inputs.modelPathEdit.currentPath = arguments.model.name
     live.startButton.click()
     wait_for(harness, lambda: widget.logic.simulation.running)
     frame = replay.run(harness, 2.0)
     live.showButton.click()
     frame = replay.run(harness, 2.0, first=frame + 150)
-    picture(harness, panel, ["Red", "3D"], arguments.out / "usgansim-live.png")
+    picture(harness, panel, ["Red", "3D"], arguments.out / "USGanSim-live.png")
 
     collapse(parts, "variationButton")
     variation.freezeButton.click()
     variation.stripButton.click()
     harness.process_events(0.3)
-    picture(harness, panel, ["Red", "3D"], arguments.out / "usgansim-samples.png")
+    picture(harness, panel, ["Red", "3D"], arguments.out / "USGanSim-samples.png")
     variation.freezeButton.click()
 
     collapse(parts, "comparisonButton")
     widget.parameters.realImage = replay.image
     frame = replay.run(harness, 2.0, first=frame)
-    picture(harness, panel, ["Red", "Yellow", "3D"], arguments.out / "usgansim-side-by-side.png")
+    picture(harness, panel, ["Red", "Yellow", "3D"], arguments.out / "USGanSim-side-by-side.png")
     for name, index in (("blend", 1), ("difference", 2)):
         comparison.comparisonComboBox.setCurrentIndex(index)
         frame = replay.run(harness, 1.0, first=frame)
-        picture(harness, panel, ["Red", "3D"], arguments.out / f"usgansim-{name}.png")
+        picture(harness, panel, ["Red", "3D"], arguments.out / f"USGanSim-{name}.png")
     live.startButton.click()
     print(*problems_told(), sep="\n")
     leave(bool(problems_told()))
@@ -92,8 +95,17 @@ def picture(harness, panel, views, path):
         image = qt.QImage(pixels.data, width, height, 3 * width, qt.QImage.Format_RGB888).copy()
         painter.drawImage(PANEL + left, top, image)
     painter.end()
-    # A palette of 256 colors keeps the pictures small.
-    canvas.convertToFormat(qt.QImage.Format_Indexed8).save(str(path))
+    save_small(canvas, path)
+
+
+def save_small(canvas, path):
+    """A palette of 256 colors without dithering keeps a picture small, and its greys grey."""
+    from PIL import Image
+
+    canvas.save(str(path))
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def refit(harness, name):

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 import slicer.util
 from numpy.typing import NDArray
 
-from ..calibration.result import read_calibration
+from ..calibration.result import Calibration, read_calibration
 from ..errors import UserError
 from ..geometry.pose_distance import NearestPose
 from ..geometry.transforms import Matrix
@@ -175,7 +176,13 @@ def calibrated(info: ModelInfo, file: Path | None, node: Any | None) -> Matrix |
         matrix = slicer.util.arrayFromTransformMatrix(node)
         return info.fitted(matrix, info.source_size_px, node.GetName()).image_to_probe
     if file is not None:
-        calibration = read_calibration(file)
+        calibration = _read_once(file, file.stat().st_mtime_ns if file.is_file() else 0)
         size_px = calibration.image_size_px or info.source_size_px
         return info.fitted(calibration.image_to_probe, size_px, calibration.source).image_to_probe
     return None
+
+
+@functools.lru_cache(maxsize=1)
+def _read_once(file: Path, _changed_ns: int) -> Calibration:
+    # A panel asks several times a second.
+    return read_calibration(file)

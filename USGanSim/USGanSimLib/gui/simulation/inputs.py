@@ -55,7 +55,7 @@ class InputsSection(Section):
         for name in ("modelPathEdit", "sampleModelButton", "probeSelector", "referenceSelector", "calibrationPathEdit",
                      "imageToProbeSelector", "outputSelector", "movedByHandCheckBox"):
             getattr(self.ui, name).enabled = not running
-        if not _sample_model():
+        if not sample_model():
             self.ui.sampleModelButton.enabled = False
             self.ui.sampleModelButton.toolTip = _("No sample model is installed with this version")
 
@@ -104,10 +104,10 @@ class InputsSection(Section):
         return info.reference_frame if info else "Reference"
 
     def _on_sample_model(self) -> None:
-        self.ui.modelPathEdit.currentPath = str(_sample_model())
+        self.ui.modelPathEdit.currentPath = str(sample_model())
 
 
-def _sample_model() -> Path | None:
+def sample_model() -> Path | None:
     """The model that comes with the extension, where one does."""
     name = f"{__name__.split('.')[0]}.sample_data"
     if importlib.util.find_spec(name) is None:
