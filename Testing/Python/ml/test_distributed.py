@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -89,6 +90,17 @@ def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(make
     train(dataset, tmp_path / "one", settings, recorder())
     for name in ("loss_d_real", "loss_d_fake", "loss_g"):
         assert losses(tmp_path / "two", name) == pytest.approx(losses(tmp_path / "one", name), rel=0.15)
+
+
+@pytest.mark.slow
+def test_an_encoded_run_is_the_same_on_both_before_and_after_the_discriminator_joins(make_dataset, tiny, tmp_path,
+                                                                                     recorder, two_processes):
+    dataset, settings = make_dataset(), tiny("encoded", iterations=12)
+    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=6))
+    lines = two_processes(dataset, tmp_path / "two", settings)
+    assert lines[-1]["equal"]
+    train(dataset, tmp_path / "one", settings, recorder())
+    assert losses(tmp_path / "two", "loss_l2") == pytest.approx(losses(tmp_path / "one", "loss_l2"), rel=0.15)
 
 
 @pytest.mark.parametrize(("batch", "size"), [(36, 5), (4, 4)])
