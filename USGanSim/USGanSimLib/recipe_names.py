@@ -7,5 +7,6 @@ RECIPE_NAMES = {
     "paper-fig1": "the same as its Fig. 1 has it",
     "paper-l2": "paper, with an L2 term beside",
     "regression": "that L2 term alone, without a discriminator: blurred, and quickly there",
-    "encoded": "not in the paper: anatomy in its place after fewer iterations, with speckle",
+    "encoded": "not in the paper: anatomy in its place after fewer iterations, then a discriminator",
+    "scored": "not in the paper, and no GAN: anatomy, speckle and its variety without a GPU",
 }

@@ -23,6 +23,8 @@ SETTINGS = {
     "even, no blocks": ({"up_layers": 2, "down_layers": 2, "generator_channels": 16, "noise_size": 7}, 34, 46),
     "encoded": ({"octaves": 6, "generator_channels": 64}, 160, 120),
     "encoded, odd sizes": ({"octaves": 2, "up_layers": 3, "down_layers": 2, "generator_channels": 32}, 33, 41),
+    "grain": ({"octaves": 6, "grain": 2, "generator_channels": 64}, 160, 120),
+    "grain, odd sizes": ({"grain": 1, "up_layers": 3, "down_layers": 2, "generator_channels": 32}, 33, 41),
     "one layer": ({"up_layers": 1, "down_layers": 1, "generator_channels": 8, "noise_size": 3}, 12, 9),
 }
 

@@ -13,11 +13,11 @@ ONE_PER_POSE = np.repeat(LIVELY[:, :1], 3, axis=1)
 
 
 def test_lively_samples_have_no_fault():
-    assert sample_faults(LIVELY, REAL, adversarial=True) == []
+    assert sample_faults(LIVELY, REAL, many_valued=True) == []
 
 
 def test_black_images_are_told_with_their_numbers():
-    faults = sample_faults(np.zeros_like(LIVELY), REAL, adversarial=False)
+    faults = sample_faults(np.zeros_like(LIVELY), REAL, many_valued=False)
     assert len(faults) == 1
     assert "mean 0.0, SD 0.00" in faults[0]
     assert f"SD {REAL.std():.2f}" in faults[0]
@@ -25,7 +25,7 @@ def test_black_images_are_told_with_their_numbers():
 
 def test_samples_that_ignore_the_noise_are_a_collapse_of_a_gan_but_not_of_a_regression():
     assert "Mode collapse: samples of one pose differ by 0.00 grey levels" in sample_faults(ONE_PER_POSE, REAL, True)[0]
-    assert sample_faults(ONE_PER_POSE, REAL, adversarial=False) == []
+    assert sample_faults(ONE_PER_POSE, REAL, many_valued=False) == []
 
 
 def test_the_spread_is_the_deviation_over_z():

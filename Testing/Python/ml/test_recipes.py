@@ -16,19 +16,21 @@ from USGanSimLib.ml.recipes import RECIPES, Recipe, choose_recipe
 OF_THE_PAPER = ["paper", "paper-fig1", "paper-l2", "regression"]
 
 
-def test_the_recipes_are_the_four_of_the_method_and_one_of_our_own():
-    assert sorted(RECIPES) == ["encoded", *OF_THE_PAPER]
+def test_the_recipes_are_the_four_of_the_method_and_two_of_our_own():
+    assert sorted(RECIPES) == sorted([*OF_THE_PAPER, "encoded", "scored"])
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
     recipe = RECIPES[name]
     assert (recipe.octaves, recipe.augments, recipe.alone_at(0), recipe.l2_square_px) == (0, False, False, 1)
+    assert (recipe.grain, recipe.scored) == (0, False)
 
 
 def test_a_run_from_before_a_setting_was_known_has_it_as_the_paper_does():
     old = {key: value for key, value in dataclasses.asdict(RECIPES["paper"]).items()
-           if key not in ("octaves", "l2_square_px", "alone_iterations", "turn_deg", "scale", "shift")}
+           if key not in ("octaves", "grain", "scored", "l2_square_px", "alone_iterations", "turn_deg", "scale",
+                          "shift")}
     assert Recipe.from_dict(old) == RECIPES["paper"]
 
 
@@ -46,7 +48,7 @@ def test_depths_seed_and_losses(name, up, down, seed_height_width, adversarial, 
     assert (network.generator_channels, network.discriminator_channels, network.noise_size) == (512, 32, 100)
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", [*OF_THE_PAPER, "encoded"])
 def test_optimiser_batch_and_smoothing_are_the_same_in_all(name):
     recipe = RECIPES[name]
     assert (recipe.batch, recipe.real_label) == (36, 0.9)
@@ -71,6 +73,12 @@ def test_every_number_survives_json():
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match="no recipe 'papre'.*paper, paper-fig1"):
         choose_recipe("papre")
+
+
+@pytest.mark.parametrize("other", [{"adversarial": True}, {"l2_weight": 1.0}])
+def test_a_score_beside_another_loss_is_refused(other):
+    with pytest.raises(UserError, match="no other loss"):
+        dataclasses.replace(RECIPES["scored"], **other)
 
 
 def test_a_batch_of_one_is_refused():

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml import results, training
+from USGanSimLib.ml import losses, results, training
 from USGanSimLib.ml.batches import Batches
 from USGanSimLib.ml.checkpoint import TrainingState, load_checkpoint
 from USGanSimLib.ml.model_file import load_model
@@ -73,6 +73,7 @@ def test_every_recipe_leaves_its_files_and_a_model_of_its_set(name, make_dataset
     ("paper", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"]),
     ("paper-l2", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g", "loss_l2"]),
     ("regression", ["loss_l2"]),
+    ("scored", ["loss_l2", "loss_score"]),
 ])
 def test_metrics_name_the_losses_of_the_recipe(name, columns, make_dataset, tiny, tmp_path, recorder):
     train(make_dataset(), tmp_path / "run", tiny(name, iterations=1), recorder())
@@ -184,6 +185,49 @@ def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins
     train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
     require_same_runs(tmp_path / "whole", tmp_path / "parts")
     assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [step >= alone for step in range(7)]
+
+
+def scored(settings, **changes):
+    """Scored from the first iteration on, unless `changes` say otherwise."""
+    return dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe,
+                                                                    **{"alone_iterations": 0, **changes}))
+
+
+@pytest.mark.parametrize("alone", [0, 2])
+def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recorder):
+    dataset, settings = make_dataset(), scored(tiny("scored", iterations=5), alone_iterations=alone)
+    train(dataset, tmp_path / "whole", settings, recorder())
+    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
+    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "parts")
+    assert [bool(line.get("loss_l2")) for line in metrics(tmp_path / "whole")] == [step < alone for step in range(5)]
+    assert [bool(line["loss_score"]) for line in metrics(tmp_path / "whole")] == [step >= alone for step in range(5)]
+    models = [load_model(tmp_path / run / "model.safetensors")[0].state_dict() for run in ("whole", "parts")]
+    assert same_weights(*models)
+
+
+def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, tiny):
+    recipe = tiny("scored").recipe
+    state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
+    batch = Batches(make_dataset(), 4, 100, 0, CPU).training(0)
+    reference = copy.deepcopy(state.generator)
+    images = reference(torch.cat([batch.noise, batch.noise[[3, 0, 1, 2]]]), torch.cat([batch.affine, batch.affine]))
+    losses.energy_score(images[:4], images[4:], batch.images).backward()
+    torch.optim.Adam(reference.parameters(), 1e-3, (0.5, 0.999)).step()
+    networks = Networks(state.generator, None, None, training._autocast("fp32", CPU))
+    training.score_step(networks, state.optimiser_g, batch)
+    assert state.discriminator is None
+    for ours, theirs in zip(state.generator.parameters(), reference.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_scored_run_learns_how_much_images_of_a_pose_differ(make_dataset, tiny, tmp_path, recorder):
+    dataset, progress = make_dataset(), recorder()
+    settings = scored(tiny("scored", iterations=150, sample_every=150), turn_deg=0.0, scale=0.0, shift=0.0,
+                      learning_rate=5e-3)
+    train(dataset, tmp_path / "run", settings, progress)
+    # The images have noise of 10 grey levels, which a regression would lose.
+    assert 4 < progress.of("sample")[-1]["spread_grey"] < 20
 
 
 def test_before_the_discriminator_joins_pixels_alone_teach_at_their_own_rate(make_dataset, tiny, tmp_path,

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, default="blocks",
                         help="hold out parts of every sweep, or one whole sweep a fold (default blocks)")
     add_exclusion_options(parser)
-    parser.add_argument("--recipe", help="also train a model a fold: paper, paper-fig1, paper-l2, regression or "
-                        "encoded")
+    parser.add_argument("--recipe", help="also train a model a fold: paper, paper-fig1, paper-l2, regression, "
+                        "encoded or scored")
     parser.add_argument("--iterations", type=int, default=10_000, help="of each model (default %(default)s)")
     parser.add_argument("--minutes", type=float, help="end each training with a model after this time")
     parser.add_argument("--runs", type=Path, metavar="FOLDER",

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument("--recipe", help="paper, paper-fig1, paper-l2, regression or encoded (default paper)")
+    parser.add_argument("--recipe", help="paper, paper-fig1, paper-l2, regression, encoded or scored (default paper)")
     parser.add_argument("--iterations", type=int, help="updates of each network, in all (default 10000)")
     parser.add_argument("--batch", type=int, help="images an iteration, over all processes (default 36)")
     parser.add_argument("--seed", type=int, help="of weights, frame order and noise (default 0)")

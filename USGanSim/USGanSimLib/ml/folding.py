@@ -2,7 +2,8 @@
 
 - Batch norm is folded into the convolution before it (torch.nn.utils.fusion).
 - The grids of all levels are one product of the pose's nine coefficients and fixed cell positions.
-- The first transposed convolution is linear, so its share of the noise is kept while the noise stands.
+- The first transposed convolution is linear, so its share of the noise is kept while the noise stands, and so is the
+  share of the last convolution that comes from grain.
 - The last convolution has one output channel, which leaves the processor idle; the same sums as sixteen channels, one
   for each pixel of a 4 × 4 block, are about three times as fast.
 - Channels come last in memory, which oneDNN and cuDNN prefer.
@@ -11,7 +12,7 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,10 +52,20 @@ class FoldedLayer(nn.Module):
         return functional.relu_(self.conv(grown))
 
 
+class NoisePart(NamedTuple):
+    """All that the noise alone decides: its share of the first doubling (B, C, h, w), and that of the last convolution
+    (B, C, H, W), where there is grain."""
+
+    first: Tensor
+    last: Tensor | None
+
+
 class FoldedGenerator(nn.Module):
     """A trained generator (in eval mode) for inference alone; it shares no memory with the original."""
 
     cells: Tensor
+    grain: Tensor
+    grain_weight: Tensor
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -63,23 +74,35 @@ class FoldedGenerator(nn.Module):
         first, *others = (FoldedLayer(cast(UpLayer, layer)) for layer in generator.layers)
         self.first, self.others = first, nn.ModuleList(others)
         self.last = fuse_conv_bn_eval(generator.last, generator.last_norm)
+        self.has_grain = generator.settings.grain > 0
+        if self.has_grain:
+            features = self.last.in_channels - generator.settings.grain
+            self.register_buffer("grain", generator.grain.clone())
+            self.register_buffer("grain_weight", self.last.weight[:, features:].clone())
+            self.last.weight = nn.Parameter(self.last.weight[:, :features].clone())
+            self.last.in_channels = features
         self.in_blocks = all(size % BLOCK_PX == 0 for size in self.sizes[-1])
         self.to_image = _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
         self.register_buffer("cells", self._cell_positions())
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def noise_part(self, noise: Tensor) -> Tensor:
-        """Noise (B, noise_size) → (B, C, h, w), all that the noise alone decides: its share of the first doubling."""
+    def noise_part(self, noise: Tensor) -> NoisePart:
+        """Noise (B, noise_size) → what can be kept while it stands."""
         seed = functional.relu(self.project(noise)).view(len(noise), -1, *self.sizes[0])
-        return self.first.features_part(seed.contiguous(memory_format=torch.channels_last))
+        first = self.first.features_part(seed.contiguous(memory_format=torch.channels_last))
+        if not self.has_grain:
+            return NoisePart(first, None)
+        grain = torch.tensordot(noise, self.grain, 1).contiguous(memory_format=torch.channels_last)
+        return NoisePart(first, functional.conv2d(grain, self.grain_weight, padding=1))
 
-    def forward(self, noise_part: Tensor, affine: Tensor) -> Tensor:
+    def forward(self, noise_part: NoisePart, affine: Tensor) -> Tensor:
         """Noise parts (B, C, h, w) and coordinate coefficients (1 or B, 3, 3) → grey levels (B, H, W) uint8."""
         grids = self.grids(affine)
-        features = self.first.finished(noise_part + self.first.coordinates_part(grids[0]), self.sizes[1])
+        features = self.first.finished(noise_part.first + self.first.coordinates_part(grids[0]), self.sizes[1])
         for layer, coordinates, size in zip(self.others, grids[1:], self.sizes[2:], strict=True):
             features = layer(features, coordinates, size)
-        images = to_grey_levels(self.to_image(functional.relu_(self.last(features))).tanh_())
+        last = self.last(features) if noise_part.last is None else self.last(features).add_(noise_part.last)
+        images = to_grey_levels(self.to_image(functional.relu_(last)).tanh_())
         return (functional.pixel_shuffle(images, BLOCK_PX) if self.in_blocks else images)[:, 0]
 
     def grids(self, affine: Tensor) -> list[Tensor]:

@@ -34,10 +34,10 @@ def spread_grey(samples: NDArray[np.uint8]) -> float:
     return float(np.sqrt(samples.astype(np.float32).var(axis=1).mean()))
 
 
-def sample_faults(samples: NDArray[np.uint8], real: NDArray[np.uint8], adversarial: bool) -> list[str]:
+def sample_faults(samples: NDArray[np.uint8], real: NDArray[np.uint8], many_valued: bool) -> list[str]:
     """What is wrong with samples (P, Z, H, W) beside the real images (P, H, W), in words; empty when nothing is.
 
-    A regression gives one image a pose, as it should, so only a GAN is told that its samples are alike.
+    A regression gives one image a pose, as it should, so only others are told that their samples are alike.
     """
     faults = []
     contrast, real_contrast = float(samples.std()), float(real.std())
@@ -45,7 +45,7 @@ def sample_faults(samples: NDArray[np.uint8], real: NDArray[np.uint8], adversari
         faults.append(f"The simulated images are nearly one grey: mean {samples.mean():.1f}, SD {contrast:.2f} grey "
                       f"levels, where the real images have mean {real.mean():.1f}, SD {real_contrast:.2f}.")
     spread = spread_grey(samples)
-    if adversarial and spread < SMALLEST_SPREAD_GREY:
+    if many_valued and spread < SMALLEST_SPREAD_GREY:
         faults.append(f"Mode collapse: samples of one pose differ by {spread:.2f} grey levels, less than "
                       f"{SMALLEST_SPREAD_GREY:g}.")
     return faults

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Height and width in pixels.
+SCORED_WINDOWS = ((1, 1), (1, 3), (3, 1), (4, 4), (12, 12))
+
 
 def real_loss(logits: Tensor, label: float) -> Tensor:
     """Discriminator on real images: cross entropy with target `label` (1, or less with one-sided smoothing)."""
@@ -32,6 +35,21 @@ def l2_loss(generated: Tensor, real: Tensor, square_px: int = 1) -> Tensor:
     if square_px > 1:
         generated, real = (functional.avg_pool2d(images, square_px, stride=1) for images in (generated, real))
     return functional.mse_loss(generated, real)
+
+
+def energy_score(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
+    """½ (|a − x| + |b − x|) − ½ |a − b| of two samples a, b and the real image x, all (B, 1, H, W): the mean over all
+    pixels, and over means of the windows SCORED_WINDOWS, all of equal weight.
+
+    It is a proper score (Gneiting and Raftery 2007, the continuous ranked probability score): its mean is least where
+    the samples have the distribution of the real images. That of pixels alone would be content with white noise; the
+    means over windows say how far speckle reaches along and across, and how much brightness and shadows vary.
+    """
+    scores = []
+    for window in SCORED_WINDOWS:
+        a, b, x = (functional.avg_pool2d(images, window, stride=1) for images in (first, second, real))
+        scores.append(((a - x).abs() + (b - x).abs() - (a - b).abs()).mean() / 2)
+    return torch.stack(scores).mean()
 
 
 def share_called_real(logits: Tensor) -> Tensor:

@@ -43,8 +43,8 @@ class NaivePath:
         for level, layer in enumerate(generator.layers):
             coordinates = self._resized(grid, sizes[level], self._strides[level])
             features = layer(features, coordinates.expand(len(noise), -1, -1, -1), sizes[level + 1])
-        features = functional.relu(generator.last_norm(generator.last(features)), inplace=True)
-        image: NDArray[np.uint8] = to_grey_levels(torch.tanh(generator.to_image(features)))[:, 0].cpu().numpy()
+        images = generator.finished(features, noise.to(self._device))
+        image: NDArray[np.uint8] = to_grey_levels(images)[:, 0].cpu().numpy()
         return image
 
     def _grid(self, image_to_reference: Matrix) -> Tensor:

@@ -8,7 +8,8 @@ Discriminator   image ⊕ grid → 5×5 conv → I × [residual unit, conv strid
 The coordinate grid of a level with stride s has the positions of that level's own cells: each covers s × s image
 pixels, so its coordinate is that of the middle of what it covers.
 
-Not in the paper: the generator's grids can be encoded (`octaves`), see `encoded`.
+Not in the paper: the generator's grids can be encoded (`octaves`, see `encoded`), and it can have the noise spread over
+the image as well (`grain`, see `grain_of`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,6 +43,7 @@ class NetworkSettings:
     down_layers             I, down-sampling layers of the discriminator
     discriminator_channels  m0, channels after the first convolution, doubled at each down-sampling (paper: 32)
     octaves                 sines and cosines of the generator's coordinates at its finest level (paper: 0, none)
+    grain                   channels of noise at the size of the image (paper: 0, none)
     """
 
     width_px: int = 160
@@ -51,6 +54,7 @@ class NetworkSettings:
     down_layers: int = 4
     discriminator_channels: int = 32
     octaves: int = 0
+    grain: int = 0
 
     def __post_init__(self) -> None:
         smallest = 2**self.up_layers
@@ -108,6 +112,20 @@ def encoded(grid: Tensor, octaves: int) -> Tensor:
     return torch.cat([grid, *waves], dim=1) if waves else grid
 
 
+def grain_of(settings: NetworkSettings) -> Tensor:
+    """(noise_size, grain, H, W) ± 1 / √noise_size, by which noise z becomes one of pixels: Σ zᵢ · grainᵢ.
+
+    It is white for a new z, changes little for a little change of z, and is the same everywhere for one z: the signs
+    are bit 16 of a fixed hash of their place (the multiplications of Wellons' lowbias32), so no file has to hold them.
+    """
+    shape = (settings.noise_size, settings.grain, settings.height_px, settings.width_px)
+    bits = np.arange(math.prod(shape), dtype=np.uint32)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        bits = (bits ^ (bits >> np.uint32(shift))) * np.uint32(factor)
+    signs = 1 - 2 * ((bits >> np.uint32(16)) & np.uint32(1)).astype(np.float32)
+    return torch.from_numpy(signs.reshape(shape) / np.float32(math.sqrt(settings.noise_size)))
+
+
 def encoded_channels(octaves: int) -> int:
     """Channels that `encoded` gives."""
     return COORDINATES * (1 + 2 * octaves)
@@ -136,6 +154,8 @@ class UpLayer(nn.Module):
 class Generator(nn.Module):
     """G(z, c): noise (B, noise_size) and coordinate coefficients (B, 3, 3) → images (B, 1, H, W) in [−1, 1]."""
 
+    grain: Tensor
+
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -146,9 +166,11 @@ class Generator(nn.Module):
             UpLayer(channels >> level, channels >> (level + 1), settings.octaves_at(level))
             for level in range(settings.up_layers))
         last = channels >> settings.up_layers
-        self.last = nn.Conv2d(last, last, 3, padding=1, bias=False)
+        self.last = nn.Conv2d(last + settings.grain, last, 3, padding=1, bias=False)
         self.last_norm = nn.BatchNorm2d(last)
         self.to_image = nn.Conv2d(last, 1, 3, padding=1)
+        if settings.grain:
+            self.register_buffer("grain", grain_of(settings), persistent=False)
         self.apply(_initialise)
 
     def forward(self, noise: Tensor, affine: Tensor) -> Tensor:
@@ -157,8 +179,19 @@ class Generator(nn.Module):
         for level, layer in enumerate(self.layers):
             stride = 2 ** (self.settings.up_layers - level)
             features = layer(features, coordinate_grid(affine, *sizes[level], stride), sizes[level + 1])
+        return self.finished(features, noise)
+
+    def finished(self, features: Tensor, noise: Tensor) -> Tensor:
+        """Features at the size of the image (B, C, H, W), and the noise → images."""
+        if self.settings.grain:
+            features = torch.cat([features, self.grain_for(noise)], dim=1)
         features = functional.relu(self.last_norm(self.last(features)), inplace=True)
         return torch.tanh(self.to_image(features))
+
+    def grain_for(self, noise: Tensor) -> Tensor:
+        """Noise (B, noise_size) → (B, grain, H, W)."""
+        grain: Tensor = torch.tensordot(noise, self.grain.to(noise.dtype), 1)
+        return grain
 
 
 class ResidualUnit(nn.Module):

@@ -21,7 +21,7 @@ from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 from ..model_info import ModelInfo
 from .devices import choose_device, use_fastest_threads
-from .folding import FoldedGenerator
+from .folding import FoldedGenerator, NoisePart
 from .model_file import load_model
 from .networks import Generator
 
@@ -40,7 +40,7 @@ class ModelRenderer:
         self._noise_size = generator.settings.noise_size
         self._folded = FoldedGenerator(generator).to(device)
         self._random = torch.Generator()
-        self._noise_part: Tensor | None = None
+        self._noise_part: NoisePart | None = None
         self.resample(seed)
 
     @classmethod

@@ -45,8 +45,8 @@ def sample_panel(dataset: Dataset, batches: Batches, state: TrainingState, recip
     progress.emit("sample", step=state.step, of=iterations, path=str(path), held_out=bool(dataset.heldout.any()),
                   mean_abs_difference_grey=round(float(np.abs(difference).mean()), 3),
                   spread_grey=round(spread_grey(samples), 3))
-    adversarial = recipe.adversarial and not recipe.alone_at(state.step - 1)
-    faults = sample_faults(samples, real, adversarial) if state.step >= _JUDGED_FROM_STEP else []
+    many_valued = recipe.many_valued and not recipe.alone_at(state.step - 1)
+    faults = sample_faults(samples, real, many_valued) if state.step >= _JUDGED_FROM_STEP else []
     for fault in faults:
         progress.emit("warning", step=state.step, of=iterations, message=fault)
 

@@ -31,7 +31,7 @@ from .distributed import Workers, join_workers
 from .ema import decay_at, update_average
 from .health import DiscriminatorWatch, require_finite
 from .interrupts import noted_interrupts
-from .losses import fake_loss, fooling_loss, l2_loss, real_loss, share_called_real
+from .losses import energy_score, fake_loss, fooling_loss, l2_loss, real_loss, share_called_real
 from .recipes import Recipe
 from .results import finish_model, sample_panel
 from .settings import TrainSettings
@@ -110,6 +110,19 @@ def generator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: 
     return losses
 
 
+def score_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch) -> dict[str, Tensor]:
+    """One update of G by the score of two samples a pose: that of its own noise, and that of its neighbour's."""
+    noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
+    with networks.autocast():
+        images = networks.generate(noise, batch.affine.repeat(2, 1, 1)).float()
+    first, second = (batch.as_known(samples) for samples in images.chunk(2))
+    score = energy_score(first, second, batch.images)
+    torch.autograd.backward(score)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return {"loss_score": score}
+
+
 class Stop(enum.IntEnum):
     """Why the loop ends; the process that knows the gravest reason decides for all."""
 
@@ -161,20 +174,25 @@ class Trainer:
         state, recipe = self.state, self.recipe
         alone = recipe.alone_at(state.step)
         networks = self.alone if alone else self.networks
-        with networks.autocast():
-            fakes = batch.as_known(networks.generate(batch.noise, batch.affine))
-        losses: dict[str, Tensor] = {}
-        if alone:
-            _set_rate(state.optimiser_g, recipe.alone_learning_rate)
-            losses |= generator_step(networks, state.optimiser_g, batch, fakes, l2_weight=1.0)
-        else:
-            _set_rate(state.optimiser_g, recipe.learning_rate)
-            if state.optimiser_d is not None:
-                losses |= discriminator_step(networks, state.optimiser_d, batch, fakes, recipe.real_label)
-            losses |= generator_step(networks, state.optimiser_g, batch, fakes, recipe.l2_weight, recipe.l2_square_px)
+        _set_rate(state.optimiser_g, recipe.alone_learning_rate if alone else recipe.learning_rate)
+        losses = (score_step(networks, state.optimiser_g, batch) if recipe.scored and not alone else
+                  self._update(networks, batch, alone))
         update_average(state.average, state.generator, decay_at(state.step, self.settings.ema_decay))
         state.step += 1
         return self.workers.mean(losses)
+
+    def _update(self, networks: Networks, batch: Batch, alone: bool) -> dict[str, Tensor]:
+        """One update of each network by one image a pose."""
+        state, recipe = self.state, self.recipe
+        with networks.autocast():
+            fakes = batch.as_known(networks.generate(batch.noise, batch.affine))
+        if alone:
+            return generator_step(networks, state.optimiser_g, batch, fakes, l2_weight=1.0)
+        losses: dict[str, Tensor] = {}
+        if state.optimiser_d is not None:
+            losses |= discriminator_step(networks, state.optimiser_d, batch, fakes, recipe.real_label)
+        return losses | generator_step(networks, state.optimiser_g, batch, fakes, recipe.l2_weight,
+                                       recipe.l2_square_px)
 
     def _report(self, losses: dict[str, float], seconds: float) -> None:
         step, of = self.state.step, self.settings.iterations
@@ -273,7 +291,8 @@ def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
 
 def _loss_names(recipe: Recipe) -> list[str]:
     of_gan = ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"] if recipe.adversarial else []
-    return of_gan + (["loss_l2"] if recipe.l2_weight else [])
+    l2 = ["loss_l2"] if recipe.l2_weight or recipe.alone_iterations else []
+    return of_gan + l2 + (["loss_score"] if recipe.scored else [])
 
 
 def _autocast(precision: str, device: torch.device) -> Callable[[], contextlib.AbstractContextManager[Any]]:
