@@ -1,13 +1,15 @@
 # make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make venv
+# make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see README.md)
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
 PYTHON ?= python3
 VENV = .venv/bin/python
+USGANSIM = $(VENV) -m USGanSimLib
 
 # Many small networks: threads of torch would only wait for each other.
 test check slow: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test check bench slow venv clean
+.PHONY: demo journey test check bench slow venv model table clean
 
 venv: .venv/ready
 
@@ -15,8 +17,11 @@ venv: .venv/ready
 	$(PYTHON) setup_venv.py
 
 demo: .venv/ready
-	$(VENV) -m USGanSimLib demo $(if $(RECORDING),--recording "$(RECORDING)") \
+	$(USGANSIM) demo $(if $(RECORDING),--recording "$(RECORDING)") \
 	    $(if $(CALIBRATION),--calibration "$(CALIBRATION)") $(if $(MODEL),--model "$(MODEL)")
+
+journey: .venv/ready
+	$(USGANSIM) demo --train
 
 test: .venv/ready
 	$(VENV) -m pytest
@@ -30,7 +35,43 @@ slow: .venv/ready
 	$(VENV) -m pytest -m slow
 
 bench: .venv/ready
-	$(VENV) -m USGanSimLib bench $(if $(MODEL),"$(MODEL)")
+	$(USGANSIM) bench $(if $(MODEL),"$(MODEL)")
+
+# The model that is shipped, made again from seeds in $(RUNS): an hour of one slow core. With a GPU, at full width:
+# make model TRAIN="--recipe scored --iterations 20000"   or, the paper's GAN, TRAIN="--recipe paper --iterations 20000"
+RUNS ?= runs
+SEEDS ?= 1 2 3 4 5 6 7 8
+TRAIN ?= --recipe scored --batch 8 --generator-channels 256 --alone-iterations 1500 --ema-decay 0.998 --threads 1 \
+    --iterations ITERATIONS
+
+model: .venv/ready
+	for seed in $(SEEDS); do $(USGANSIM) phantom --session --frames 2000 --seed $$seed --out $(RUNS)/session_$$seed || exit; done
+	$(USGANSIM) prepare $(RUNS)/session_*/*.igs.mha --calibration $(RUNS)/session_1/session_1.calibration.json \
+	    --holdout 0.1 --exclusion-mm 2 --out $(RUNS)/dataset
+	$(USGANSIM) train $(RUNS)/dataset --out $(RUNS)/model --seed 1 $(TRAIN)
+	@echo "To ship it: copy $(RUNS)/model/model.safetensors to USGanSim/Resources/Models/virtual_phantom.safetensors."
+
+# Every baseline, and every recipe after MINUTES of training each at reduced width, on an easy and a hard scan; in
+# $(RUNS)/table. What is there already is kept. Full width: NARROW=
+MINUTES ?= 10
+SETTINGS ?= plain hard
+RECIPES ?= regression paper-l2 paper encoded scored
+NARROW ?= --batch 8 --generator-channels 256 --discriminator-channels 8
+OBSERVER = USGanSim/Resources/Models/landmark_observer.safetensors
+
+table: .venv/ready
+	for setting in $(SETTINGS); do here=$(RUNS)/table/$$setting; \
+	    mkdir -p $$here; \
+	    test -f $$here/scan.igs.mha || $(USGANSIM) phantom --setting $$setting --set rate_share=0.3 --frames 1500 \
+	        --repeats 2 --seed 9 --out $$here/scan.igs.mha || exit; \
+	    test -d $$here/dataset || $(USGANSIM) prepare $$here/scan.igs.mha --exclusion-mm 2 \
+	        --calibration $$here/scan.calibration.json --out $$here/dataset || exit; \
+	    for recipe in $(RECIPES); do test -f $$here/$$recipe/model.safetensors || $(USGANSIM) train $$here/dataset \
+	        --out $$here/$$recipe --recipe $$recipe --minutes $(MINUTES) $(NARROW) || exit; done; \
+	    $(USGANSIM) evaluate $(foreach recipe,$(RECIPES),$$here/$(recipe)/model.safetensors) --dataset $$here/dataset \
+	        --observer $(OBSERVER) --landmarks $$here/scan.landmarks.json --classifier --curve '' \
+	        --out $$here/report || exit; \
+	done
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache

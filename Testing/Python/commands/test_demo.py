@@ -98,16 +98,22 @@ def test_a_recording_runs_live_and_leaves_figures_and_a_picture(recording, calib
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["panel.png"]
 
 
-def test_without_a_recording_the_virtual_phantom_is_scanned(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr("USGanSimLib.commands.demo.PHANTOM_FRAMES", 40)
-    code, result, err = demo("--seconds", "2", "--iterations", "2", "--out", tmp_path / "out")
-    assert code == 0
+def test_without_a_recording_the_shipped_model_simulates_a_scan_that_is_kept(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr("USGanSimLib.sample_data.FRAMES", 40)
+    monkeypatch.setattr("USGanSimLib.commands.demo.reported", lambda *_: {})
+    out = tmp_path / "out"
+    code, result, err = demo("--seconds", "1", "--out", out)
+    assert code == 0, err
     assert "phantom because=no --recording was given" in err
+    assert result["model"].startswith("virtual_phantom.safetensors")
     assert result["accounted_for"]
     assert result["rendered"] > 0
-    sweep = read_sweep(tmp_path / "out" / "phantom.igs.mha")
+    assert (out / "panel.png").is_file()
+    sweep = read_sweep(out / "sample.igs.mha")
     assert (len(sweep), sweep.width_px, sweep.height_px) == (40, 160, 120)
-    assert (tmp_path / "out" / "panel.png").is_file()
+    before = (out / "sample.igs.mha").stat().st_mtime_ns
+    assert demo("--seconds", "1", "--out", out)[0] == 0
+    assert (out / "sample.igs.mha").stat().st_mtime_ns == before
 
 
 def test_without_a_calibration_it_says_so(recording, demo):
@@ -165,6 +171,48 @@ def test_a_replay_that_cannot_begin_tells_the_commands_own_reason(tmp_path):
     with pytest.raises(UserError, match=r"cannot be replayed: .*nothing\.igs\.mha"), \
             replay_process([str(tmp_path / "nothing.igs.mha")]):
         pass
+
+
+@pytest.mark.parametrize("words", [("--recording", "a.igs.mha", "--calibration", "b.json"), ("--model", "c")])
+def test_the_journey_takes_no_recording_and_no_model(words, demo, tmp_path):
+    code, _, err = demo("--train", *words, "--out", tmp_path / "out")
+    assert code == 2
+    assert "records and trains by itself" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_report_where_the_shipped_model_is_in_its_right_place(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr("USGanSimLib.sample_data.FRAMES", 200)
+    code, result, err = demo("--seconds", "1", "--out", tmp_path / "out")
+    assert code == 0, err
+    assert (tmp_path / "out" / "report" / "report.html").is_file()
+    rows = {row["name"]: row for row in result["rows"]}
+    model = next(row for name, row in rows.items() if "virtual_phantom" in name)
+    assert model["ncc"] > rows["average training image"]["ncc"] + 0.1
+    assert model["geometry_slope"] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_journey_goes_from_recordings_to_a_live_simulation(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr("USGanSimLib.commands.demo_journey.SCAN_FRAMES", 160)
+    monkeypatch.setattr("USGanSimLib.commands.demo_journey.LIVE_FRAMES", 40)
+    out = tmp_path / "out"
+    code, result, err = demo("--train", "--minutes", "0.05", "--seconds", "1", "--out", out)
+    assert code == 0, err
+    assert list(result["journey"]) == ["record", "calibrate", "prepare", "train", "evaluate", "live"]
+    # The pinhead is found and fitted without a hint, well below a pixel of 1.2 mm.
+    assert result["calibration_error_mm"] < 0.6
+    assert result["training"]["step"] >= 1
+    for name in ("scan.igs.mha", "pin_points.png", "calibration.png", "run/model.safetensors", "report/report.html",
+                 "panel.png"):
+        assert (out / name).is_file()
+    for line in ("usgansim calibrate detect", "usgansim calibrate pinhead", "usgansim prepare", "usgansim train",
+                 "usgansim evaluate"):
+        assert f"$ {line}" in err
+    code, _, err = demo("--train", "--out", out)
+    assert code == 2
+    assert "is there from an earlier journey" in err
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ RING_OF = {
     "geometry": "core", "recording": "core", "calibration": "core", "phantom": "core", "link": "core",
     "live": "core", "model_info": "core", "errors": "core", "files": "core", "progress": "core", "watched": "core",
     "locking": "core", "recipe_names": "core", "run_folder": "core", "run_watch": "core", "__init__": "core",
-    "variation": "core",
+    "variation": "core", "sample_data": "core",
     "ml": "ml", "evaluation": "evaluation", "mrml": "mrml", "gui": "gui",
     "cli": "cli", "commands": "cli", "__main__": "cli",
 }

@@ -1,41 +1,27 @@
 """`demo`: a recording over OpenIGTLink into MRML transforms, simulated live, measured, and drawn.
 
-The recording is replayed by a process of its own, as PlusServer would send it. Without a recording the virtual phantom
-is scanned; without a model one is trained for two minutes first.
+Without a recording a sample scan of the virtual phantom is simulated with the model that is shipped, and a short report
+compares that with the baselines. A recording without a model gets one that is trained for two minutes. With --train
+everything is made from nothing (demo_journey.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..calibration.result import Calibration, read_calibration
+from .. import sample_data
+from ..calibration.result import Calibration
 from ..errors import UserError
-from ..files import replacing_file
-from ..geometry.image_geometry import ImageGeometry
-from ..geometry.pose_distance import PoseDistance
-from ..geometry.transforms import Matrix
-from ..link.replay_process import replay_process
-from ..live import PoseState, Renderer
 from ..model_info import INTENDED_USE
 from ..progress import Progress, Terminal
 from ..recording.prepare import PrepareOptions
-from ..recording.sequence_file import read_sweep
-from ..recording.sweep import TrackedSweep
-
-if TYPE_CHECKING:
-    from ..mrml.live_run import LiveRun, Snapshot
-    from ..mrml.panel import RealFrame
-
-PICTURES = 4
-PHANTOM_FRAMES = 800
+from .demo_journey import journey, show_journey
+from .demo_live import DemoModel, Recording, in_sentences, run_live_demo
+from .demo_steps import prepared, reported
+from .options import add_frame_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,56 +29,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recording", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd); without it "
                         "the virtual phantom is scanned")
     parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe")
-    parser.add_argument("--model", type=Path, help="model.safetensors; without it one is trained for two minutes")
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long (default %(default)g)")
+    parser.add_argument("--model", type=Path, help="model.safetensors; without it the one that is shipped, or with "
+                        "--recording one that is trained for two minutes")
+    parser.add_argument("--train", action="store_true", help="the whole journey instead: record the phantom and a "
+                        "pinhead, calibrate, prepare, train, evaluate, simulate live (about 12 minutes on two cores)")
+    parser.add_argument("--minutes", type=float, default=7.0, help="of the training of --train (default %(default)g)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="how long live (default %(default)g)")
     parser.add_argument("--rate", type=float, default=60.0, metavar="HZ", help="poses a second (default %(default)g)")
     parser.add_argument("--out", type=Path, default=Path("usgansim-demo"), metavar="FOLDER",
-                        help="folder for panel.png and the trained model (default %(default)s)")
+                        help="folder for panel.png and all that is made (default %(default)s)")
     parser.add_argument("--iterations", type=int, default=1000,
-                        help="at most, of the training without --model (default %(default)s)")
+                        help="at most, of the two minutes' training (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    for frame in ("Reference", "Probe", "Image"):
-        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
-                            help=f"name of the coordinate frame (default {frame})")
+    add_frame_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns what was measured and where the picture is."""
+    """Returns what was measured and where the pictures are."""
     if arguments.recording is not None and arguments.calibration is None:
         raise UserError("The demo has no calibration.", "Give --calibration FILE (CAL.json or PLUS XML).")
     if not 1 <= arguments.seconds <= 3600:
         raise UserError(f"A demo of {arguments.seconds:g} s cannot be run.", "Give --seconds from 1 to 3600.")
     progress = Terminal() if sys.stderr.isatty() else Lines()
+    if arguments.train:
+        return journey(arguments, progress)
     if arguments.recording is None:
-        arguments.recording, arguments.calibration = _scanned_phantom(arguments.out, progress)
-    calibration = read_calibration(arguments.calibration, arguments.image_frame, arguments.probe_frame)
-    recording = Recording.open(arguments, calibration)
-    # The replay first, so that what it refuses is known before a model is trained; it waits for its client.
-    with replay_process(_replay_words(arguments)) as port:
-        model = _model(arguments, calibration, recording, progress)
-        live = _live(arguments, port, recording, model.renderer, progress)
-    result = _figures(arguments, model, live)
-    result["panel"] = str(arguments.out / "panel.png")
-    result["no_3d"] = _draw(Path(result["panel"]), recording, model, live, result)
-    return result
-
-
-def _scanned_phantom(folder: Path, progress: Progress) -> tuple[Path, Path]:
-    """A recording of the virtual phantom and its calibration, as `usgansim phantom` writes them, in `folder`."""
-    from . import phantom
-
-    progress.emit("phantom", because="no --recording was given", frames=PHANTOM_FRAMES)
-    folder.mkdir(parents=True, exist_ok=True)
-    parser = argparse.ArgumentParser()
-    phantom.add_arguments(parser)
-    made = phantom.run(parser.parse_args(["--out", str(folder / "phantom.igs.mha"), "--frames", str(PHANTOM_FRAMES)]))
-    return Path(made["recordings"][0]), Path(made["calibration"])
+        return _with_the_sample(arguments, progress)
+    return run_live_demo(arguments, lambda calibration, recording: _model(arguments, calibration, recording, progress),
+                         progress)
 
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
-    print(*_sentences(result), sep="\n")
+    if "journey" in result:
+        show_journey(result)
+    print(*in_sentences(result), sep="\n")
     print(f"Picture: {result['panel']}" + (f" (without 3-D view: {result['no_3d']})" if result["no_3d"] else ""))
+    if "report" in result:
+        print(f"Report: {result['report']}")
     print(INTENDED_USE)
 
 
@@ -107,63 +81,32 @@ class Lines:
             self._terminal.emit(event, **fields)
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """The recording, the geometry of its images, and ImageToReference (K, 4, 4) of its K usable `frames`."""
+def _with_the_sample(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Live on the sample scan, then the short report: the model beside the baselines on a fifth of its frames."""
+    shipped = arguments.model is None
+    model_path = sample_data.sample_model_path() if shipped else arguments.model
+    progress.emit("phantom", because="no --recording was given", frames=sample_data.FRAMES)
+    scan = sample_data.sample_scan(arguments.out, progress, sample_data.FRAMES)
+    arguments.recording, arguments.calibration = scan.recording, scan.calibration
 
-    sweep: TrackedSweep
-    geometry: ImageGeometry
-    frames: NDArray[np.int_]
-    probe_to_reference: Matrix
+    def sample_model(calibration: Calibration, recording: Recording) -> DemoModel:
+        # No frame of this scan was trained on by the model that is shipped; of another that is not known.
+        return _loaded(arguments, model_path, calibration, recording, frozenset(recording.frames.tolist())
+                       if shipped else None)
 
-    @classmethod
-    def open(cls, arguments: argparse.Namespace, calibration: Calibration) -> Recording:
-        """Raises UserError for a recording without usable frames, and for a calibration of another image size."""
-        sweep = read_sweep(arguments.recording)
-        if not sweep.has_images:
-            raise UserError(f"{sweep.name} has no images to compare with.", "Give a recording of images and poses.")
-        track = sweep.probe_to_reference(arguments.probe_frame, arguments.reference_frame)
-        frames = np.flatnonzero(track.valid & sweep.image_valid)
-        if len(frames) == 0:
-            raise UserError(f"No frame of {sweep.name} has both a valid image and a valid pose.",
-                            "Check that probe and reference were in the tracker's view.")
-        return cls(sweep, calibration.geometry(sweep.width_px, sweep.height_px, sweep.name), frames,
-                   track.matrices[frames] if len(track) > 1 else np.repeat(track.matrices, len(frames), axis=0))
-
-    def frame_at(self, renderer: Renderer, snapshot: Snapshot, heldout: frozenset[int] | None) -> RealFrame:
-        """The real image whose pose is nearest to that of a simulated one."""
-        from ..mrml.panel import RealFrame
-
-        distance = PoseDistance(renderer.width_px, renderer.height_px)
-        nearest = distance.nearest(snapshot.image_to_reference, self.probe_to_reference @ renderer.image_to_probe)
-        frame = int(self.frames[nearest.index])
-        kind = "" if heldout is None else ", held out" if frame in heldout else ", trained on"
-        return RealFrame(np.asarray(self.sweep.frames[frame]),
-                         self.probe_to_reference[nearest.index] @ self.geometry.image_to_probe,
-                         f"frame {frame}{kind}")
-
-
-@dataclass(frozen=True, eq=False)
-class DemoModel:
-    """The renderer, what to call it, and the frames held out from its training where that is known."""
-
-    renderer: Renderer
-    words: str
-    heldout: frozenset[int] | None
+    result = run_live_demo(arguments, sample_model, progress)
+    dataset = prepared(arguments.out / "dataset", [scan.recording], scan.calibration)
+    return result | reported(arguments.out / "report", dataset, model_path, scan.landmarks, arguments.device)
 
 
 def _model(arguments: argparse.Namespace, calibration: Calibration, recording: Recording,
            progress: Progress) -> DemoModel:
     """The model given, or one trained for two minutes."""
+    if arguments.model is not None:
+        return _loaded(arguments, arguments.model, calibration, recording, None)
     from ..ml.quick_model import QUICK_MINUTES, train_quick_model
     from ..ml.renderer import ModelRenderer
 
-    if arguments.model is not None:
-        renderer = ModelRenderer.load(arguments.model, arguments.device)
-        renderer.info.require_fit(calibration.image_to_probe, (recording.sweep.width_px, recording.sweep.height_px),
-                                  calibration.source)
-        words = f"{arguments.model.name} ({renderer.info.recipe}, {renderer.info.iterations} iterations)"
-        return DemoModel(renderer, words, None)
     progress.emit("training", because="no --model was given", minutes=QUICK_MINUTES)
     options = PrepareOptions(image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
                              reference_frame=arguments.reference_frame)
@@ -173,78 +116,12 @@ def _model(arguments: argparse.Namespace, calibration: Calibration, recording: R
     return DemoModel(ModelRenderer.load(quick.path, arguments.device), str(quick), quick.heldout_frames)
 
 
-def _replay_words(arguments: argparse.Namespace) -> list[str]:
-    return [str(arguments.recording), "--rate", str(arguments.rate), "--loop", "--wait-client", "--send-invalid",
-            "--header-version", "2", "--transform", _pose_name(arguments), "--image-frame", arguments.image_frame,
-            "--probe-frame", arguments.probe_frame, "--reference-frame", arguments.reference_frame]
+def _loaded(arguments: argparse.Namespace, path: Path, calibration: Calibration, recording: Recording,
+            heldout: frozenset[int] | None) -> DemoModel:
+    """A model of a file, which has to fit the recording's probe."""
+    from ..ml.renderer import ModelRenderer
 
-
-def _pose_name(arguments: argparse.Namespace) -> str:
-    return f"{arguments.probe_frame}To{arguments.reference_frame}"
-
-
-def _live(arguments: argparse.Namespace, port: int, recording: Recording, renderer: Renderer,
-          progress: Progress) -> LiveRun:
-    """Receive and simulate."""
-    from ..link.client import LinkClient
-    from ..mrml.live_run import run_live
-    from ..mrml.scene import headless_scene
-
-    for _ in range(3):
-        # The first images pay for what is set up once; the demo is about those after them.
-        renderer.render(recording.probe_to_reference[0] @ renderer.image_to_probe)
-    progress.emit("replay", recording=recording.sweep.name, rate_hz=arguments.rate)
-    with LinkClient("127.0.0.1", port, wanted=("TRANSFORM",)) as client, headless_scene() as scene:
-        return run_live(scene, client, renderer, _pose_name(arguments), arguments.seconds, PICTURES,
-                        lambda gone_s, live: progress.emit("live", second=round(gone_s), images=live.counts.rendered,
-                                                           state=str(live.status)))
-
-
-def _figures(arguments: argparse.Namespace, model: DemoModel, live: LiveRun) -> dict[str, Any]:
-    counts = live.counts
-    ticks = sum(live.states.values())
-    figures = {"pose_to_volume_median_ms": live.pose_to_volume.median_ms,
-               "pose_to_volume_p95_ms": live.pose_to_volume.p95_ms,
-               **{name: value for name, value in live.latency.as_dict().items() if name != "rate_hz"}}
-    return {
-        "recording": arguments.recording.name, "model": model.words, "rate_hz": arguments.rate,
-        "seconds": live.duration_s, "received": live.received, "rendered": counts.rendered,
-        "superseded": live.superseded_in_link + counts.superseded, "unusable": counts.unusable,
-        "waiting": live.waiting_in_link + counts.waiting, "accounted_for": live.accounted_for,
-        "images_per_s": counts.rendered / live.duration_s,
-        **{name: None if math.isnan(value) else value for name, value in figures.items()},
-        "state_shares": {name: count / ticks for name, count in live.states.items()}}
-
-
-def _sentences(result: dict[str, Any]) -> list[str]:
-    account = "all accounted for" if result["accounted_for"] else "NOT all accounted for"
-    sentences = [
-        f"{result['recording']} replayed at {result['rate_hz']:g} Hz over OpenIGTLink for {result['seconds']:.1f} s, "
-        f"simulated live with {result['model']}",
-        f"{result['received']} poses received = {result['rendered']} rendered + {result['superseded']} superseded + "
-        f"{result['unusable']} not usable + {result['waiting']} waiting at the end; {account}.",
-        "States: " + ", ".join(f"{PoseState[name].value} {share:.0%} of the time"
-                               for name, share in result["state_shares"].items())]
-    if result["pose_to_volume_median_ms"] is not None:
-        sentences.insert(2, f"{result['images_per_s']:.1f} images a second; from the pose's arrival to the finished "
-                            f"volume {result['pose_to_volume_median_ms']:.1f} ms (median), "
-                            f"{result['pose_to_volume_p95_ms']:.1f} ms (95 %), of which rendering "
-                            f"{result['render_median_ms']:.1f} ms and the rest of the tick "
-                            f"{result['write_median_ms']:.2f} ms.")
-    return sentences
-
-
-def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, result: dict[str, Any]) -> str:
-    """Write the panel; why it has no 3-D view, or nothing."""
-    from ..mrml.display import opengl_problem
-    from ..mrml.panel import draw_panel
-    from ..mrml.scene import headless_scene
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    problem = opengl_problem()
-    pairs = [(recording.frame_at(model.renderer, snapshot, model.heldout), snapshot) for snapshot in live.snapshots]
-    with headless_scene() as scene, replacing_file(path) as part:
-        panel = draw_panel(scene, pairs, model.renderer.pose_range, f"Live simulation of {recording.sweep.name}",
-                           _sentences(result), not problem)
-        panel.save(part, format="PNG")
-    return problem
+    renderer = ModelRenderer.load(path, arguments.device)
+    renderer.info.require_fit(calibration.image_to_probe, (recording.sweep.width_px, recording.sweep.height_px),
+                              calibration.source)
+    return DemoModel(renderer, f"{path.name} ({renderer.info.recipe}, {renderer.info.iterations} iterations)", heldout)

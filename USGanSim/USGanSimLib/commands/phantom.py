@@ -16,7 +16,7 @@ from ..phantom.motion import PIN_SCAN, SESSION, WIRE_SCAN
 from ..phantom.probe import PROBES, Probe
 from ..phantom.scanning import (
     TrueSweep,
-    plan_sweep,
+    plan_session,
     plan_target_sweep,
     write_points,
     write_recording,
@@ -27,7 +27,6 @@ from ..phantom.targets import WaterTank, pin_body, wire_body
 from ..progress import terminal_or_silent
 from .options import size_px
 
-PAUSE_S = 2.0
 LEAST_SIZE_PX, MOST_SIZE_PX = 16, 4000
 FULL_SIZE_PX = 320  # from this width on, beams are sampled finely
 TARGETS = {"pinhead": (pin_body, PIN_SCAN), "wires": (wire_body, WIRE_SCAN)}
@@ -130,12 +129,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
 def _fetal_sweeps(arguments: argparse.Namespace, setting: Setting) -> list[TrueSweep]:
     plans = [plan for plan in SESSION if arguments.sweep in ("all", plan.name)]
     _require_frames(arguments.frames, 2 * len(plans))
-    sweeps: list[TrueSweep] = []
-    for number, plan in enumerate(plans):
-        start_s = float(sweeps[-1].times_s[-1]) + PAUSE_S if sweeps else 0.0
-        poses = arguments.frames // len(plans) + (number < arguments.frames % len(plans))
-        sweeps.append(plan_sweep(plan, poses, setting, arguments.seed, start_s, arguments.repeats))
-    return sweeps
+    return plan_session(arguments.frames, setting, arguments.seed, arguments.repeats, plans)
 
 
 def _target_sweep(arguments: argparse.Namespace, probe: Probe,

@@ -26,6 +26,7 @@ from .targets import WaterTank, target_pixels
 from .tracker import misplaced, tracked
 
 FRAME_TIME_S = 1 / 30
+PAUSE_S = 2.0
 
 Image = NDArray[np.uint8]
 
@@ -68,6 +69,17 @@ def plan_sweep(plan: SweepPlan, poses: int, setting: Setting, seed: int, start_s
         return TrueSweep(plan.name, stream, stamps_s, held, held, held, repeats)
     shown_s = course_s + setting.tracker.lag_s
     return TrueSweep(plan.name, stream, stamps_s, path(course_s), path(shown_s), path(shown_s - FRAME_TIME_S))
+
+
+def plan_session(frames: int, setting: Setting, seed: int, repeats: int = 1,
+                 plans: Sequence[SweepPlan] = SESSION) -> list[TrueSweep]:
+    """The sweeps of a session one after the other, `frames` poses in all, with a pause between them."""
+    sweeps: list[TrueSweep] = []
+    for number, plan in enumerate(plans):
+        start_s = float(sweeps[-1].times_s[-1]) + PAUSE_S if sweeps else 0.0
+        poses = frames // len(plans) + (number < frames % len(plans))
+        sweeps.append(plan_sweep(plan, poses, setting, seed, start_s, repeats))
+    return sweeps
 
 
 def plan_target_sweep(plan: AimPlan, aim_mm: Vector, probe: Probe, frames: int, setting: Setting,

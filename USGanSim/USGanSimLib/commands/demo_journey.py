@@ -1,0 +1,130 @@
+"""`demo --train`: the whole journey on the virtual phantom, from recordings of fetus and pinhead to a live simulation.
+
+What a lab does with a probe and a phantom, each step with the command that does it, at a size that a laptop can do in
+a quarter of an hour. How good a model can be is not shown by so short a training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
+from ..progress import Progress
+from .demo_live import DemoModel, Recording, run_live_demo
+from .demo_steps import prepared, reported, step
+
+SCAN_FRAMES, SCAN_SEED = 2400, 1
+LIVE_FRAMES, LIVE_SEED = 600, 2
+PIN_FRAMES, PIN_SEED = 600, 3
+# Fewer frames of a longer recording: neighbouring ones of 30 a second add little. A pinhead has to be followed.
+SCAN_RATE_SHARE, PIN_RATE_SHARE = 0.3, 0.15
+# What shows anatomy and speckle after minutes of two slow cores: half of the paper's width, a quarter of its batch.
+RECIPE = "scored"
+CHANGES = {"batch": 8, "generator_channels": 256, "alone_iterations": 500}
+# The average generator must forget its beginning within so short a run.
+EMA_DECAY = 0.99
+
+
+def journey(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Record, calibrate, prepare, train, evaluate, simulate live; returns the live figures, where everything is, and
+    what each step took. Raises UserError where files stand in the way."""
+    if arguments.recording is not None or arguments.model is not None:
+        raise UserError("--train records and trains by itself.", "Leave --recording and --model out.")
+    out, took = arguments.out, _Took()
+    run = out / "run"
+    if run.exists():
+        raise UserError(f"{run} is there from an earlier journey.", "Choose another --out, or delete the folder.")
+    out.mkdir(parents=True, exist_ok=True)
+
+    scan, pin, later = (out / f"{name}.igs.mha" for name in ("scan", "pin", "later"))
+    made = step("phantom", "--out", scan, "--frames", str(SCAN_FRAMES), "--seed", str(SCAN_SEED), "--set",
+                f"rate_share={SCAN_RATE_SHARE}")
+    step("phantom", "--target", "pinhead", "--out", pin, "--frames", str(PIN_FRAMES), "--seed", str(PIN_SEED), "--set",
+         f"rate_share={PIN_RATE_SHARE}")
+    step("phantom", "--out", later, "--frames", str(LIVE_FRAMES), "--seed", str(LIVE_SEED))
+    took.note("record")
+
+    points, calibration = out / "pin_points.csv", out / "calibration.json"
+    step("calibrate detect", pin, "--out", points)
+    found = step("calibrate pinhead", "--points", points, "--recording", pin, "--out", calibration)
+    true_mm = _from_the_truth_mm(found, Path(made["phantom"]))
+    _tell(f"The calibration found is {true_mm:.2f} mm from the true one at the furthest corner.")
+    took.note("calibrate")
+
+    dataset = prepared(out / "dataset", [scan], calibration)
+    took.note("prepare")
+    trained = _train(dataset, run, arguments, progress)
+    took.note("train")
+    report = reported(out / "report", dataset, Path(trained["model"]), Path(made["landmarks"]), arguments.device)
+    took.note("evaluate")
+
+    # Live at the poses of another scan, none of whose frames was trained on.
+    arguments.recording, arguments.calibration = later, calibration
+    live = run_live_demo(arguments, lambda _, recording: _model(Path(trained["model"]), recording, arguments.device),
+                         progress)
+    took.note("live")
+    return {**live, **report, "journey": took.seconds, "calibration_error_mm": true_mm, "training": trained}
+
+
+def show_journey(result: dict[str, Any]) -> None:
+    """Print what the steps took."""
+    seconds = result["journey"]
+    steps = ", ".join(f"{name} {duration:.0f}" for name, duration in seconds.items())
+    print(f"\nThe journey took {sum(seconds.values()) / 60:.1f} minutes; seconds: {steps}. Calibration "
+          f"{result['calibration_error_mm']:.2f} mm from the truth; {result['training']['step']} iterations.")
+
+
+class _Took:
+    """What each step took, by the clock on the wall."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since_s = time.monotonic()
+
+    def note(self, name: str) -> None:
+        now_s = time.monotonic()
+        self.seconds[name], self._since_s = now_s - self._since_s, now_s
+
+
+def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    from ..ml.recipes import choose_recipe
+    from ..ml.settings import TrainSettings
+    from ..ml.training import train
+    from ..recording.dataset import open_dataset
+
+    changes = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in CHANGES.items())
+    _tell(f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} {changes} --ema-decay {EMA_DECAY} "
+          f"--minutes {arguments.minutes:g}")
+    settings = TrainSettings(choose_recipe(RECIPE, **CHANGES), ema_decay=EMA_DECAY, device=arguments.device,
+                             minutes=arguments.minutes)
+    result = train(open_dataset(dataset), run, settings, progress)
+    _tell(f"Trained for {result['step']} iterations: {result['model']}; panels in {run / 'samples'}.")
+    return result
+
+
+def _model(path: Path, recording: Recording, device: str) -> DemoModel:
+    from ..ml.renderer import ModelRenderer
+
+    renderer = ModelRenderer.load(path, device)
+    words = f"{renderer.info.recipe}, {renderer.info.iterations} iterations at reduced width"
+    return DemoModel(renderer, words, frozenset(recording.frames.tolist()))
+
+
+def _from_the_truth_mm(found: dict[str, Any], phantom: Path) -> float:
+    """How far the furthest image corner is from where the phantom's own ImageToProbe puts it."""
+    truth = np.array(json.loads(phantom.read_text(encoding="utf-8"))["true_image_to_probe"])
+    width_px, height_px = found["image_size_px"]
+    return corner_distance_mm(*(ImageGeometry(width_px, height_px, np.asarray(matrix))
+                                for matrix in (found["image_to_probe"], truth)))
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr)
