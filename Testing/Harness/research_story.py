@@ -159,7 +159,7 @@ def replayed(folder: Path) -> None:
     shoot("NoTracker-replay")
     press(mock, "moveButton")
     parameters.mockMotion = MockMotion.HAND
-    parameters.probe = mock_node(slicer.mrmlScene)
+    parameters.probe, parameters.realImage = mock_node(slicer.mrmlScene), None
 
 
 def curve_over_the_skin():
@@ -217,8 +217,10 @@ def registration(folder: Path) -> None:
     press(research, "exportButton")
     done(research)
     slicer.util.resetSliceViews()
-    for name in ("Green", "Yellow"):
-        slicer.app.layoutManager().sliceWidget(name).sliceLogic().FitSliceToBackground()
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        logic = slicer.app.layoutManager().sliceWidget(name).sliceLogic()
+        logic.GetSliceNode().SetOrientation(orientation)
+        logic.FitSliceToBackground()
     shoot("Registration-volume")
 
 
