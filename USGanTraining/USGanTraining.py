@@ -269,7 +269,9 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         pin.ui.findButton.click()
         self.assertEqual(pin.run.runner.words[:3], ["calibrate", "detect", str(recording)])
         (pin.run.folder / "found.csv").write_text("frame,u_px,v_px,strength\n0,20,10,9\n2,30,12,9\n", encoding="utf-8")
+        pin.panel.exit()  # another module is shown meanwhile
         pin.run.runner.end()
+        pin.panel.enter()
         self.assertIn("2 points were found", pin.ui.verdictLabel.text)
         self.assertIn("proposed at (20.0, 10.0) px", pin.ui.pointLabel.text)
         pin.ui.rejectButton.click()

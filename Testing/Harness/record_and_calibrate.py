@@ -98,7 +98,7 @@ def calibrate_with_a_pin(folder: Path) -> None:
     only(lag)
     press(pin, "pinRecordButton")
     tracker.play(1, len(tracker.sweep))
-    wait_until(harness, lambda: pin.ui.pinLiveLabel.text, 120)
+    wait_until(harness, lambda: pin.ui.pinLiveLabel.text, 400)
     shoot("Calibrate-guided", height=620, width=RED_ONLY)
     press(pin, "pinRecordButton")
     press(pin, "findButton")
