@@ -181,7 +181,8 @@ class RecordSection(Section):
         except UserError as error:
             self.ui.stateLabel.text = in_two_lines(error)
             return False
-        self._remove_coverage()
+        if self.running_chain is None or self.running_chain.reference is not chain.reference:
+            self._remove_coverage()
         self._to_look_at, self.running_chain = self.parameters.recordImage, chain
         self._timer.start()
         self._on_tick()
