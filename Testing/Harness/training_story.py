@@ -5,7 +5,8 @@
 
 Takes about five minutes on two cores. Pictures go to the folder USGANSIM_PICTURES (default: Resources/Screenshots),
 everything else to USGANSIM_STORY (default: a new folder of the system's temporary ones, kept). USGANSIM_STEPS names
-single steps to repeat, such as "evaluate", in the USGANSIM_STORY of an earlier run.
+single steps to repeat, such as "evaluate", in the USGANSIM_STORY of an earlier run. USGANSIM_RUN and USGANSIM_DATASET
+name a run of hours and its training set, to be shown in the pictures instead of the minutes of this one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from view_pictures import chart_picture
 from USGanSimLib.gui.training.data import DataSection
 from USGanSimLib.gui.training.evaluate import EvaluateSection
 from USGanSimLib.gui.training.train import TrainSection
-from USGanSimLib.mrml.training_plots import LOSSES, SCORES, TrainingPlots
+from USGanSimLib.mrml.training_plots import LOSSES, TrainingPlots
 from USGanSimLib.run_watch import RunState, RunWatch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def prepare():
     parameters.dataFolder = WORK / "dataset"
     press(data, "lookButton")
     until(lambda: not data.runner.running, "look")
-    picture("TrainingDataLook")
+    picture("USGanTraining-Data")
     press(data, "prepareButton")
     until(lambda: not data.runner.running, "prepare")
     assert parameters.trainDataset == WORK / "dataset", data.ui.stateLabel.text
@@ -101,19 +102,20 @@ def train():
     stopped_at = section._status.step
     press(section, "resumeButton")
     until(lambda: section._status.step >= stopped_at + 5, "some more")
-    picture("TrainingTrain")
+    picture("USGanTraining-Train")
     # The scene closes; the training goes on, and the folder brings it back.
     slicer.mrmlScene.Clear()
     assert RunWatch(WORK / "run").poll().active
     harness.process_events(0.2)  # noqa: F821
     assert section.parameters.trainRun == WORK / "run", "the running training was not found again"
     until(lambda: section._status.state == RunState.DONE, "the end", 600)
-    for chart in (LOSSES, SCORES):
-        metrics = section._watch.metrics
-        plots = TrainingPlots(slicer.mrmlScene)
-        plots.fill(metrics)
-        chart_picture(plots.chart(chart, metrics), PICTURES / f"{chart.name.replace(' ', '')}.png")
-    picture("TrainingTrainDone")
+    plot_picture(section)
+
+
+def plot_picture(section):
+    plots, metrics = TrainingPlots(slicer.mrmlScene), section._watch.metrics
+    plots.fill(metrics)
+    chart_picture(plots.chart(LOSSES, metrics), PICTURES / "USGanTraining-Losses.png")
 
 
 def evaluate():
@@ -131,7 +133,7 @@ def evaluate():
     answer_by_keys(section)
     press(section, "scoreButton")
     until(lambda: not section.runner.running, "score")
-    picture("TrainingEvaluate")
+    picture("USGanTraining-Evaluate")
 
 
 def answer_by_keys(section):
@@ -143,7 +145,7 @@ def answer_by_keys(section):
 
     press(section, "answerButton")
     harness.process_events(0.4)  # noqa: F821
-    section.study.window.window.grab().save(str(PICTURES / "TrainingStudy.png"))
+    section.study.window.window.grab().save(str(PICTURES / "USGanTraining-Study.png"))
     key("R")
     key("Right")
     key("Escape")
@@ -168,7 +170,7 @@ def mark_landmarks():
     press(section, "answerButton")
     harness.process_events(BREATH_S)  # noqa: F821
     section.study.reading.marks.AddControlPoint(-60.0, -40.0, 0.0)
-    harness.screenshot_app(panel, str(PICTURES / "TrainingLandmarks.png"))  # noqa: F821
+    harness.screenshot_app(panel, str(PICTURES / "USGanTraining-Landmarks.png"))  # noqa: F821
     press(section, "markPlacedButton")
     press(section, "markAbsentButton")
     for _ in range(2):
@@ -179,7 +181,31 @@ def mark_landmarks():
     until(lambda: not section.runner.running, "score")
 
 
-STEPS = (prepare, train, evaluate, mark_landmarks)
+def show_longer_run():
+    """The pictures of Train and the study again, of a run that took longer than a script should."""
+    if "USGANSIM_RUN" not in os.environ:
+        return
+    run, dataset = Path(os.environ["USGANSIM_RUN"]), Path(os.environ["USGANSIM_DATASET"])
+    section = tab(TrainSection)
+    section.parameters.trainRun, section.parameters.trainDataset = run, dataset
+    for _ in range(5):  # A long table is read in pieces.
+        section.tick()
+    picture("USGanTraining-Train")
+    plot_picture(section)
+    section = tab(EvaluateSection)
+    parameters = section.parameters
+    parameters.evaluateModels, parameters.evaluateDataset = str(run / "model.safetensors"), dataset
+    parameters.studyKind, parameters.studyFolder = "real-or-simulated", WORK / "longer"
+    parameters.studyCount, parameters.studyBlur = 3, "0"
+    press(section, "makeButton")
+    until(lambda: not section.runner.running, "study")
+    press(section, "answerButton")
+    harness.process_events(0.4)  # noqa: F821
+    section.study.window.window.grab().save(str(PICTURES / "USGanTraining-Study.png"))
+    section.study.end()
+
+
+STEPS = (prepare, train, evaluate, mark_landmarks, show_longer_run)
 wanted = os.environ.get("USGANSIM_STEPS", "").split()
 python_slicer()
 for step in (step for step in STEPS if not wanted or step.__name__ in wanted):

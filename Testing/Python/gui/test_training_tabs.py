@@ -220,6 +220,19 @@ def test_a_training_goes_on_when_the_scene_closes_and_is_found_again(train, play
     assert not train._status.resumable
 
 
+def test_a_run_that_is_chosen_brings_what_it_began_with(train, tmp_path):
+    run = RunFolder(tmp_path / "earlier")
+    run.create()
+    (tmp_path / "other set").mkdir()
+    (tmp_path / "other set" / "dataset.json").write_text("{}", encoding="utf-8")
+    run.config.write_text(json.dumps({"dataset": {"folder": str(tmp_path / "other set")}, "settings": {
+        "iterations": 777, "recipe": {"name": "regression", "batch": 12}}}), encoding="utf-8")
+    train.parameters.trainRun = run.path
+    parameters = train.parameters
+    assert (parameters.trainRecipe, parameters.trainIterations, parameters.trainBatch) == ("regression", 777, 12)
+    assert parameters.trainDataset == tmp_path / "other set"
+
+
 def test_a_process_that_dies_at_once_is_told(train, played):
     train.ui.startButton.click()
     played.run.log.write_text("ModuleNotFoundError: No module named 'torch'\n", encoding="utf-8")

@@ -46,6 +46,17 @@ def test_a_recipe_without_a_discriminator_has_no_scores(scene):
     assert plots.chart(LOSSES, seen).GetNumberOfPlotSeriesNodes() == 1
 
 
+def test_a_curve_without_points_waits_for_them(scene):
+    """As in the first iterations of a recipe whose discriminator joins later."""
+    seen = metrics(3, loss_g=np.full(3, np.nan), loss_l2=np.ones(3))
+    later = metrics(5, loss_g=np.array([np.nan, np.nan, np.nan, 2.0, 1.0]), loss_l2=np.ones(5))
+    plots = TrainingPlots(scene)
+    for state, curves in ((seen, 1), (later, 2)):
+        plots.fill(state)
+        assert plots.chart(LOSSES, state).GetNumberOfPlotSeriesNodes() == curves
+    assert column(plots.chart(LOSSES, later).GetNthPlotSeriesNode(0), "G against D") == [2, 1]
+
+
 def test_filling_again_uses_the_same_nodes_in_another_session_too(scene):
     first = metrics(2, loss_g=np.zeros(2), accuracy_real=np.ones(2))
     plots = TrainingPlots(scene)

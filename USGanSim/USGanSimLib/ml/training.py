@@ -248,7 +248,7 @@ class Trainer:
     def _configuration(self) -> dict[str, Any]:
         return {"software_version": __version__, "torch_version": torch.__version__,
                 "device": device_name(self.workers.device), "processes": self.workers.size,
-                "dataset": {"folder": str(self.dataset.folder), "sha256": self.dataset.sha256,
+                "dataset": {"folder": str(self.dataset.folder.absolute()), "sha256": self.dataset.sha256,
                             "training_frames": len(self.dataset.train_indices),
                             "heldout_frames": len(self.dataset.heldout_indices)},
                 "network": self.network.as_dict(), "settings": self.settings.as_dict()}

@@ -64,7 +64,7 @@ class TrainingPlots:
                 _set_columns(self._table(curve), {"iteration": steps, curve.name: values})
 
     def chart(self, chart: Chart, metrics: Metrics) -> Any | None:
-        """The chart's node with the curves that the metrics have; None where they have none of them."""
+        """The chart's node with the curves that the metrics have points of; None where there are none yet."""
         curves = self._curves(chart, metrics)
         if not curves:
             return None
@@ -86,7 +86,8 @@ class TrainingPlots:
                 for node in self._of_class(kind) if node.GetAttribute(_ROLE)]
 
     def _curves(self, chart: Chart, metrics: Metrics) -> Sequence[Curve]:
-        return [curve for curve in chart.curves if curve.column in metrics.columns]
+        # A line has two points at least; in the first iterations of some recipes there is no discriminator yet.
+        return [curve for curve in chart.curves if np.isfinite(metrics.columns.get(curve.column, np.nan)).sum() > 1]
 
     def _table(self, curve: Curve) -> Any:
         return self._node("vtkMRMLTableNode", curve.column)

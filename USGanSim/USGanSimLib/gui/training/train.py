@@ -136,7 +136,10 @@ class TrainSection(Section):
                 raise UserError(_("This run is being trained already."), _("Stop it first."))
             if not resume:
                 folder.require_new()
-            words = train_words(self.parameters, resume, _dataset_of(folder) if resume else None)
+            dataset = (_dataset_of(folder) if resume else None) or self.parameters.trainDataset
+            if not (dataset / MARKER).is_file():
+                raise UserError(_("The run's training set is not where it was."), _("Choose it above."))
+            words = train_words(self.parameters, resume, dataset)
             self._alone = self.logic.startAlone(words, folder.log)
         except UserError as error:
             self._refusal = in_two_lines(error)
@@ -160,13 +163,15 @@ class TrainSection(Section):
             self.parameters.evaluateDataset = _dataset_of(self._watch.folder) or self.parameters.evaluateDataset
 
     def _take_settings(self) -> None:
-        """A run of another time brings what it began with, so that Resume goes on as it was meant."""
-        if self._watch is None or _dataset_of(self._watch.folder) in (None, self.parameters.trainDataset):
+        """A run that is chosen brings what it began with, so that Resume goes on as it was meant."""
+        configuration = _configuration(self._watch.folder) if self._watch else {}
+        if not configuration or self._watch is None:
             return
-        settings = _configuration(self._watch.folder)["settings"]
+        settings, dataset = configuration["settings"], _dataset_of(self._watch.folder)
         recipe = settings.get("recipe", {})
-        self.parameters.trainDataset = _dataset_of(self._watch.folder)
         self.parameters.trainIterations = settings["iterations"]
+        if dataset is not None:
+            self.parameters.trainDataset = dataset
         if recipe.get("name") in RECIPE_NAMES:
             self.parameters.trainRecipe, self.parameters.trainBatch = recipe["name"], recipe["batch"]
 
@@ -243,9 +248,10 @@ def told(status: RunStatus, stop_wanted: bool = False) -> str:
 
 
 def _dataset_of(folder: RunFolder) -> Path | None:
-    """The training set that a run began with; None where there is no run."""
+    """The training set that a run began with; None where there is no run, or the set is not there any more."""
     configuration = _configuration(folder)
-    return Path(configuration["dataset"]["folder"]) if configuration else None
+    dataset = Path(configuration["dataset"]["folder"]) if configuration else None
+    return dataset if dataset and (dataset / MARKER).is_file() else None
 
 
 def _configuration(folder: RunFolder) -> dict[str, Any]:
