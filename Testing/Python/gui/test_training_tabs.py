@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -147,6 +148,28 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
                                                 "0003,crux,wrong region,,"]
     assert evaluate.study.reading is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
+
+
+def test_a_report_that_is_there_is_shown(panel, tmp_path):
+    columns = [{"key": "landmark_mean_mm", "heading": "mean of the measured, mm", "digits": 2}]
+    rows = [{"name": "real image", "frames": 5, "landmark_mean_mm": 1.234, "landmark_mean_mm_ci_low": 1.0,
+             "landmark_mean_mm_ci_high": 2.0}]
+    evaluate = section(panel, "EvaluateSection")
+    evaluate.parameters.evaluateFolder = tmp_path
+    assert not evaluate.ui.openButton.enabled
+    (tmp_path / "report.html").touch()
+    (tmp_path / "report.json").write_text(json.dumps({
+        "tables": [{"title": "Landmarks", "note": "", "columns": columns}], "rows": rows}), encoding="utf-8")
+    evaluate.show()
+    text = evaluate.ui.tableBrowser.toPlainText()
+    assert "mean of the measured, mm" in text
+    assert "1.23" in text
+    assert "2.00" not in text
+    assert evaluate.ui.openButton.enabled
+    (tmp_path / "report.json").write_text("nothing", encoding="utf-8")
+    os.utime(tmp_path / "report.json", (1, 1))
+    evaluate.show()
+    assert "is no report" in evaluate.ui.tableBrowser.toPlainText()
 
 
 @pytest.fixture

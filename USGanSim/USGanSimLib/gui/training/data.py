@@ -17,7 +17,7 @@ from ..section import Section
 from ..texts import in_two_lines, show_picture, table
 from .command_words import has_calibration, listed, prepare_words, with_added
 
-_RECORDINGS = "Recordings (*.igs.mha *.igs.mhd *.igs.nrrd *.mha *.mhd *.nrrd)"
+_PATTERNS = "(*.igs.mha *.igs.mhd *.igs.nrrd *.mha *.mhd *.nrrd)"
 
 
 class DataSection(Section):
@@ -123,11 +123,13 @@ class DataSection(Section):
             if (self.parameters.dataFolder / MARKER).is_file() else _("Ready: look first, then prepare."))
 
     def _on_add_files(self) -> None:
-        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add recordings"), "", _RECORDINGS)
+        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add recordings"), "",
+                                                _("Recordings") + f" {_PATTERNS}")
         self._add([Path(file) for file in files])
 
     def _on_add_session(self) -> None:
-        folder = qt.QFileDialog.getExistingDirectory(self.widget, _("Add a session"))
+        folder = qt.QFileDialog.getExistingDirectory(self.widget, _("Add a session"),
+                                                     str(self.parameters.sessionFolder))
         self._add([Path(folder)] if folder else [])
 
     def _add(self, paths: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class EvaluateSection(Section):
     def setup(self) -> None:
         self.runner: Runner = self.logic.makeRunner()
         self._state = ""
+        self._figures_of: tuple[Path, float | None] | None = None
         self.study = StudyPart(self, self.runner)
         self.ui.addModelButton.connect("clicked()", self._on_add_model)
         self.ui.clearButton.connect("clicked()", self._on_clear)
@@ -49,6 +51,7 @@ class EvaluateSection(Section):
         self.ui.stopButton.enabled = running
         self.ui.progressBar.visible = running
         self.ui.openButton.enabled = self._report().is_file()
+        self._show_figures()
         self.ui.stateLabel.text = self._state or problem or _("Ready.")
         self.study.show()
 
@@ -97,8 +100,6 @@ class EvaluateSection(Section):
         self._say(_("Measuring: {what}").format(what=what or event["event"]))
 
     def _on_evaluated(self, ended: Ended) -> None:
-        if ended.code == 0:
-            self.ui.tableLabel.text = main_figures(ended.result)
         self._say(ended.message or _("The report is ready: {path}").format(path=ended.result.get("report", "")))
 
     def _say(self, words: str) -> None:
@@ -106,11 +107,27 @@ class EvaluateSection(Section):
         if self.parameters is not None:
             self.show()
 
+    def _show_figures(self) -> None:
+        """The figures of the report in the chosen folder, also of an earlier one; read once for each report."""
+        path = Path(self.parameters.evaluateFolder) / "report.json"
+        stamp_s = path.stat().st_mtime if path.is_file() else None
+        if (path, stamp_s) == self._figures_of:
+            return
+        self._figures_of = path, stamp_s
+        self.ui.tableBrowser.visible = stamp_s is not None
+        if stamp_s is None:
+            return
+        try:
+            self.ui.tableBrowser.setHtml(main_figures(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError) as error:
+            self.ui.tableBrowser.setPlainText(_("{path} is no report: {reason}").format(path=path, reason=error))
+
     def _report(self) -> Path:
         return Path(self.parameters.evaluateFolder) / "report.html"
 
     def _on_add_model(self) -> None:
-        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add models"), "", "Models (*.safetensors)")
+        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add models"), "",
+                                                _("Models") + " (*.safetensors)")
         self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [Path(file) for file in files])
 
     def _on_clear(self) -> None:
