@@ -14,6 +14,7 @@ import slicer
 import vtk
 from safetensors.numpy import save_file
 
+from USGanSimLib import sample_data
 from USGanSimLib.geometry.conditioning import CoordinateNormalisation
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
@@ -280,9 +281,8 @@ def samples(model, tmp_path, monkeypatch):
             progress.emit("step", step=step + 1, of=3)
         return types.SimpleNamespace(recording=tmp_path / "scan.igs.mha")
 
-    made = types.SimpleNamespace(sample_model_path=lambda: model, sample_scan=scanned)
-    monkeypatch.setattr(samples, "importlib", types.SimpleNamespace(
-        import_module=lambda _name: made, util=types.SimpleNamespace(find_spec=lambda _name: made)))
+    monkeypatch.setattr(sample_data, "sample_model_path", lambda: model)
+    monkeypatch.setattr(sample_data, "sample_scan", scanned)
     monkeypatch.syspath_prepend(str(Path(os.environ["SLICER_SOURCE"]) / "Modules" / "Scripted" / "SampleData"))
     samples.register(tmp_path)
     return {source.sampleName: source for source in slicer.modules.sampleDataSources["USGanSim"]}

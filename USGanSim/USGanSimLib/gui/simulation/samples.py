@@ -6,8 +6,6 @@ virtual phantom, replayed. Each leaves the panel so that one press of Start show
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,16 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
+from ... import sample_data
 from ...errors import UserError
 from .mock_probe import MockProbeSection
 
 CATEGORY = "USGanSim"
-_SAMPLE_DATA = f"{__name__.split('.')[0]}.sample_data"
 MODEL_SAMPLE, SCAN_SAMPLE = "Simulated ultrasound", "Virtual phantom scan"
 
 
 def register(icons: Path) -> None:
     """Offer the samples in the Sample Data module; `icons` is the folder of their thumbnails."""
-    if importlib.util.find_spec(_SAMPLE_DATA) is None:
-        return
     from SampleData import SampleDataLogic
 
     for name, thumbnail, show in ((MODEL_SAMPLE, "USGanSimSampleModel.png", show_model),
@@ -38,7 +34,7 @@ def register(icons: Path) -> None:
 
 def show_model(panel: Any) -> None:
     """The sample model, and a mock probe on its trained sweep. Raises UserError where no model is installed."""
-    panel.parameters.modelFile = importlib.import_module(_SAMPLE_DATA).sample_model_path()
+    panel.parameters.modelFile = sample_data.sample_model_path()
     _mock_section(panel).start_sweep()
 
 
@@ -47,7 +43,6 @@ def show_scan(panel: Any) -> None:
 
     The scan is rendered first, once. Raises UserError where no model is installed, and where it was cancelled.
     """
-    sample_data = importlib.import_module(_SAMPLE_DATA)
     model = sample_data.sample_model_path()
     folder = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()) / "USGanSim"
     with _Dialog() as progress:
