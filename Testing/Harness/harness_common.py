@@ -83,12 +83,12 @@ def sections(widget):
     return {type(section).__name__: section for section in widget.sections}
 
 
-def wait_for(harness, condition, seconds=120.0):
-    """Let the program run until the condition holds."""
+def wait_for(harness, condition, state, seconds=120.0):
+    """Let the program run until the condition holds; `state()` tells where it stands when it does not."""
     end = time.time() + seconds
     while not condition():
         if time.time() > end:
-            raise SystemExit(f"Nothing happened for {seconds:g} s.")
+            raise SystemExit(f"Nothing happened for {seconds:g} s: {state()}")
         harness.process_events(0.02)
 
 

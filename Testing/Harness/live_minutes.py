@@ -42,7 +42,7 @@ def main():
     parts["InputsSection"].ui.modelPathEdit.currentPath = str(arguments.model)
     live = parts["LiveSection"].ui
     live.startButton.click()
-    wait_for(harness, lambda: widget.logic.simulation.running)
+    wait_for(harness, lambda: widget.logic.simulation.running, lambda: live.stateLabel.text)
     replay.run(harness, 1.0)
     live.showButton.click()
     result = measure(harness, widget.logic.simulation, replay, arguments, views if arguments.draw else [])

@@ -39,7 +39,7 @@ def main():
     os.chdir(arguments.model.parent)  # a short path in the pictures
     inputs.modelPathEdit.currentPath = arguments.model.name
     live.startButton.click()
-    wait_for(harness, lambda: widget.logic.simulation.running)
+    wait_for(harness, lambda: widget.logic.simulation.running, lambda: live.startButton.toolTip + live.stateLabel.text)
     frame = replay.run(harness, 2.0)
     live.showButton.click()
     frame = replay.run(harness, 2.0, first=frame + 150)
@@ -86,7 +86,7 @@ def picture(harness, panel, views, path):
     canvas.fill(qt.QColor(70, 70, 78))
     painter = qt.QPainter(canvas)
     painter.drawPixmap(0, 0, shot)
-    for name, left, top, width, height in places(views, WIDTH - PANEL, HEIGHT):
+    for name, left, top, width, height in places(views, WIDTH - PANEL, canvas.height()):
         view = manager.threeDWidget(0)._h_view if name == "3D" else manager.sliceWidget(name)._h_view
         if name != "3D":
             view.image(width, height)
