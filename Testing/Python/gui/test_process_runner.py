@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +112,25 @@ def test_a_command_that_is_started_alone_writes_to_its_log(python_slicer, until,
     assert alone.alive()
     until(lambda: not alone.alive())
     assert '"frames": 8' in log.read_text(encoding="utf-8")
+
+
+def test_a_command_that_is_started_alone_outlives_who_started_it(python_slicer, until, repository, tmp_path):
+    program = ("import os, sys; from pathlib import Path; import slicer_harness; slicer_harness.boot()\n"
+               "from USGanSimLib.gui.process_runner import start_alone\n"
+               "words = ['phantom', '--out', sys.argv[1], '--frames', '60', '--size', '64x48']\n"
+               "start_alone(words, Path(sys.argv[2]))\n"
+               "print(os.getpgrp(), flush=True); os._exit(0)")
+    paths = [str(repository / "USGanSim"), str(Path(sys.modules["slicer_harness"].__file__).parent)]
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "p.igs.mha"), str(tmp_path / "log")],
+                              stdout=subprocess.PIPE, text=True, start_new_session=True,
+                              env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    group = int(parent.communicate(timeout=60)[0].split()[-1])
+    # As a terminal does that closes: whatever is left in the parent's group is hung up.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGHUP)
+    assert not (tmp_path / "p.igs.mha").exists()
+    until(lambda: '"frames": 60' in (tmp_path / "log").read_text(encoding="utf-8"))
+    assert (tmp_path / "p.igs.mha").is_file()
 
 
 def is_gone(number):
