@@ -17,16 +17,16 @@ _PAUSE_MS = 10
 
 
 class Stepwise:
-    """Runs one generator at a time.
+    """Runs one generator at a time, while the widget `owner` lives.
 
     on_step(value)            after each round, with what the generator yielded last; a str, the words before a step
                               that takes time, ends the round, so that they are on the screen
     on_end(result, error)     once: with what it returned and None, or with None and its exception
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Any) -> None:
         self._steps: Generator[Any, None, Any] | None = None
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(owner)
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._go_on)
 

@@ -40,7 +40,7 @@ class MockProbeSection(Section):
         self._following = False
         self._motion_shown: MockMotion | None = None
         self._player: Player | None = None
-        self._making = Stepwise()
+        self._making = Stepwise(self.widget)
         self._played: tuple[Any, ...] = ()
         self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(TICK_MS)

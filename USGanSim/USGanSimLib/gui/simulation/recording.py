@@ -28,8 +28,8 @@ class RecordingSection(Section):
 
     def setup(self) -> None:
         self._recording: StreamRecording | None = None
-        self._finishing = Stepwise()
-        self._timer = qt.QTimer()
+        self._finishing = Stepwise(self.widget)
+        self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(FEEDBACK_EVERY_MS)
         self._timer.connect("timeout()", self._on_timer)
         self.ui.recordButton.connect("clicked()", self._on_record)

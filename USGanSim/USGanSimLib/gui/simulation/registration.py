@@ -40,7 +40,7 @@ class RegistrationSection(Section):
     ui_file = "USGanSimRegistration.ui"
 
     def setup(self) -> None:
-        self._work = Stepwise()
+        self._work = Stepwise(self.widget)
         self._outlines: PlannedPoses | None = None
         self.ui.registrationProgressBar.maximum = 100
         for name, slot in (("countButton", self._on_count), ("simulateButton", self._on_simulate),

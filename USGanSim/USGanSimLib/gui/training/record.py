@@ -49,7 +49,7 @@ class RecordSection(Section):
         self._to_look_at: Any | None = None  # the volume of the images, until one has come
         self.running_chain: RecordedChain | None = None  # of the recording that runs, or ran last
         self._listed: tuple[SweepEntry, ...] | None = None
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
         for name, action in (("start", self._on_start_stop), ("recover", self._on_recover), ("keep", self._on_keep),

@@ -51,7 +51,7 @@ class TrainSection(Section):
         self._stop_wanted = False
         self._shown_sample: Path | None = None
         self._plotted_at_s = 0.0
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self.tick)
         for name in (_("Nothing"), _("Losses"), _("Scores")):
