@@ -56,6 +56,12 @@ def test_a_session_is_a_recording_a_sweep_that_prepare_takes(phantom, tmp_path, 
     assert json.loads(capsys.readouterr().out)["frames_out"] >= 36
 
 
+def test_the_folder_of_a_session_stands_for_its_sweeps_and_calibration(phantom, tmp_path, capsys):
+    phantom("--frames", 40, "--session", out="s")
+    assert cli.main(["prepare", str(tmp_path / "s"), "--out", str(tmp_path / "set"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames_in"] == 40
+
+
 def test_a_target_comes_with_its_true_pixels(phantom):
     code, result, _ = phantom("--frames", 30, "--target", "wires", "--probe", "linear", "--size", "120x90")
     assert code == 0

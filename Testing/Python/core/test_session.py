@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from USGanSimLib import cli
 from USGanSimLib.errors import UserError
 from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
@@ -132,6 +133,16 @@ def test_a_session_stands_for_its_kept_sweeps_and_brings_its_calibration(session
         inputs([session.folder, second.folder], None)
     with pytest.raises(UserError, match="keeps none of 1 sweeps"):
         inputs([second.discard("head").folder], None)
+
+
+def test_a_compressed_sweep_stays_in_the_session(session):
+    record(session, "heart", 4)
+    recording = session.folder / "heart.igs.mhd"
+    assert cli.main(["compress", str(recording), "--remove"]) == 0
+    assert not recording.exists()
+    [kept] = open_session(session.folder).kept_files
+    assert kept.suffix == ".mha"
+    assert len(read_sweep(kept)) == 4
 
 
 def test_what_is_no_session_is_told(tmp_path, session):

@@ -25,6 +25,7 @@ from ..phantom.scanning import (
 from ..phantom.settings import DISPLAYS, RANGES, SETTINGS, Setting, adjusted, in_water
 from ..phantom.targets import WaterTank, pin_body, wire_body
 from ..progress import terminal_or_silent
+from ..recording.session import enter_recordings
 from .options import size_px
 
 LEAST_SIZE_PX, MOST_SIZE_PX = 16, 4000
@@ -84,6 +85,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
               "cpu_ms_per_frame": cpu_ms, "width_px": width_px, "height_px": height_px,
               "setting": arguments.setting, **made_by}
     result |= {what: str(path) for what, path in write_truth(folder, name, scanner, setting, made_by).items()}
+    if arguments.session:
+        enter_recordings(folder, {f"{name}_{sweep.name}": len(sweep.times_s) for sweep in sweeps},
+                         Path(result["calibration"]).name)
     if isinstance(medium, WaterTank):
         result["points"] = str(folder / f"{name}.points.csv")
         result["n_points"] = write_points(Path(result["points"]), sweeps[0], medium, scanner)

@@ -23,14 +23,13 @@ from ..errors import UserError
 from ..files import replacing_file, write_json
 from ..geometry.transforms import Matrix
 from ..model_info import INTENDED_USE
-from ..recording.live_file import FINISHED, PIXELS, UNFINISHED
+from ..recording.live_file import COMPRESSED, FINISHED, PIXELS, UNFINISHED
 from ..recording.sequence_file import read_sweep, writing_sweep
 from ..recording.simulated import IMAGE_TO_REFERENCE, with_probe
 from .output_volume import STATE_ATTRIBUTE, STATUS_ATTRIBUTE, show_in_fixed_grey
 from .recorder import Feedback, Recorder
 from .sequence_bridge import exporting_sweep
 
-COMPRESSED = ".igs.mha"
 _ENDINGS = (COMPRESSED, FINISHED, PIXELS, UNFINISHED, ".png", ".json")
 
 

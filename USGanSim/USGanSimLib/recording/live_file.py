@@ -35,6 +35,7 @@ from .sequence_fields import INVALID, OK, frame_lines
 from .sequence_file import field_line
 
 FINISHED, PIXELS, UNFINISHED = ".igs.mhd", ".igs.raw", ".igs.recording"
+COMPRESSED = ".igs.mha"  # what `compress` makes of a finished one
 RECOVER_HINT = "'usgansim recover' makes it readable."
 
 # The line with the size is padded with blanks, so that any number of frames fits into its place.

@@ -3,7 +3,7 @@
     SESSION/
       session.json        the sweeps with what was decided about each, and the name of the calibration
       calibration.json    (or .xml) copied in, so that the folder is complete
-      heart.igs.mhd, heart.igs.raw, spine.igs.mhd, …
+      heart.igs.mhd, heart.igs.raw, spine.igs.mhd, …    as recorded; or heart.igs.mha, once compressed
 
 A discarded sweep stays on disk, marked; `kept_files` names the others. session.json is replaced as a whole after every
 change, and a sweep is entered when its recording begins, so that a crash leaves it listed and `recover_session` can
@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 from ..calibration.result import read_calibration
 from ..errors import UserError
 from ..files import replacing_file, write_json
-from .live_file import FINISHED, UNFINISHED, Recovered, recover, require_new, unfinished
+from .live_file import COMPRESSED, FINISHED, UNFINISHED, Recovered, recover, require_new, unfinished
 from .sequence_file import read_sweep
 
 SESSION_FILE = "session.json"
@@ -44,10 +44,6 @@ class SweepEntry:
     frames: int = 0
     recovered: bool = False
 
-    @property
-    def file_name(self) -> str:
-        return self.name + FINISHED
-
 
 @dataclass(frozen=True)
 class Session:
@@ -59,12 +55,14 @@ class Session:
 
     def path(self, name: str) -> Path:
         """The recording of a sweep."""
-        return self.folder / self._entry(name).file_name
+        self._entry(name)
+        recorded, compressed = (self.folder / (name + ending) for ending in (FINISHED, COMPRESSED))
+        return compressed if compressed.is_file() and not recorded.is_file() else recorded
 
     @property
     def kept_files(self) -> list[Path]:
         """The recordings to use, in the order in which they were made."""
-        return [self.folder / sweep.file_name for sweep in self.sweeps if sweep.state == KEPT]
+        return [self.path(sweep.name) for sweep in self.sweeps if sweep.state == KEPT]
 
     @property
     def calibration_path(self) -> Path | None:
@@ -77,8 +75,7 @@ class Session:
         if any(sweep.name.lower() == name.lower() for sweep in self.sweeps):
             raise UserError(f"The session has a sweep '{name}' already.", "Choose another name.")
         require_new(self.folder / (name + FINISHED))
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return self._with((*self.sweeps, SweepEntry(name, RECORDING, now)))
+        return self._with((*self.sweeps, SweepEntry(name, RECORDING, _now())))
 
     def finish(self, name: str, frames: int) -> Session:
         """The sweep's recording is complete: keep it."""
@@ -87,7 +84,7 @@ class Session:
     def drop(self, name: str) -> Session:
         """Take out a sweep of which nothing was recorded. Raises UserError where there are files of it."""
         entry = self._entry(name)
-        require_new(self.folder / entry.file_name)
+        require_new(self.folder / (name + FINISHED))
         return self._with(tuple(sweep for sweep in self.sweeps if sweep is not entry))
 
     def keep(self, name: str) -> Session:
@@ -138,6 +135,14 @@ def create_session(folder: Path) -> Session:
         raise UserError(f"{folder} is not empty.", "Choose a new folder, or open the session in it.")
     folder.mkdir(parents=True, exist_ok=True)
     return Session(folder)._with(())
+
+
+def enter_recordings(folder: Path, frames: Mapping[str, int], calibration: str) -> Session:
+    """Make a session of complete recordings that lie in a folder: sweep → number of frames, and the calibration's file
+    name. All are kept; a session that was there is replaced."""
+    begun = _now()
+    session = Session(folder, tuple(SweepEntry(name, KEPT, begun, count) for name, count in frames.items()), calibration)
+    return session._saved(session)
 
 
 def open_session(folder: Path) -> Session:
@@ -213,6 +218,10 @@ def recover_folder(folder: Path) -> list[Recovered]:
         raise UserError(f"{len(found)} of {len(waiting)} recordings were recovered. {errors[0].message}",
                         errors[0].hint)
     return found
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _enter(session: Session, found: list[Recovered]) -> Session:
