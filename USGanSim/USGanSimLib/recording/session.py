@@ -141,7 +141,8 @@ def enter_recordings(folder: Path, frames: Mapping[str, int], calibration: str) 
     """Make a session of complete recordings that lie in a folder: sweep → number of frames, and the calibration's file
     name. All are kept; a session that was there is replaced."""
     begun = _now()
-    session = Session(folder, tuple(SweepEntry(name, KEPT, begun, count) for name, count in frames.items()), calibration)
+    sweeps = tuple(SweepEntry(name, KEPT, begun, count) for name, count in frames.items())
+    session = Session(folder, sweeps, calibration)
     return session._saved(session)
 
 
