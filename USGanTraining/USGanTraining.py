@@ -32,7 +32,7 @@ from slicer.ScriptedLoadableModule import (
 from USGanSimLib.gui.module_panel import ModulePanel
 from USGanSimLib.gui.process_runner import Alone, Ended, ProcessRunner, Runner, start_alone
 from USGanSimLib.gui.section import Section
-from USGanSimLib.gui.tabs import Tabs, use_label
+from USGanSimLib.gui.tabs import Tabs
 from USGanSimLib.gui.training.calibrate_lag import LAG_TARGETS, LagSection
 from USGanSimLib.gui.training.calibrate_pin import PinSection
 from USGanSimLib.gui.training.command_words import DEVICES, REAL_OR_SIMULATED, SIZES, STUDIES, WIDTHS
@@ -159,7 +159,6 @@ class USGanTrainingWidget(ModulePanel):
     def place(self, section: Section) -> None:
         if not self.tabs.widget.count:
             self.layout.addWidget(self.tabs.widget)
-            self.layout.addWidget(use_label())
         self.tabs.add(section.widget, section.title)
 
 

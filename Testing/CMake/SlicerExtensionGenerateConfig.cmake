@@ -12,6 +12,7 @@ list(JOIN tests " " tests)
 file(WRITE ${CMAKE_BINARY_DIR}/extension.json "{
   \"name\": \"${PROJECT_NAME}\", \"category\": \"${EXTENSION_CATEGORY}\", \"depends\": \"${EXTENSION_DEPENDS}\",
   \"homepage\": \"${EXTENSION_HOMEPAGE}\", \"icon\": \"${EXTENSION_ICONURL}\",
+  \"screenshots\": \"${EXTENSION_SCREENSHOTURLS}\",
   \"modules\": \"${modules}\", \"tests\": \"${tests}\"
 }
 ")

@@ -118,7 +118,11 @@ def test_the_catalogue_entry_agrees_with_the_extension(repository, build):
     assert entry["build_dependencies"] == extension["depends"].split()
     assert entry["category"] == extension["category"]
     assert entry["scm_url"] == extension["homepage"]
-    assert (repository / extension["icon"].partition("/raw/main/")[2]).is_file()
+    base = entry["scm_url"].replace("github.com", "raw.githubusercontent.com") + "/main/"
+    written_out = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    for picture in (extension["icon"], *extension["screenshots"].split()):
+        assert picture in written_out  # where the index looks for it
+        assert (repository / picture.removeprefix(base)).is_file()
 
 
 def test_no_resource_or_script_of_the_two_modules_has_the_same_name(repository):

@@ -13,8 +13,10 @@ from __future__ import annotations
 import sys
 from typing import Any, TypeVar
 
+import qt
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
@@ -60,6 +62,9 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
             self.place(section)
         for section in self.sections:
             section.meet()
+        self._use = qt.QLabel(_("For research and training with phantoms. Not for clinical use."))
+        self._use.wordWrap = True
+        self.layout.addWidget(self._use)
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
@@ -71,8 +76,8 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.set_parameters(None)
         self.removeObservers()
         # A reload would only hide them; their connections would keep the sections, and all that these hold.
-        for section in self.sections:
-            section.widget.deleteLater()
+        for widget in (*(section.widget for section in self.sections), self._use):
+            widget.deleteLater()
 
     def enter(self) -> None:
         self.set_parameters(self.logic.getParameterNode())

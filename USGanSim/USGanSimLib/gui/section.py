@@ -81,7 +81,10 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
         for widget in vars(self.ui).values():
             # An empty Path is written as '.', which nobody chose.
             if getattr(widget, "currentPath", None) == ".":
+                # Shown, not chosen: the parameter may have got a path that the widget does not have yet.
+                blocked = widget.blockSignals(True)
                 widget.currentPath = ""
+                widget.blockSignals(blocked)
         self.show()
 
     def disconnect_parameters(self, parameters: Any) -> None:

@@ -1,11 +1,10 @@
-"""Tabs for the sections of a panel, and the line below them."""
+"""Tabs for the sections of a panel."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import qt
-from slicer.i18n import tr as _
 
 
 class Tabs:
@@ -35,10 +34,3 @@ class Tabs:
             height = qt.QSizePolicy.Preferred if index == shown else qt.QSizePolicy.Ignored
             self.widget.widget(index).setSizePolicy(qt.QSizePolicy.Preferred, height)
         self.widget.updateGeometry()
-
-
-def use_label() -> Any:
-    """What the models are for, visible under every tab."""
-    label = qt.QLabel(_("For research and training with phantoms. Not for clinical use."))
-    label.wordWrap = True
-    return label

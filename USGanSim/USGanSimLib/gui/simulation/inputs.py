@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ...mrml.chain_watch import ChainWatch
 from ...mrml.likely_nodes import likely_probe, likely_reference
+from ...sample_data import sample_model_path
 from ..section import Section
 
 CHAIN_EVERY_MS = 250
@@ -55,9 +54,6 @@ class InputsSection(Section):
         for name in ("modelPathEdit", "sampleModelButton", "probeSelector", "referenceSelector", "calibrationPathEdit",
                      "imageToProbeSelector", "outputSelector", "movedByHandCheckBox"):
             getattr(self.ui, name).enabled = not running
-        if not sample_model():
-            self.ui.sampleModelButton.enabled = False
-            self.ui.sampleModelButton.toolTip = _("No sample model is installed with this version")
 
     def _guess_reference(self) -> None:
         """Where another probe is chosen and no reference: the one that goes with it."""
@@ -104,13 +100,4 @@ class InputsSection(Section):
         return info.reference_frame if info else "Reference"
 
     def _on_sample_model(self) -> None:
-        self.ui.modelPathEdit.currentPath = str(sample_model())
-
-
-def sample_model() -> Path | None:
-    """The model that comes with the extension, where one does."""
-    name = f"{__name__.split('.')[0]}.sample_data"
-    if importlib.util.find_spec(name) is None:
-        return None
-    path: Path | None = importlib.import_module(name).sample_model_path()
-    return path
+        self.ui.modelPathEdit.currentPath = str(sample_model_path())
