@@ -42,7 +42,7 @@ bench: .venv/ready
 RUNS ?= runs
 SEEDS ?= 1 2 3 4 5 6 7 8
 TRAIN ?= --recipe scored --batch 8 --generator-channels 256 --alone-iterations 1500 --ema-decay 0.998 --threads 1 \
-    --iterations ITERATIONS
+    --settled-from 5673 --iterations 6300
 
 model: .venv/ready
 	for seed in $(SEEDS); do $(USGANSIM) phantom --session --frames 2000 --seed $$seed --out $(RUNS)/session_$$seed || exit; done

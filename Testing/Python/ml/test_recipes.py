@@ -24,7 +24,7 @@ def test_the_recipes_are_the_four_of_the_method_and_two_of_our_own():
 def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
     recipe = RECIPES[name]
     assert (recipe.octaves, recipe.augments, recipe.alone_at(0), recipe.l2_square_px) == (0, False, False, 1)
-    assert (recipe.grain, recipe.scored) == (0, False)
+    assert (recipe.grain, recipe.scored, recipe.settled_at(10**6)) == (0, False, False)
 
 
 def test_a_run_from_before_a_setting_was_known_has_it_as_the_paper_does():

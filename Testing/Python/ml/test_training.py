@@ -206,6 +206,19 @@ def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recor
     assert same_weights(*models)
 
 
+def test_a_run_that_ends_settled_leaves_its_statistics_and_the_model_has_them(make_dataset, tiny, tmp_path, recorder):
+    dataset, settings = make_dataset(), scored(tiny("scored", iterations=4), settled_from=2)
+    train(dataset, tmp_path / "two", dataclasses.replace(settings, iterations=2), recorder())
+    train(dataset, tmp_path / "four", settings, recorder())
+    two, four = (load_checkpoint(tmp_path / run / "checkpoint.pt").states["generator"] for run in ("two", "four"))
+    buffers = [name for name in two if "running" in name]
+    assert buffers
+    assert all(torch.equal(two[name], four[name]) for name in buffers)
+    assert not torch.equal(two["to_image.weight"], four["to_image.weight"])
+    model = load_model(tmp_path / "four" / "model.safetensors")[0].state_dict()
+    assert all(torch.equal(model[name], four[name]) for name in buffers)
+
+
 def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, tiny):
     recipe = tiny("scored").recipe
     state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)

@@ -14,7 +14,8 @@
     scored       not in the paper, and no GAN: for those without a GPU. Coordinates and frames are those of `encoded`;
                  the generator gets the noise spread over the image as well (networks.grain_of). It begins with the L2
                  term alone too; then two samples a pose are scored against the real image (losses.energy_score): that
-                 teaches how images of a pose differ, speckle included, in a fraction of the time.
+                 teaches how images of a pose differ, speckle included, in a fraction of the time. It ends with
+                 running statistics, or some noises make images that no batch has shown.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Recipe:
     l2_square_px            side of the squares that this term compares the means of; 1 are the pixels themselves
     alone_iterations        so many iterations come first with the L2 term alone, of weight 1 and on pixels
     alone_learning_rate     of Adam in these
+    settled_from            from this iteration on (0: never) batch norm uses running statistics, as the model will, not
+                            those of the batch, at settled_learning_rate; see ema.py
     scored                  whether two samples of each pose are scored then, in place of any other loss
     turn_deg, scale, shift  largest turn, share of size and share of the image's width by which frames are augmented
     up_layers … grain       see networks.NetworkSettings
@@ -58,6 +61,8 @@ class Recipe:
     l2_square_px: int = 1
     alone_iterations: int = 0
     alone_learning_rate: float = 2e-4
+    settled_from: int = 0
+    settled_learning_rate: float = 2e-4
     turn_deg: float = 0.0
     scale: float = 0.0
     shift: float = 0.0
@@ -77,6 +82,10 @@ class Recipe:
         """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
         return NetworkSettings(width_px, height_px, self.noise_size, self.up_layers, self.generator_channels,
                                self.down_layers, self.discriminator_channels, self.octaves, self.grain)
+
+    def settled_at(self, step: int) -> bool:
+        """Whether iteration `step`, counted from 0, uses the running statistics."""
+        return bool(self.settled_from) and step >= self.settled_from
 
     @property
     def many_valued(self) -> bool:
@@ -106,8 +115,8 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("regression", adversarial=False, l2_weight=1.0),
     Recipe("encoded", l2_weight=50.0, l2_square_px=4, alone_iterations=1000, alone_learning_rate=1e-3, octaves=6,
            turn_deg=8.0, scale=0.08, shift=0.06),
-    Recipe("scored", adversarial=False, scored=True, alone_iterations=1000, alone_learning_rate=1e-3, octaves=6,
-           grain=2, turn_deg=8.0, scale=0.08, shift=0.06, learning_rate=1e-3),
+    Recipe("scored", adversarial=False, scored=True, alone_iterations=1000, alone_learning_rate=1e-3,
+           settled_from=9000, octaves=6, grain=2, turn_deg=8.0, scale=0.08, shift=0.06, learning_rate=1e-3),
 )}
 
 

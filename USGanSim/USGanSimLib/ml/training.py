@@ -174,7 +174,10 @@ class Trainer:
         state, recipe = self.state, self.recipe
         alone = recipe.alone_at(state.step)
         networks = self.alone if alone else self.networks
-        _set_rate(state.optimiser_g, recipe.alone_learning_rate if alone else recipe.learning_rate)
+        settled = recipe.settled_at(state.step)
+        state.generator.train(not settled)
+        _set_rate(state.optimiser_g, recipe.alone_learning_rate if alone else
+                  recipe.settled_learning_rate if settled else recipe.learning_rate)
         losses = (score_step(networks, state.optimiser_g, batch) if recipe.scored and not alone else
                   self._update(networks, batch, alone))
         update_average(state.average, state.generator, decay_at(state.step, self.settings.ema_decay))
