@@ -5,26 +5,22 @@
 Each cycle starts the simulation of a moving probe, in every fifth with Show on, and ends it: by Stop; by Stop and
 another module; by closing the scene while it runs; by reloading the module while it runs (a twentieth of the cycles, at
 the end). After garbage is collected, what is left is counted: nodes of a scene that was just closed, observers of the
-scene, QTimers, simulations, and the resident memory. Prints JSON; exits 1 where anything has grown.
+scene, QTimers, windows, processes, simulations, and the resident memory. Prints JSON; exits 1 where anything has grown.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import sys
 
 import numpy as np
-from harness_common import boot, forget_connections, leave, memory_mb, problems_told, sections
+from harness_common import boot, growth, leave, left, problems_told, sections
 
 WARM_UP = 40
 # Less than one image of 160×120 pixels a cycle. Python's own allocations do not grow; Qt and VTK take some.
 MOST_KB_A_CYCLE = 19.0
-# The panel that was reloaded last may still be there.
-LAST_PANEL = 1
-# The stand-ins of the harness for node selectors observe the scene for ever.
-NOT_AFTER_RELOAD = ("scene_observers", "memory_mb")
+KINDS = ("LiveSimulation", "LiveSection", "USGanSimWidget")
 
 
 def main():
@@ -40,16 +36,13 @@ def main():
         for index in range(cycles):
             cycle(harness, panel, index, 3 if ways == 4 else index % ways)
             if index % 100 == 99:
-                print(name, index + 1, left(harness), file=sys.stderr, flush=True)
+                print(name, index + 1, left(harness, KINDS), file=sys.stderr, flush=True)
         harness.slicer.mrmlScene.Clear(False)
-        phases.append({"phase": name, "cycles": cycles, **left(harness)})
-    before, after, reloaded = phases
-    most_mb = MOST_KB_A_CYCLE * after["cycles"] / 1024
-    problems = [f"{name} grew from {before[name]} to {after[name]}" for name in before
-                if name not in ("phase", "cycles") and after[name] > before[name] + most_mb * (name == "memory_mb")]
-    for name in before.keys() - {"phase", "cycles", *NOT_AFTER_RELOAD}:
-        if reloaded[name] > after[name] + LAST_PANEL * (name in ("simulations", "sections")):
-            problems.append(f"after reloads {name} grew from {after[name]} to {reloaded[name]}")
+        phases.append({"phase": name, "cycles": cycles, **left(harness, KINDS)})
+    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
+                               for phase in phases)
+    problems = growth(before, after, MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024)
+    problems += [f"after reloads {words}" for words in growth(after, reloaded)]
     problems += problems_told()
     print(json.dumps({"phases": phases, "problems": problems}, indent=1))
     leave(bool(problems))
@@ -101,26 +94,6 @@ def move(slicer, probe, x_mm):
     matrix = np.eye(4)
     matrix[0, 3] = x_mm
     slicer.util.updateTransformMatrixFromArray(probe, matrix)
-
-
-def left(harness):
-    import shiboken6
-
-    slicer, qt = harness.slicer, harness.qt
-    # Outside of exec() nothing else does what deleteLater() asked for.
-    qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
-    harness.process_events(0.05)
-    forget_connections(harness)
-    for _ in range(3):
-        gc.collect()
-    alive = gc.get_objects()
-    timers = [thing for thing in alive if isinstance(thing, qt.QTimer) and shiboken6.isValid(thing)]
-    names = [type(thing).__name__ for thing in alive]
-    return {"nodes": slicer.mrmlScene.GetNumberOfNodes(),
-            "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
-            "timers": len(timers), "running_timers": sum(timer.isActive() for timer in timers),
-            "simulations": names.count("LiveSimulation"), "sections": names.count("LiveSection"),
-            "memory_mb": memory_mb()}
 
 
 if __name__ == "__main__":

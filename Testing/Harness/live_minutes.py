@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from harness_common import Replay, boot, leave, memory_mb, problems_told, sections, wait_for
+from harness_common import Tracker, boot, leave, memory_mb, problems_told, sections, wait_until
 
 MOST_MB = 10.0
 DRAWN_HZ = 10.0
@@ -35,23 +35,23 @@ def main():
     manager = harness.slicer.app.layoutManager()
     views = [manager.sliceWidget("Red").sliceView(), manager.threeDWidget(0).threeDView()]
     views[1].forceRender()
-    replay = Replay(harness.slicer, arguments.recording)
+    tracker = Tracker(harness, arguments.recording, arguments.rate, images=False, combined=True)
     panel.exit()
     panel.enter()
     parts = sections(widget)
     parts["InputsSection"].ui.modelPathEdit.currentPath = str(arguments.model)
     live = parts["LiveSection"].ui
     live.startButton.click()
-    wait_for(harness, lambda: widget.logic.simulation.running, lambda: live.stateLabel.text)
-    replay.run(harness, 1.0)
+    wait_until(harness, lambda: widget.logic.simulation.running, state=lambda: live.stateLabel.text)
+    tracker.play(0, round(arguments.rate))
     live.showButton.click()
-    result = measure(harness, widget.logic.simulation, replay, arguments, views if arguments.draw else [])
+    result = measure(harness, widget.logic.simulation, tracker, arguments, views if arguments.draw else [])
     live.startButton.click()
     print(json.dumps(result, indent=1))
     leave(bool(result["problems"]))
 
 
-def measure(harness, simulation, replay, arguments, views):
+def measure(harness, simulation, tracker, arguments, views):
     simulation.live.start()  # counts begin anew
     ages_s, turns_s, memory = [], [], []
     arrived_s = time.perf_counter()
@@ -65,7 +65,7 @@ def measure(harness, simulation, replay, arguments, views):
     while (gone_s := time.perf_counter() - begin_s) < arguments.seconds:
         if sent <= gone_s * arguments.rate:
             arrived_s = time.perf_counter()
-            replay.show(sent)
+            tracker.send(sent)
             sent += 1
         if views and drawn <= gone_s * DRAWN_HZ:
             for view in views:

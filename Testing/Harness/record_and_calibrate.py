@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from story import BUSY_MS, Tracker, only, picture, press, python_slicer, virtual, wait_until
+from harness_common import BUSY_MS, Tracker, only, picture, press, python_slicer, virtual, wait_until
 
 from USGanSimLib.calibration.pin_quality import places
 from USGanSimLib.recording.live_file import LiveFile
@@ -47,7 +47,7 @@ def show_tab(number: int) -> None:
 def record_the_fetus(folder: Path) -> None:
     record, parameters = widget.sections[0], widget.parameters
     path = virtual(folder / "fetus.igs.mha", "--frames", "300", "--sweep", "neurological")
-    tracker = Tracker(harness, slicer.mrmlScene, path)
+    tracker = Tracker(harness, path)
     parameters.recordImage, parameters.recordProbe = tracker.image, tracker.nodes["ProbeToTracker"]
     parameters.recordReference = tracker.nodes["ReferenceToTracker"]
     parameters.sessionFolder, parameters.sweepName = folder / "session", "head"
@@ -90,7 +90,7 @@ def recover_from_a_crash(folder: Path) -> None:
 def calibrate_with_a_pin(folder: Path) -> None:
     pin, lag, parameters = widget.sections[1], widget.sections[2], widget.parameters
     path = virtual(folder / "pin.igs.mha", "--target", "pinhead", "--size", "240x180")
-    tracker = Tracker(harness, slicer.mrmlScene, path)
+    tracker = Tracker(harness, path)
     # Of another probe than the session's first: a folder of its own.
     parameters.sessionCalibration = Path()
     parameters.sessionFolder = folder / "pin session"
@@ -143,7 +143,7 @@ def find_the_lag(pin, lag) -> None:
 def close_the_scene_while_recording(folder: Path) -> None:
     record = widget.sections[0]
     show_tab(0)
-    tracker = Tracker(harness, slicer.mrmlScene, folder / "fetus.igs.mha")
+    tracker = Tracker(harness, folder / "fetus.igs.mha")
     widget.parameters.sweepName = "last"
     press(record, "startButton")
     tracker.play(0, 20)

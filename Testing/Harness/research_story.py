@@ -22,7 +22,7 @@ import vtk
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from story import BUSY_MS, only, picture, press, wait_until
+from harness_common import BUSY_MS, only, picture, press, wait_until
 
 from USGanSimLib.geometry.image_frame import face_frame
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, MockMotion, PoseSet

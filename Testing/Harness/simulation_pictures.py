@@ -10,9 +10,10 @@ import argparse
 import os
 from pathlib import Path
 
-from harness_common import Replay, boot, leave, problems_told, sections, wait_for
+from harness_common import Tracker, boot, leave, problems_told, save_small, sections, wait_until
 
 WIDTH, HEIGHT, PANEL = 1280, 760, 430
+RATE_HZ = 60
 
 
 def main():
@@ -27,7 +28,8 @@ def main():
     slicer = harness.slicer
     from USGanSimLib.calibration.result import read_calibration
 
-    replay = Replay(slicer, arguments.recording, read_calibration(arguments.calibration).image_to_probe)
+    tracker = Tracker(harness, arguments.recording, RATE_HZ, combined=True)
+    place(slicer, tracker, read_calibration(arguments.calibration).image_to_probe)
     panel.exit()
     panel.enter()
     parts = sections(widget)
@@ -39,10 +41,11 @@ def main():
     os.chdir(arguments.model.parent)  # a short path in the pictures
     inputs.modelPathEdit.currentPath = arguments.model.name
     live.startButton.click()
-    wait_for(harness, lambda: widget.logic.simulation.running, lambda: live.startButton.toolTip + live.stateLabel.text)
-    frame = replay.run(harness, 2.0)
+    wait_until(harness, lambda: widget.logic.simulation.running,
+               state=lambda: live.startButton.toolTip + live.stateLabel.text)
+    frame = tracker.play(0, 2 * RATE_HZ)
     live.showButton.click()
-    frame = replay.run(harness, 2.0, first=frame + 150)
+    frame = tracker.play(frame + 150, frame + 150 + 2 * RATE_HZ)
     picture(harness, panel, ["Red", "3D"], arguments.out / "USGanSim-live.png")
 
     collapse(parts, "variationButton")
@@ -53,16 +56,29 @@ def main():
     variation.freezeButton.click()
 
     collapse(parts, "comparisonButton")
-    widget.parameters.realImage = replay.image
-    frame = replay.run(harness, 2.0, first=frame)
+    widget.parameters.realImage = tracker.image
+    frame = tracker.play(frame, frame + 2 * RATE_HZ)
     picture(harness, panel, ["Red", "Yellow", "3D"], arguments.out / "USGanSim-side-by-side.png")
     for name, index in (("blend", 1), ("difference", 2)):
         comparison.comparisonComboBox.setCurrentIndex(index)
-        frame = replay.run(harness, 1.0, first=frame)
+        frame = tracker.play(frame, frame + RATE_HZ)
         picture(harness, panel, ["Red", "3D"], arguments.out / f"USGanSim-{name}.png")
     live.startButton.click()
     print(*problems_told(), sep="\n")
     leave(bool(problems_told()))
+
+
+def place(slicer, tracker, image_to_probe):
+    """Put the real image where the probe is, and the probe's reference into the world."""
+    reference, image = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
+                        for name in ("ReferenceToRas", "ImageToProbe"))
+    slicer.util.updateTransformMatrixFromArray(image, image_to_probe)
+    image.SetAndObserveTransformNodeID(tracker.nodes["ProbeToReference"].GetID())
+    tracker.nodes["ProbeToReference"].SetAndObserveTransformNodeID(reference.GetID())
+    tracker.image.SetAndObserveTransformNodeID(image.GetID())
+    tracker.image.CreateDefaultDisplayNodes()
+    tracker.image.GetDisplayNode().AutoWindowLevelOff()
+    tracker.image.GetDisplayNode().SetWindowLevelMinMax(0, 255)
 
 
 def collapse(parts, shown):
@@ -95,17 +111,8 @@ def picture(harness, panel, views, path):
         image = qt.QImage(pixels.data, width, height, 3 * width, qt.QImage.Format_RGB888).copy()
         painter.drawImage(PANEL + left, top, image)
     painter.end()
-    save_small(canvas, path)
-
-
-def save_small(canvas, path):
-    """A palette of 256 colors without dithering keeps a picture small, and its greys grey."""
-    from PIL import Image
-
     canvas.save(str(path))
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    save_small(path)
 
 
 def refit(harness, name):

@@ -1,114 +1,123 @@
-"""USGanTraining shown, used, its scene closed and reloaded a thousand times: what is left of it.
+"""Uses USGanTraining, closes its scene and leaves it, and reloads it, many times; then counts what is left.
 
-    python Testing/Harness/run.py --module USGanTraining/USGanTraining.py --module-path . \
-        --no-checks --script Testing/Harness/training_cycles.py
+    python Testing/Harness/training_cycles.py --cycles 1000
 
-USGANSIM_CYCLES changes the number. Every tenth cycle starts a process of the library and leaves while it runs; every
-fiftieth reloads the module.
+Each cycle enters the module, watches a run, opens a study of either kind, closes the scene and leaves; every tenth
+starts a process of the library that is still running then; reloads are a twentieth of the cycles, at the end. What is
+left is counted as in cycles.py. Prints JSON; exits 1 where anything has grown.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import slicer
-import slicer.util
+from harness_common import (
+    boot,
+    children,
+    growth,
+    leave,
+    left,
+    problems_told,
+    python_slicer,
+    sections,
+    wait_until,
+)
 
-from USGanSimLib.evaluation.blind_set import Card, write_blind_set
-from USGanSimLib.run_folder import RunFolder
-
-CYCLES = int(os.environ.get("USGANSIM_CYCLES") or 1000)
-WORK = Path(tempfile.mkdtemp(prefix="usgansim-cycles-"))
-representation = slicer.util.getModule("USGanTraining").widgetRepresentation
-
-
-def section(name):
-    sections = slicer.util.getModuleWidget("USGanTraining").sections
-    return next(section for section in sections if type(section).__name__ == name)
+WARM_UP = 40
+# As in cycles.py: less than one image of 160×120 pixels a cycle.
+MOST_KB_A_CYCLE = 19.0
+# Longer than a process that was told to end is waited for before it is killed.
+SETTLED_S = 5.5
+KINDS = ("TrainSection", "CommandRun", "ProcessRunner", "USGanTrainingWidget")
 
 
-def scenery():
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=1000)
+    arguments = parser.parse_args()
+    harness, panel, _widget = boot("USGanTraining")
+    reloads = arguments.cycles // 20
+    with tempfile.TemporaryDirectory(prefix="usgansim-cycles-") as name:
+        work = Path(name)
+        python_slicer(work / "bin")
+        run = scenery(work)
+        phases = []
+        with run.training():
+            for phase, cycles in (("warm-up", WARM_UP), ("cycles", arguments.cycles - reloads), ("reloads", reloads)):
+                for index in range(cycles):
+                    cycle(harness, panel, work, index, phase == "reloads")
+                    if index % 100 == 99:
+                        print(phase, index + 1, settled(harness), file=sys.stderr, flush=True)
+                phases.append({"phase": phase, "cycles": cycles, **settled(harness)})
+    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
+                               for phase in phases)
+    problems = growth(before, after, MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024)
+    problems += [f"after reloads {words}" for words in growth(after, reloaded)]
+    problems += problems_told()
+    print(json.dumps({"phases": phases, "problems": problems}, indent=1))
+    leave(bool(problems))
+
+
+def scenery(work):
     """A run that somebody trains, and a study of each kind."""
-    (WORK / "bin").mkdir()
-    program = WORK / "bin" / "PythonSlicer"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    os.environ["PATH"] = os.pathsep.join([str(WORK / "bin"), os.environ["PATH"]])
-    run = RunFolder(WORK / "run")
+    from USGanSimLib.evaluation.blind_set import Card, write_blind_set
+    from USGanSimLib.run_folder import RunFolder
+
+    run = RunFolder(work / "run")
     run.create()
-    run.config.write_text(json.dumps({"settings": {"iterations": 10}, "dataset": {"folder": str(WORK)}}),
+    run.config.write_text(json.dumps({"settings": {"iterations": 10}, "dataset": {"folder": str(work)}}),
                           encoding="utf-8")
     run.metrics.write_text("step,loss_g,seconds\n1,0.5,1\n2,0.4,1\n", encoding="utf-8")
     cards = [Card(np.full((30, 40), 90, np.uint8), {"landmark": "crux", "sigma_mm": 0.0}, {}) for _ in range(2)]
     for kind, question in (("real-or-simulated", ("image", "answer")),
                            ("landmarks", ("image", "landmark", "outcome", "u_px", "v_px"))):
-        write_blind_set(WORK / kind, WORK / f"{kind}.key.json", kind, {"mm_per_px": [1, 1]}, cards, question, seed=0)
+        write_blind_set(work / kind, work / f"{kind}.key.json", kind, {"mm_per_px": [1, 1]}, cards, question, seed=0)
     return run
 
 
-def use(cycle):
+def cycle(harness, panel, work, index, reload):
+    slicer = harness.slicer
+    panel.enter()
+    use(harness, work, index)
+    if reload:
+        slicer.modules.USGanTrainingWidget.onReload()
+    slicer.mrmlScene.Clear(False)
+    panel.exit()
+    harness.process_events()
+    # Slicer's event loop deletes what asked for it; events that are handled outside of a loop leave it waiting.
+    harness.qt.QCoreApplication.sendPostedEvents(None, harness.qt.QEvent.DeferredDelete)
+
+
+def use(harness, work, index):
     """What a person may do in a minute."""
-    train, evaluate, data = section("TrainSection"), section("EvaluateSection"), section("DataSection")
-    train.parameters.trainRun = WORK / "run"
-    train.ui.plotComboBox.currentIndex = 1 + cycle % 2
+    parts = sections(harness.slicer.modules.USGanTrainingWidget)
+    train, evaluate, data = (parts[f"{name}Section"] for name in ("Train", "Evaluate", "Data"))
+    train.parameters.trainRun = work / "run"
+    train.ui.plotComboBox.currentIndex = 1 + index % 2
     train.tick()
-    kind = ("real-or-simulated", "landmarks")[cycle % 2]
-    evaluate.parameters.studyFolder = WORK / kind
+    kind = ("real-or-simulated", "landmarks")[index % 2]
+    evaluate.parameters.studyFolder = work / kind
     evaluate.study.answer()
-    harness.process_events()  # noqa: F821
+    harness.process_events()
     if kind == "landmarks":
         evaluate.study.reading.marks.AddControlPoint(-3.0, -4.0, 0.0)
-    if cycle % 10 == 0:
-        data.parameters.dataRecordings, data.parameters.dataCalibration = "/no/such.igs.mha", WORK / "none.json"
+    if index % 10 == 0:
+        data.parameters.dataRecordings, data.parameters.dataCalibration = "/no/such.igs.mha", work / "none.json"
         data.look()
+        assert children()
 
 
-def delete_what_is_due():
-    """Slicer's event loop deletes what asked for it; events that are handled outside of a loop leave it waiting."""
-    harness.process_events()  # noqa: F821
-    harness.qt.QCoreApplication.sendPostedEvents(None, harness.qt.QEvent.DeferredDelete)  # noqa: F821
+def settled(harness):
+    """What is left when the processes that were told to end have ended."""
+    wait_until(harness, lambda: not children(), 60.0)
+    harness.process_events(SETTLED_S)
+    return left(harness, KINDS)
 
 
-def children():
-    """Numbers of the live child processes."""
-    found = []
-    for task in Path("/proc/self/task").glob("*/children"):
-        found += task.read_text(encoding="utf-8").split()
-    return found
-
-
-def state():
-    """Of the scene and the process: what must not grow."""
-    scene = slicer.mrmlScene
-    observers = str(scene).count("vtkObserver (")
-    resident = next(line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-                    if line.startswith("VmRSS"))
-    timers = sum(timer.active for timer in harness.qt.QApplication.instance().findChildren("QTimer"))  # noqa: F821
-    return {"nodes": scene.GetNumberOfNodes(), "scene observers": observers, "child processes": len(children()),
-            "top windows": len(harness.qt.QApplication.topLevelWidgets()), "active timers": timers,  # noqa: F821
-            "resident MB": int(resident.split()[1]) // 1024}
-
-
-run = scenery()
-with run.training():
-    for cycle in range(CYCLES + 1):
-        representation().enter()
-        use(cycle)
-        slicer.mrmlScene.Clear()
-        representation().exit()
-        delete_what_is_due()
-        if cycle % 50 == 49:
-            slicer.util.getModuleWidget("USGanTraining").onReload()
-        if cycle % max(CYCLES // 5, 1) == 0:
-            begun_s = time.monotonic()
-            while children() and time.monotonic() < begun_s + 60:  # They were told to end.
-                harness.process_events(0.1)  # noqa: F821
-            delete_what_is_due()
-            print(cycle, state(), flush=True)
-assert not children()
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ import slicer
 import slicer.util
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from story import press, virtual
+from harness_common import press, python_slicer, virtual
 from view_pictures import chart_picture
 
 from USGanSimLib.gui.training.data import DataSection
@@ -60,16 +60,6 @@ def tab(kind):
 def picture(name):
     PICTURES.mkdir(parents=True, exist_ok=True)
     harness.screenshot_panel(panel, str(PICTURES / f"{name}.png"))  # noqa: F821
-
-
-def python_slicer():
-    """A PythonSlicer on the PATH that is this Python."""
-    folder = WORK / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
-    program = folder / "PythonSlicer"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    os.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
 
 
 def prepare():
@@ -207,7 +197,7 @@ def show_longer_run():
 
 STEPS = (prepare, train, evaluate, mark_landmarks, show_longer_run)
 wanted = os.environ.get("USGANSIM_STEPS", "").split()
-python_slicer()
+python_slicer(WORK / "bin")
 for step in (step for step in STEPS if not wanted or step.__name__ in wanted):
     begun_s = time.monotonic()
     step()

@@ -3,8 +3,6 @@ other rings must not see it. static/test_gui_under_the_harness.py starts that pr
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
 import os
 import sys
 import time
@@ -12,21 +10,20 @@ from pathlib import Path
 
 import pytest
 
+HARNESS_SCRIPTS = Path(__file__).resolve().parents[2] / "Harness"
+
 if "USGANSIM_GUI_TESTS" not in os.environ:
     collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def harness():
-    if sys.version_info < (3, 12):
-        # As in Testing/Harness/run.py: properties of PySide6 6.12 use up the references of None.
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
-    path = Path(os.environ["SLICER_HARNESS"])
-    spec = importlib.util.spec_from_file_location("slicer_harness", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["slicer_harness"] = module
-    spec.loader.exec_module(module)
-    return module.boot()
+    sys.path[:0] = [str(Path(os.environ["SLICER_HARNESS"]).parent), str(HARNESS_SCRIPTS)]
+    import harness_common
+    import slicer_harness
+
+    harness_common.keep_constants()
+    return slicer_harness.boot()
 
 
 @pytest.fixture
@@ -41,15 +38,12 @@ def until(harness):
 
 
 @pytest.fixture
-def python_slicer(tmp_path, monkeypatch):
+def python_slicer(harness, tmp_path, monkeypatch):
     """A PythonSlicer on the PATH that is this Python."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "PythonSlicer"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    return program
+    import harness_common
+
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    harness_common.python_slicer(tmp_path / "bin")
 
 
 def pytest_unconfigure(config):

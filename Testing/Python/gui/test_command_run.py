@@ -8,10 +8,14 @@ import pytest
 @pytest.fixture
 def command_run(harness):
     """Makes a CommandRun of a ProcessRunner, or of the runner given."""
+    import qt
+
     from USGanSimLib.gui.process_runner import ProcessRunner
     from USGanSimLib.gui.training.command_run import CommandRun
 
-    return lambda *shown, runner=None: CommandRun(runner or ProcessRunner(), *shown)
+    owner = qt.QWidget()
+    yield lambda *shown, runner=None: CommandRun(owner, runner or ProcessRunner(), *shown)
+    owner.deleteLater()
 
 
 @pytest.fixture

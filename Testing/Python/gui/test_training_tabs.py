@@ -286,6 +286,17 @@ def test_nothing_of_the_tabs_ticks_after_another_module_is_shown(panel, module, 
     assert not train._timer.active
 
 
+def test_a_reload_leaves_no_timer_window_or_observer_of_the_panel_before(panel, module, harness):
+    from harness_common import growth, left
+
+    harness.slicer.util.reloadScriptedModule("USGanTraining")
+    module.widgetRepresentation().enter()
+    before = left(harness)
+    harness.slicer.util.reloadScriptedModule("USGanTraining")
+    module.widgetRepresentation().enter()
+    assert growth(before, left(harness)) == []
+
+
 def is_gone(number):
     """Whether a process has ended; one that nobody has asked about yet still has its number."""
     time.sleep(0.02)

@@ -76,6 +76,8 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.set_parameters(None)
         self.removeObservers()
         # A reload would only hide them; their connections would keep the sections, and all that these hold.
+        for section in self.sections:
+            section.widget.setMRMLScene(None)
         for widget in (*(section.widget for section in self.sections), self._use):
             widget.deleteLater()
 

@@ -30,7 +30,8 @@ class LagSection(Section):
         return str(_("Calibrate"))
 
     def setup(self) -> None:
-        self.run = CommandRun(self.logic.makeRunner(), self.ui.lagLabel, self.ui.lagProgressBar, self.ui.lagStopButton)
+        self.run = CommandRun(self.widget, self.logic.makeRunner(), self.ui.lagLabel, self.ui.lagProgressBar,
+                              self.ui.lagStopButton)
         self.lag_s: float | None = None
         self.ui.findLagButton.connect("clicked()", self._on_find)
         self.ui.useLagButton.connect("clicked()", self._on_use)

@@ -52,9 +52,9 @@ class PinSection(Section):
         self.result: dict[str, Any] | None = None
         self._residuals: list[PinResidual] = []
         self._opened: Path | None = None
-        self.run = CommandRun(self.logic.makeRunner(), self.ui.verdictLabel, self.ui.pinProgressBar,
+        self.run = CommandRun(self.widget, self.logic.makeRunner(), self.ui.verdictLabel, self.ui.pinProgressBar,
                               self.ui.pinStopButton)
-        self.guided = PinRecording(self._record, self.logic.makeRunner(), self.ui.pinGuideLabel,
+        self.guided = PinRecording(self.widget, self._record, self.logic.makeRunner(), self.ui.pinGuideLabel,
                                    self.ui.pinLiveLabel, self._on_recorded, self._show_buttons)
         for name, action in (("pinRecord", self.guided.toggle), ("find", self._on_find),
                              ("previous", self._on_previous), ("next", self._on_next), ("worst", self._on_worst),

@@ -20,18 +20,18 @@ TICK_MS = 500
 
 
 class CommandRun:
-    """Runs one command at a time with `runner`, and has a folder for its files.
+    """Runs one command at a time with `runner` while the widget `owner` lives, and has a folder for its files.
 
     `label` says how long it takes, `bar` and `stop_button` are there meanwhile; None for one that nobody watches.
     """
 
-    def __init__(self, runner: Runner, label: Any | None = None, bar: Any | None = None,
+    def __init__(self, owner: Any, runner: Runner, label: Any | None = None, bar: Any | None = None,
                  stop_button: Any | None = None) -> None:
         self.runner, self._label = runner, label
         self._shown_while_running = [widget for widget in (bar, stop_button) if widget is not None]
         self._folder: Path | None = None
         self._what, self._began_s = "", 0.0
-        self._timer = qt.QTimer()
+        self._timer = qt.QTimer(owner)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
         if stop_button is not None:

@@ -27,17 +27,17 @@ FIT_POINTS, FIT_AFTER_POINTS = 30, 10
 
 
 class PinRecording:
-    """Starts and stops a sweep of the tab Record, and looks at its images. `recorded` is given its file; `changed` is
-    called when it starts or stops."""
+    """Starts and stops a sweep of the tab Record, and looks at its images, while the widget `owner` lives. `recorded`
+    is given its file; `changed` is called when it starts or stops."""
 
-    def __init__(self, record: RecordSection, runner: Runner, guide_label: Any, live_label: Any,
+    def __init__(self, owner: Any, record: RecordSection, runner: Runner, guide_label: Any, live_label: Any,
                  recorded: Callable[[Path], None], changed: Callable[[], None]) -> None:
         self._record, self._label, self._live_label = record, guide_label, live_label
         self._recorded, self._changed = recorded, changed
         self._guide: PinGuide | None = None
         self._fitted_points = 0
-        self.fit = CommandRun(runner)
-        self._timer = qt.QTimer()
+        self.fit = CommandRun(owner, runner)
+        self._timer = qt.QTimer(owner)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
 
