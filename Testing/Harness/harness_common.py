@@ -228,16 +228,17 @@ def growth(before, after, most_mb=None):
 
 def forget_connections(harness):
     """The harness keeps every function that was ever connected; let go of those that nothing is connected to any more:
-    of a module and a library that were reloaded, of sections whose widgets are deleted, and of connectors between
-    widgets and parameters that are not in use."""
+    of a module and a library that were reloaded, of sections and windows whose widgets are deleted, and of connectors
+    between widgets and parameters that are not in use."""
     import shiboken6
 
     kept = _closed_over(_closed_over(_closed_over(harness.qt.SignalInstance.connect, "wrap_target"), "receiver"),
                         "receivers")
     for function in list(kept):
-        owner = getattr(function, "__self__", None)
-        widget = getattr(owner, "widget", None)
-        dead = isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget)
+        held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+        owner = getattr(function, "__self__", held[0] if held else None)
+        widgets = [getattr(owner, name, None) for name in ("widget", "window")]
+        dead = any(isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget) for widget in widgets)
         unused = owner is not None and getattr(owner, "_callback", owner) is None
         if dead or unused or _of_an_earlier_load(function):
             del kept[function]
