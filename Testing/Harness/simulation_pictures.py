@@ -75,6 +75,7 @@ def place(slicer, tracker, image_to_probe):
     slicer.util.updateTransformMatrixFromArray(image, image_to_probe)
     image.SetAndObserveTransformNodeID(tracker.nodes["ProbeToReference"].GetID())
     tracker.nodes["ProbeToReference"].SetAndObserveTransformNodeID(reference.GetID())
+    tracker.image.SetName("Image_Reference")  # as PLUS calls it
     tracker.image.SetAndObserveTransformNodeID(image.GetID())
     tracker.image.CreateDefaultDisplayNodes()
     tracker.image.GetDisplayNode().AutoWindowLevelOff()
