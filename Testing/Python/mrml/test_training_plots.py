@@ -80,3 +80,12 @@ def test_a_long_run_is_thinned_and_keeps_its_mean(scene):
     shown = column(plots.chart(LOSSES, seen).GetNthPlotSeriesNode(0), "G against D")
     assert len(shown) == MOST_POINTS
     assert np.mean(shown) == pytest.approx(values.mean())
+
+
+def test_whatever_a_recipe_writes_has_a_curve():
+    pytest.importorskip("torch")
+    from USGanSimLib.ml.recipes import RECIPES
+    from USGanSimLib.ml.training import loss_names
+
+    drawn = {curve.column for chart in (LOSSES, SCORES) for curve in chart.curves}
+    assert {name for recipe in RECIPES.values() for name in loss_names(recipe)} == drawn

@@ -244,7 +244,7 @@ class Trainer:
                 self.folder.require_new()
             self.folder.create()
             write_json(self.folder.config, self._configuration())
-            self.metrics = MetricsFile(self.folder.metrics, [*_loss_names(self.recipe), "seconds"], state.step)
+            self.metrics = MetricsFile(self.folder.metrics, [*loss_names(self.recipe), "seconds"], state.step)
         self.workers.wait()
         return state
 
@@ -292,7 +292,8 @@ def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
         group["lr"] = learning_rate
 
 
-def _loss_names(recipe: Recipe) -> list[str]:
+def loss_names(recipe: Recipe) -> list[str]:
+    """The columns of metrics.csv between step and seconds."""
     of_gan = ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"] if recipe.adversarial else []
     l2 = ["loss_l2"] if recipe.l2_weight or recipe.alone_iterations else []
     return of_gan + l2 + (["loss_score"] if recipe.scored else [])

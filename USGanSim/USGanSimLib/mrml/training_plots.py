@@ -44,7 +44,8 @@ LOSSES = Chart("Training losses", "Loss", (
     Curve("loss_d_real", "D on real images", (0.12, 0.47, 0.71)),
     Curve("loss_d_fake", "D on simulated images", (0.55, 0.77, 0.91)),
     Curve("loss_g", "G against D", (0.84, 0.37, 0.0)),
-    Curve("loss_l2", "G, L2 term", (0.17, 0.63, 0.17))))
+    Curve("loss_l2", "G, L2 term", (0.17, 0.63, 0.17)),
+    Curve("loss_score", "G, score of two samples", (0.58, 0.40, 0.74))))
 SCORES = Chart("Training scores", "Share judged rightly by D", (
     Curve("accuracy_real", "real images", (0.12, 0.47, 0.71)),
     Curve("accuracy_fake", "simulated images", (0.84, 0.37, 0.0))))
