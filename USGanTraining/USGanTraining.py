@@ -77,7 +77,7 @@ class USGanTrainingParameterNode:
     maxLag - lags are tried from minus to plus this, seconds.
     dataRecordings, evaluateModels - paths, one a line.
     dataCalibration - CAL.json or a PLUS XML with ImageToProbe; empty: the session's.
-    dataLagMs - an image stamped t shows the pose stamped t + lag.
+    dataLagS - an image stamped t shows the pose stamped t + lag, seconds.
     dataSplit, dataHoldoutPercent, dataBlocks, dataExclusionMm - which frames are held out, and left out beside them.
     dataSize - width x height of the training images in pixels.
     dataFolder, trainDataset, evaluateDataset - the training set as each tab sees it.
@@ -114,7 +114,7 @@ class USGanTrainingParameterNode:
     maxLag: Annotated[float, WithinRange(0.05, 2)] = 0.4
     dataRecordings: str
     dataCalibration: Path
-    dataLagMs: Annotated[float, WithinRange(-2000, 2000)] = 0.0
+    dataLagS: Annotated[float, WithinRange(-2, 2)] = 0.0
     dataSplit: Annotated[str, Choice(SPLITS), Default(SPLITS[0])]
     dataHoldoutPercent: Annotated[float, WithinRange(0, 90)] = 20.0
     dataBlocks: Annotated[int, WithinRange(1, 50)] = 2

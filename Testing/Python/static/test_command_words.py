@@ -13,7 +13,7 @@ from USGanSimLib.recipe_names import RECIPE_NAMES
 from USGanSimLib.recording.session import create_session
 
 PARAMETERS = SimpleNamespace(
-    dataRecordings="/a b/one.igs.mha\n/two.igs.mha\n", dataCalibration=Path("/cal.json"), dataLagMs=-12.5,
+    dataRecordings="/a b/one.igs.mha\n/two.igs.mha\n", dataCalibration=Path("/cal.json"), dataLagS=-0.0125,
     dataSplit="sweeps", dataHoldoutPercent=30.0, dataBlocks=3, dataExclusionMm=1.5, dataSize="80x60",
     dataFolder=Path("/set"), trainDataset=Path("/set"), trainRun=Path("/my run"), trainRecipe="paper-l2",
     trainIterations=123, trainMinutes=1.5, trainDevice="cpu", trainWidth="quarter", trainBatch=8,

@@ -37,7 +37,7 @@ def prepare_words(parameters: Any, look: Path | None = None) -> list[str]:
     return ["prepare", *map(str, listed(parameters.dataRecordings)), *target,
             *(["--calibration", str(parameters.dataCalibration)] if parameters.dataCalibration.name else []),
             # A value that begins with a minus would be read as an option.
-            f"--lag-s={parameters.dataLagMs / 1000:g}", "--split", parameters.dataSplit,
+            f"--lag-s={parameters.dataLagS:g}", "--split", parameters.dataSplit,
             "--holdout", f"{parameters.dataHoldoutPercent / 100:g}", "--blocks", str(parameters.dataBlocks),
             "--exclusion-mm", f"{parameters.dataExclusionMm:g}", "--size", parameters.dataSize]
 

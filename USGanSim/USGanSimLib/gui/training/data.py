@@ -150,7 +150,7 @@ class DataSection(Section):
         from ...commands.options import lag_s
 
         try:
-            self.parameters.dataLagMs = 1000 * lag_s(str(path))
+            self.parameters.dataLagS = lag_s(str(path))
         except UserError as error:
             self._say(in_two_lines(error))
 
