@@ -11,11 +11,10 @@ scene, QTimers, windows, processes, simulations, and the resident memory. Prints
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 import numpy as np
-from harness_common import boot, growth, leave, left, problems_told, sections
+from harness_common import boot, judge_cycles, left, sections
 
 WARM_UP = 40
 # Less than one image of 160×120 pixels a cycle. Python's own allocations do not grow; Qt and VTK take some.
@@ -41,13 +40,7 @@ def main():
                 print(name, index + 1, left(harness, KINDS), file=sys.stderr, flush=True)
         harness.slicer.mrmlScene.Clear(False)
         phases.append({"phase": name, "cycles": cycles, **left(harness, KINDS)})
-    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
-                               for phase in phases)
-    problems = growth(before, after, MOST_MB_ONCE + MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024)
-    problems += [f"after reloads {words}" for words in growth(after, reloaded, twice=KINDS)]
-    problems += problems_told()
-    print(json.dumps({"phases": phases, "problems": problems}, indent=1))
-    leave(bool(problems))
+    judge_cycles(phases, MOST_MB_ONCE + MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024, KINDS)
 
 
 def cycle(harness, panel, index, way):

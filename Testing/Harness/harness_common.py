@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -225,6 +226,17 @@ def growth(before, after, most_mb=None, twice=()):
     if most_mb is not None and after["memory_mb"] > before["memory_mb"] + most_mb:
         grown.append("memory_mb")
     return [f"{name} grew from {before[name]} to {after[name]}" for name in grown]
+
+
+def judge_cycles(phases, most_mb, twice):
+    """Print what was left after the phases (warm-up, cycles, reloads) of a cycle script, and what grew; then end."""
+    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
+                               for phase in phases)
+    problems = growth(before, after, most_mb)
+    problems += [f"after reloads {words}" for words in growth(after, reloaded, twice=twice)]
+    problems += problems_told()
+    print(json.dumps({"phases": phases, "problems": problems}, indent=1))
+    leave(bool(problems))
 
 
 def forget_connections(harness):

@@ -19,10 +19,8 @@ import numpy as np
 from harness_common import (
     boot,
     children,
-    growth,
-    leave,
+    judge_cycles,
     left,
-    problems_told,
     python_slicer,
     sections,
     wait_until,
@@ -55,13 +53,7 @@ def main():
                     if index % 100 == 99:
                         print(phase, index + 1, settled(harness), file=sys.stderr, flush=True)
                 phases.append({"phase": phase, "cycles": cycles, **settled(harness)})
-    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
-                               for phase in phases)
-    problems = growth(before, after, MOST_MB_ONCE + MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024)
-    problems += [f"after reloads {words}" for words in growth(after, reloaded, twice=KINDS)]
-    problems += problems_told()
-    print(json.dumps({"phases": phases, "problems": problems}, indent=1))
-    leave(bool(problems))
+    judge_cycles(phases, MOST_MB_ONCE + MOST_KB_A_CYCLE * phases[1]["cycles"] / 1024, KINDS)
 
 
 def scenery(work):
