@@ -59,7 +59,7 @@ def test_a_recipe_is_trained_once_a_fold_and_a_second_call_trains_nothing(moving
 
 @pytest.mark.parametrize(("words", "reason"), [
     (["--folds", "1"], "1 folds of 18 frames"),
-    (["--split", "sweeps"], "There is one recording"),
+    (["--split", "sweeps"], "There is one sweep"),
     (["--exclusion-mm", "-1"], "exclusion of -1 mm"),
     (["--exclusion-mm", "90"], "No training frame is left"),
     (["--minutes", "3"], "--minutes is for training"),

@@ -217,6 +217,17 @@ def test_a_held_pose_is_never_split_and_sweeps_that_count_alike_are_told_apart(t
     assert result["held_poses"] == 8
 
 
+def test_sweeps_that_follow_one_another_in_one_recording_are_held_out_from_one_by_one(tmp_path: Path) -> None:
+    names = ("heart",) * 20 + ("head",) * 12 + ("heart",) * 8
+    several = dataclasses.replace(with_invalid(sweep("a"), images=[0], probe=[]), frame_fields={"Sweep": names})
+    _, dataset = prepared(tmp_path / "set", several, sweep("b", frames=10, start_s=9.0), holdout=0.25, blocks=1)
+    assert dataset.sweep_index.tolist() == [0] * 39 + [1] * 10
+    assert dataset.sweep.tolist() == [0] * 19 + [1] * 12 + [2] * 8 + [3] * 10
+    assert [int(dataset.heldout[dataset.sweep == k].sum()) for k in range(4)] == [5, 3, 2, 2]
+    _, whole = prepared(tmp_path / "whole", several, split="sweeps")
+    assert np.flatnonzero(whole.heldout).tolist() == [*range(19, 31)], "the middle one of three"
+
+
 def test_the_same_input_gives_the_same_hash_anywhere_and_another_lag_another(tmp_path: Path) -> None:
     first, _ = prepared(tmp_path / "one", sweep("a"))
     again, _ = prepared(tmp_path / "two", sweep("b"))

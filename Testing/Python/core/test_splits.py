@@ -50,7 +50,7 @@ def test_nothing_is_held_out_where_nothing_is_asked() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("sweeps", [100], 0.2, 2), "one recording"),
+    (("sweeps", [100], 0.2, 2), "one sweep"),
     (("blocks", [3], 0.2, 2), "3 usable frames are too short"),
     (("blocks", [100], 1.0, 2), "share is 1"),
     (("blocks", [100], -0.1, 2), "share is -0.1"),

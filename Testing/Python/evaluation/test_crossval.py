@@ -31,7 +31,7 @@ def test_every_frame_is_held_out_once_in_a_contiguous_part_of_each_sweep(dotted_
 def test_one_sweep_a_fold(dotted_set) -> None:
     masks = fold_masks(two_sweeps(dotted_set), "sweeps", 10)
     assert [np.flatnonzero(mask).tolist() for mask in masks] == [[*range(10)], [*range(10, 24)]]
-    with pytest.raises(UserError, match="There is one recording"):
+    with pytest.raises(UserError, match="There is one sweep"):
         fold_masks(dotted_set.dataset, "sweeps", 10)
 
 

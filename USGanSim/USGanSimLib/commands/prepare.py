@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lag-s", default="0",
                         help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)")
     parser.add_argument("--split", choices=SPLITS, default=DEFAULT_SPLIT,
-                        help=f"hold out blocks of every recording, or whole recordings (default {DEFAULT_SPLIT})")
+                        help=f"hold out blocks of every sweep, or whole sweeps (default {DEFAULT_SPLIT})")
     parser.add_argument("--holdout", type=float, default=DEFAULT_HOLDOUT,
                         help=f"held-out share (default {DEFAULT_HOLDOUT:g})")
     parser.add_argument("--blocks", type=int, default=DEFAULT_BLOCKS,
-                        help=f"held-out blocks in a recording, evenly spread (default {DEFAULT_BLOCKS})")
+                        help=f"held-out blocks in a sweep, evenly spread (default {DEFAULT_BLOCKS})")
     add_exclusion_options(parser)
     add_frame_options(parser)
 

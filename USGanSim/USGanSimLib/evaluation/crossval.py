@@ -44,16 +44,16 @@ def fold_masks(dataset: Dataset, split: str, count: int) -> list[NDArray[np.bool
     "blocks": fold k holds out the k-th of `count` contiguous parts of each sweep; "sweeps": one whole sweep each.
     Held poses stay whole. Raises UserError where the set cannot be split so.
     """
-    sweeps = np.unique(dataset.sweep_index)
+    sweeps = np.unique(dataset.sweep)
     if split == "sweeps":
         if len(sweeps) < 2:
-            raise UserError("There is one recording, so no sweep can be left out.", "Use --split blocks.")
-        return [dataset.sweep_index == sweep for sweep in sweeps]
+            raise UserError("There is one sweep, so none can be left out.", "Use --split blocks.")
+        return [dataset.sweep == sweep for sweep in sweeps]
     if not 2 <= count <= len(dataset):
         raise UserError(f"{count} folds of {len(dataset)} frames make no sense.", "Give --folds 2 or more.")
     fold = np.zeros(len(dataset), int)
     for sweep in sweeps:
-        frames = np.flatnonzero(dataset.sweep_index == sweep)
+        frames = np.flatnonzero(dataset.sweep == sweep)
         fold[frames] = np.arange(len(frames)) * count // len(frames)
     for hold in np.unique(dataset.hold[dataset.hold >= 0]):
         fold[dataset.hold == hold] = fold[dataset.hold == hold][0]

@@ -16,7 +16,7 @@ FEWEST_GROUPS = 3
 
 def heldout_groups(dataset: Dataset) -> NDArray[np.int_]:
     """(N,) the number of the contiguous held-out stretch that a frame lies in; −1 for frames that are not held out."""
-    other_sweep = np.diff(dataset.sweep_index, prepend=-1) != 0
+    other_sweep = np.diff(dataset.sweep, prepend=-1) != 0
     begins = dataset.heldout & (~np.concatenate([[False], dataset.heldout[:-1]]) | other_sweep)
     return np.where(dataset.heldout, np.cumsum(begins) - 1, -1)
 

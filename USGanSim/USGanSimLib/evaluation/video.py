@@ -81,7 +81,7 @@ def successive_pairs(dataset: Dataset) -> NDArray[np.int_]:
     when cut short."""
     frames = dataset.heldout_indices
     before, after = frames[:-1], frames[1:]
-    follows = ((dataset.sweep_index[before] == dataset.sweep_index[after])
+    follows = ((dataset.sweep[before] == dataset.sweep[after])
                & (dataset.source_frame[after] - dataset.source_frame[before] == 1) & (dataset.hold[after] < 0))
     pairs = np.column_stack([before, after])[follows]
     chosen: NDArray[np.int_] = pairs[:: max(1, -(-len(pairs) // MOST_PAIRS))]

@@ -8,6 +8,7 @@
     heldout.npy       (N,) bool, frames that training must never see
     excluded.npy      (N,) bool, frames left out of training for being near a held-out pose; only where there are any
     hold.npy          (N,) int32, frames with one number show one held pose, −1 none; only where poses were held
+    sweep_part.npy    (N,) int32, which sweep of its recording a frame is from; only where one holds several
     dataset.json      everything else, see Dataset
 """
 
@@ -35,9 +36,10 @@ from .sweep import Frames
 MARKER = "dataset.json"
 FORMAT_VERSION = 1
 _COLUMNS = {"poses": np.float64, "timestamps_s": np.float64, "sweep_index": np.int32,
-            "source_frame": np.int32, "heldout": np.bool_, "excluded": np.bool_, "hold": np.int32}
+            "source_frame": np.int32, "heldout": np.bool_, "excluded": np.bool_, "hold": np.int32,
+            "sweep_part": np.int32}
 # Columns that need no file where every frame has this value.
-_USUAL = {"excluded": False, "hold": -1}
+_USUAL = {"excluded": False, "hold": -1, "sweep_part": 0}
 _FRAMES_AT_ONCE = 64
 _Columns = dict[str, NDArray[Any]]
 
@@ -77,6 +79,7 @@ class Dataset:
     heldout: NDArray[np.bool_]
     excluded: NDArray[np.bool_]
     hold: NDArray[np.int32]
+    sweep_part: NDArray[np.int32]
     geometry: ImageGeometry
     source_size_px: tuple[int, int]
     crop: Crop
@@ -101,6 +104,12 @@ class Dataset:
     def heldout_indices(self) -> NDArray[np.int_]:
         """Indices of the held-out frames, ascending."""
         return np.flatnonzero(self.heldout)
+
+    @property
+    def sweep(self) -> NDArray[np.int_]:
+        """(N,) the number of a frame's sweep, counted over all recordings."""
+        pairs = np.column_stack([self.sweep_index, self.sweep_part])
+        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
 
     def read_images(self, indices: Sequence[int] | NDArray[np.int_]) -> Frames:
         """A copy (B, H, W) of some images, read from the file.
@@ -127,7 +136,7 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
                   source_size_px: tuple[int, int] | None = None, crop: Crop | None = None, lag_s: float = 0.0,
                   reference_frame: str = "Reference", split: str = "blocks",
                   exclusion: Exclusion | None = None, hold: NDArray[np.int_] | None = None,
-                  sources: Sequence[Source] = ()) -> Dataset:
+                  sweep_part: NDArray[np.int_] | None = None, sources: Sequence[Source] = ()) -> Dataset:
     """Write a training set, whole or not at all, and open it.
 
     `images` are N arrays (H, W) uint8, taken one at a time; `poses` (N, 4, 4) are their ImageToReference and
@@ -139,7 +148,8 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
                "sweep_index": np.zeros(count) if sweep_index is None else sweep_index,
                "source_frame": _or_counting(source_frame, count),
                "heldout": np.zeros(count, bool) if heldout is None else heldout,
-               "hold": np.full(count, -1) if hold is None else hold}
+               "hold": np.full(count, -1) if hold is None else hold,
+               "sweep_part": np.zeros(count) if sweep_part is None else sweep_part}
     columns["excluded"] = exclusion.of(poses, np.asarray(columns["heldout"], bool), geometry)
     columns = {name: np.asarray(columns[name], dtype) for name, dtype in _COLUMNS.items()}
     if any(len(column) != count for column in columns.values()):

@@ -32,8 +32,10 @@ LEAST_SIZE_PX = 8
 CROPS = ("auto", "tight", "full")
 # Between samples further apart than this the probe may have been anywhere.
 LARGEST_GAP_S = 0.5
-# Frames that one held pose was recorded in say so by these fields: a recording may number its poses a sweep.
-HOLD_FIELDS = ("Sweep", "Hold")
+# Sweeps that follow one another in one recording are told apart by this field, and held poses, which may be numbered
+# anew in every sweep, by both.
+SWEEP_FIELD = "Sweep"
+HOLD_FIELDS = (SWEEP_FIELD, "Hold")
 # Recordings that carry an ImageToProbe of their own must agree on it to this much at the image's corners.
 GEOMETRY_TOLERANCE_MM = 0.5
 # Why a frame is left out, in the order in which it is asked, and in words.
@@ -89,12 +91,14 @@ class UsableFrames:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What is to be made of sweeps: their usable frames, and for these, one after another, the poses (N, 4, 4) of the
-    image as it will be stored, the held pose that each shows, whether it is held out, and whether it is too near."""
+    image as it will be stored, the held pose that each shows, the sweep of its recording that it is from, whether it is
+    held out, and whether it is too near."""
 
     options: PrepareOptions
     usable: Sequence[UsableFrames]
     poses: Matrix
     hold: NDArray[np.int_]
+    sweep_part: NDArray[np.int_]
     heldout: NDArray[np.bool_]
     too_near: NDArray[np.bool_]
     geometry: ImageGeometry
@@ -146,7 +150,7 @@ def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibr
         timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
         source_frame=np.concatenate([kept.frames for kept in usable]), source_size_px=plan.source_size_px,
         crop=plan.crop, lag_s=options.lag_s, reference_frame=options.reference_frame, split=options.split,
-        exclusion=options.exclusion, hold=plan.hold, sources=plan.sources)
+        exclusion=options.exclusion, hold=plan.hold, sweep_part=plan.sweep_part, sources=plan.sources)
     return {**plan.summary(), "sha256": dataset.sha256, "out": str(out)}
 
 
@@ -160,16 +164,19 @@ def plan_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibrati
     usable = [usable_frames(sweep, options) for sweep in sweeps]
     _require_some(sweeps, usable)
     hold, first = held_poses(sweeps, usable)
+    parts = [sweep_parts(sweep)[kept.frames] for sweep, kept in zip(sweeps, usable, strict=True)]
+    lengths = [int(length) for part in parts for length in np.bincount(part) if length]
     # A held pose stays whole: all its frames are on the side of its first.
-    heldout = held_out(options.split, [len(kept.frames) for kept in usable], options.holdout, options.blocks)[first]
+    heldout = held_out(options.split, lengths, options.holdout, options.blocks)[first]
     progress.emit("crop", crop=str(options.crop))
     crop, found = choose_crop(sweeps, options, source)
     geometry = source.resized(crop, *options.size_px)
     poses = np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe
     sources = tuple(Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
                     for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True))
-    return Plan(options, usable, poses, hold, heldout, options.exclusion.of(poses, heldout, geometry), geometry,
-                (source.width_px, source.height_px), crop, found, sources)
+    return Plan(options, usable, poses, hold, np.concatenate(parts), heldout,
+                options.exclusion.of(poses, heldout, geometry), geometry, (source.width_px, source.height_px), crop,
+                found, sources)
 
 
 def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
@@ -191,6 +198,15 @@ def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
         excluded[reason] = int((left & ~passed[reason]).sum())
         left &= passed[reason]
     return UsableFrames(np.flatnonzero(left), near.matrices[left], excluded)
+
+
+def sweep_parts(sweep: TrackedSweep) -> NDArray[np.int_]:
+    """(N,) for every frame of a recording, which of the sweeps that it holds it is from: their field changes."""
+    names = sweep.frame_fields.get(SWEEP_FIELD)
+    if names is None:
+        return np.zeros(len(sweep), int)
+    changes = [before != after for before, after in itertools.pairwise(names)]
+    return np.cumsum([0, *changes])
 
 
 def held_poses(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]

@@ -39,7 +39,7 @@ def held_out(split: str, sweep_lengths: Sequence[int], holdout: float = DEFAULT_
 
 def _held_out_sweeps(count: int, holdout: float) -> NDArray[np.bool_]:
     if count < 2:
-        raise UserError("There is one recording, so no sweep can be held out as a whole.",
+        raise UserError("There is one sweep, so none can be held out as a whole.",
                         "Give several recordings, or --split blocks.")
     chosen = min(max(1, round(holdout * count)), count - 1)
     result = np.zeros(count, bool)
