@@ -133,7 +133,7 @@ def test_a_model_of_another_training_set_is_warned_of_in_the_report(a_model, tmp
     out = tmp_path / "report"
     assert cli.main(["evaluate", str(a_model), "--dataset", str(other.folder), "--out", str(out)]) == 0
     assert "Warning: " in capsys.readouterr().out
-    assert "trained on another training set" in (out / "report.html").read_text(encoding="utf-8")
+    assert "trained on frames of these recordings" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_model_of_another_size_is_refused(a_model, tmp_path, capsys) -> None:

@@ -42,13 +42,24 @@ def test_a_model_of_this_set_gives_no_warning(dotted_set) -> None:
     assert facts["poses_outside_range"] == 0
 
 
-def test_a_model_trained_on_another_set_is_warned_of_with_both_hashes(dotted_set) -> None:
+def test_a_model_that_knows_these_recordings_by_another_split_is_warned_of_with_both_hashes(dotted_set) -> None:
     dataset = dotted_set.dataset
     info = dataclasses.replace(an_info(dataset, dataset.poses), training_set_sha256="f" * 64)
     (warning,) = about_model(Path("m"), info, dataset)["warnings"]
-    assert "another training set" in warning
+    assert "24 of the 24 training poses" in warning
     assert "f" * 16 in warning
     assert dataset.sha256[:16] in warning
+
+
+def test_a_model_of_other_recordings_is_said_to_be_one_and_gives_no_warning(dotted_set) -> None:
+    dataset = dotted_set.dataset
+    beside = dataset.poses.copy()
+    beside[:, 2, 3] += 0.3
+    info = dataclasses.replace(an_info(dataset, beside), training_set_sha256="f" * 64)
+    model = {"name": "m", "samples": 1, "sample_seed": 0, **about_model(Path("m"), info, dataset)}
+    assert (model["warnings"], model["trained_here"]) == ([], False)
+    words = in_words({**about_dataset(dataset), "points": None, "models": [model]})
+    assert "trained on other recordings: none of the 24 training poses" in words["m"]
 
 
 def test_a_model_of_the_same_split_with_another_exclusion_is_named_as_such(dotted_set) -> None:

@@ -12,6 +12,7 @@ from ..model_info import ModelInfo
 from ..recording.dataset import Dataset
 from .points import Truth
 from .predictors import NearestTrainingFrame
+from .seen_before import poses_of_these_recordings
 
 _HASH_LETTERS = 16
 
@@ -36,13 +37,21 @@ def about_truth(dataset: Dataset, truth: Truth) -> dict[str, Any]:
 
 
 def about_model(path: Path, info: ModelInfo, dataset: Dataset) -> dict[str, Any]:
-    """A model and its fit to the training set. `warnings` are sentences that a reader must see."""
+    """A model and its fit to the training set. `warnings` are sentences that a reader must see; `trained_here` says
+    whether it was trained on this split, and `known_poses` how many of the training poses that its file keeps are of
+    these recordings."""
     heldout = dataset.poses[dataset.heldout_indices]
     outside = sum(not info.pose_range.contains(info.pose_range.nearest(pose)) for pose in heldout)
+    trained_here, known_poses = dataset.split_sha256 in (info.split_sha256, info.training_set_sha256), 0
     warnings = []
-    if dataset.split_sha256 not in (info.split_sha256, info.training_set_sha256):
-        warnings.append(f"{path} was trained on another training set ({_short(info.training_set_sha256)}, not "
-                        f"{_short(dataset.sha256)}). Its numbers are void if it has seen these held-out frames.")
+    if not trained_here:
+        known_poses = poses_of_these_recordings(info, dataset)
+        if known_poses:
+            warnings.append(
+                f"{path} was trained on frames of these recordings, but not on this split ({known_poses} of the "
+                f"{len(info.pose_range.poses)} training poses in its file are theirs; training set "
+                f"{_short(info.training_set_sha256)}, not {_short(dataset.sha256)}). It has seen held-out frames or "
+                "their neighbours: its numbers say nothing about new views.")
     elif info.training_set_sha256 != dataset.sha256:
         warnings.append(f"{path} was trained on the same split with an exclusion of {info.exclusion_mm:g} mm, the "
                         f"baselines here with {dataset.exclusion.rms_mm:g} mm.")
@@ -50,7 +59,8 @@ def about_model(path: Path, info: ModelInfo, dataset: Dataset) -> dict[str, Any]
         warnings.append(f"{outside} of {len(heldout)} held-out poses lie outside the trained range of {path}.")
     return {"file": str(path), "recipe": info.recipe, "iterations": info.iterations, "seed": info.seed,
             "software_version": info.software_version, "training_set_sha256": info.training_set_sha256,
-            "exclusion_mm": info.exclusion_mm,
+            "exclusion_mm": info.exclusion_mm, "trained_here": trained_here, "known_poses": known_poses,
+            "training_poses_kept": len(info.pose_range.poses),
             "corner_distance_mm": corner_distance_mm(info.geometry, dataset.geometry),
             "poses_outside_range": outside, "intended_use": info.intended_use, "warnings": warnings}
 
@@ -75,8 +85,16 @@ def in_words(details: dict[str, Any]) -> dict[str, str]:
     for model in details["models"]:
         words[model["name"]] = (f"{model['samples']} images a pose (noise seed {model['sample_seed']}); "
                                 f"{model['iterations']} iterations, training seed {model['seed']}, training set "
-                                f"{_short(model['training_set_sha256'])}. {model['intended_use']}")
+                                f"{_short(model['training_set_sha256'])}. {_origin_in_words(model)}"
+                                f"{model['intended_use']}")
     return words
+
+
+def _origin_in_words(model: dict[str, Any]) -> str:
+    if model["trained_here"] or model["known_poses"]:
+        return ""
+    return (f"It was trained on other recordings: none of the {model['training_poses_kept']} training poses in its "
+            "file lies on the path of these. ")
 
 
 def _exclusion_in_words(details: dict[str, Any]) -> str:
