@@ -14,6 +14,7 @@ from USGanSimLib.phantom.body import fetal_body
 from USGanSimLib.phantom.moment import ContactLoss, Moment, Moments, Variability
 from USGanSimLib.phantom.motion import plane_through, probe_poses
 from USGanSimLib.phantom.probe import curvilinear, linear
+from USGanSimLib.phantom.scatterers import Scatterers
 from USGanSimLib.phantom.settings import DISPLAYS, PLAIN
 from USGanSimLib.phantom.targets import pin_body
 from USGanSimLib.phantom.tissues import LABELS, TISSUES
@@ -93,20 +94,71 @@ def test_speckle_moves_with_the_tissue():
     assert abs(correlation(before[inner], after[inner])) < 0.2
 
 
-def test_speckle_decorrelates_across_the_image_plane():
-    scanner = scanner_of(Block("blood"))
+@pytest.mark.parametrize("turn_deg", [(0.0, 0.0, 0.0), (12.0, 5.0, -25.0), (0.0, 0.0, 90.0)])
+@pytest.mark.parametrize("probe", [linear(), curvilinear()], ids=lambda probe: probe.name)
+def test_speckle_decorrelates_across_the_image_plane_as_the_beam_is_thick(probe, turn_deg):
+    """Two images d apart across their plane, seen through a beam of Gaussian amplitude, SD σ: the complex echoes
+    correlate by ∫ w(z) w(z + d) / ∫ w² = exp(−d² / 4σ²); the power, of complex Gaussians, by the square of it."""
+    scanner = scanner_of(Block("blood"), probe)
+    turned = probe_poses(np.zeros(1), np.zeros(1), *np.array(turn_deg)[:, None])[0]
+    distances_sd = np.array([0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0])
 
-    def plane(z):
-        envelope = scanner.envelope(moved(z=z), STILL)[:, 60:]
-        return envelope / envelope.mean(axis=0)
+    def power(place, distance_sd):
+        pose = turned.copy()
+        pose[:3, 3] = np.array([20.3, 3.1, 9.1]) * place + turned[:3, 2] * distance_sd * probe.elevation_sd_mm
+        seen = scanner.envelope(pose, STILL)[6:-6, 80:-10] ** 2
+        return seen / seen.mean(axis=0)
 
-    kept = [correlation(plane(0.0), plane(z)) for z in (0.0, 0.2, 0.4, 3.0)]
-    assert kept[0] > 0.999
-    assert kept[0] > kept[1] + 0.05
-    assert kept[1] > kept[2]
-    assert abs(kept[3]) < 0.15
-    # No slice of the beam's thickness may meet the scatterers of another one again.
-    assert all(abs(correlation(plane(0.0), plane(z))) < 0.25 for z in np.arange(0.8, 3.0, 0.2))
+    kept = [[correlation(power(place, 0), power(place, d)) for d in distances_sd] for place in range(5)]
+    np.testing.assert_allclose(np.mean(kept, axis=0), np.exp(-(distances_sd**2) / 2), atol=0.045)
+
+
+SCAN_SIZES = {False: (160, 120), True: (640, 480)}
+
+
+@pytest.mark.parametrize("make", [linear, curvilinear])
+def test_even_tissue_is_as_bright_at_any_sampling(make):
+    """Power by depth and direction, from the same places scanned finely and not."""
+    parts = []
+    for fine in SCAN_SIZES:
+        scanner = scanner_of(Block("blood"), make(fine=fine))
+        poses = [moved(20.3 * k, 3.1 * k, 9.1 * k) for k in range(8)]
+        power = np.mean([scanner.envelope(pose, STILL)[8:-8] ** 2 for pose in poses], axis=0)
+        lines, samples = power.shape
+        blocks = power[: lines // 2 * 2, : samples // 5 * 5].reshape(2, lines // 2, 5, samples // 5)
+        parts.append(10 * np.log10(blocks.mean(axis=(1, 3))))
+    np.testing.assert_allclose(parts[1], parts[0], atol=0.5)
+    assert np.mean(parts[1] - parts[0]) == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize("make", [linear, curvilinear])
+def test_interfaces_and_points_are_as_bright_at_any_sampling(make):
+    """An interface by its peak; a point by its energy, the power summed over the area that it is smeared over."""
+    peaks_db, energies_db = [], []
+    for fine in SCAN_SIZES:
+        probe = make(fine=fine)
+        scanner = scanner_of(pin_body((4, 75, -3)), probe)
+        floor = scanner.envelope(moved(y=75), STILL)[:, np.abs(probe.depths_mm - 40) < 1.5]
+        peaks_db.append(20 * np.log10(floor.max(axis=1)[probe.lines // 2]))
+        near = np.abs(probe.depths_mm - 40) < 4
+        pose = moved(4, 35, -3)
+        seen = scanner.envelope(pose, STILL)[:, near] ** 2
+        empty = scanner.envelope(moved(4, 35, 60), STILL)[:, near] ** 2
+        area_mm2 = probe.sample_spacing_mm * probe.line_spacing_mm[near]
+        energies_db.append(10 * np.log10(((seen - empty) * area_mm2).sum()))
+    assert peaks_db[1] == pytest.approx(peaks_db[0], abs=0.5)
+    assert energies_db[1] == pytest.approx(energies_db[0], abs=1.5)
+
+
+@pytest.mark.parametrize("make", [linear, curvilinear])
+def test_large_images_are_as_bright_as_small_ones(fetus, make):
+    grey = []
+    for fine, (width_px, height_px) in SCAN_SIZES.items():
+        scanner = scanner_of(fetus, make(fine=fine), None, width_px, height_px)
+        seen = scanner.probe.beam_index(scanner.geometry)[2]
+        poses = [plane_through(fetus.landmarks_mm[name]) for name in ("stomach centre", "four-chamber crux")]
+        grey.append(np.mean([scanner.image(pose, STILL, np.random.default_rng(0))[seen] for pose in poses]))
+    assert grey[1] == pytest.approx(grey[0], abs=1.5)
 
 
 def test_it_is_darker_below_bone_and_brighter_below_fluid():
@@ -189,6 +241,42 @@ def test_pressure_brings_the_tissue_nearer_to_the_face(fetus):
     at_rest, pressed = (scanner._tissue_points(pose, 0.0, replace(STILL, pressure_mm=p)) for p in (0.0, 4.0))
     depth = scanner._points[1]
     np.testing.assert_allclose((at_rest - pressed)[1], 4 * np.exp(-((depth / 40) ** 2)), atol=1e-4)
+
+
+def fields_of(moments):
+    """The scatterers (N,) that a beam sees in each moment, at places far from each other."""
+    places = np.random.default_rng(0).uniform(-100, 100, (3, 15000)).astype(np.float32)
+    cells = Scatterers(0)
+    return [sum(values for _, values in cells.layers(places, np.array([0.0, 0.0, 1.0]), 1.0, moment))
+            for moment in moments]
+
+
+def test_the_changing_share_of_speckle_moves_smoothly_over_a_sweep():
+    """Patterns of one power that give way to each other by cosine and sine of a phase that runs from 0 to 90° in the
+    memory T: averaged over the phase, their correlation over a share x ≤ 1 of T is (1 − x/2) cos(πx/2) + sin(πx/2)/π;
+    the fixed pattern, 1 − c² of the power, stays. Each frame is complex Gaussian: the mean of |a|⁴ is 2."""
+    change, memory_s, lags_s = 0.8, 2.5, np.array([1 / 30, 0.5, 1.25, 2.5])
+    kept = []
+    for seed in range(40):
+        moments = Moments(np.random.default_rng(seed), Variability(speckle_change=change))
+        start, *later = fields_of(moments.after(step) for step in (7.3, *np.diff(lags_s, prepend=0)))
+        for field in (start, *later):
+            power = np.abs(field) ** 2
+            assert power.mean() == pytest.approx(1, abs=0.05)
+            assert (power**2).mean() / power.mean() ** 2 == pytest.approx(2, abs=0.15)
+        kept.append([np.corrcoef(start, field)[0, 1].real for field in later])
+    share = lags_s / memory_s
+    expected = (1 - share / 2) * np.cos(np.pi / 2 * share) + np.sin(np.pi / 2 * share) / np.pi
+    np.testing.assert_allclose(np.mean(kept, axis=0), 1 - change**2 + change**2 * expected, atol=0.02)
+    assert np.min(kept, axis=0)[0] > 0.99, "speckle flickers"
+
+
+def test_the_changing_share_of_speckle_is_independent_from_draw_to_draw():
+    """Two draws have the fixed pattern in common, 1 − c² of the power, and no more."""
+    moments = Moments(np.random.default_rng(0), Variability(speckle_change=0.8))
+    fields = fields_of(moments.draw() for _ in range(8))
+    kept = [np.corrcoef(a, b)[0, 1].real for n, a in enumerate(fields) for b in fields[:n]]
+    np.testing.assert_allclose(kept, 1 - 0.8**2, atol=0.05)
 
 
 def test_one_pose_has_many_images_that_differ_by_more_than_noise(fetus):

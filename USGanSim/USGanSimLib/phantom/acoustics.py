@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, gaussian_filter
+from scipy.special import ndtri
 
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.transforms import Matrix
@@ -20,15 +21,17 @@ from .beam_space import BeamBlur, ScanConverter, splat, unit_energy
 from .medium import Labels, Medium, ThinObject
 from .moment import Moment
 from .probe import Probe
+from .sampling import sampling
 from .scatterers import Complex, Scatterers
 from .shapes import Points
 from .tissues import table
 
 Field = NDArray[np.float32]
 
-# Slices through the thickness of the beam, in its SD, and their shares of its power. The gaps between them differ, so
-# that a move of the probe across its plane does not bring one slice's scatterers on another's all at once.
+# Where anatomy is looked up across the image plane, in SDs of the beam's amplitude, and the share of the beam's power
+# that each place stands for. The power is Gaussian with an SD of 1 / √2, which tells from where to where.
 ELEVATION_SLICES = ((-1.5, 0.22), (0.0, 0.44), (0.95, 0.34))
+SLICE_ENDS_SD = (ndtri(np.cumsum([share for _, share in ELEVATION_SLICES])[:-1]) / np.sqrt(2)).astype(np.float32)
 DB_TO_AMPLITUDE = np.log(10) / 20
 NOISE_POWER = 2.5e-9
 SPECULAR_GAIN = 7.0
@@ -62,6 +65,7 @@ class Scanner:
         self.medium, self.probe, self.geometry, self.display = medium, probe, geometry, display or Display()
         self._points = np.ascontiguousarray(probe.beam_points().reshape(-1, 3).T)
         self._scatterers = Scatterers(speckle_seed)
+        self._sampling = sampling(probe)
         self._pulse = unit_energy(probe.pulse_sd_mm / probe.sample_spacing_mm)
         self._beams = BeamBlur(probe, self.display.compounding)
         self._convert = ScanConverter(probe, geometry)
@@ -88,16 +92,22 @@ class Scanner:
     def _echoes(self, pose: Matrix, moment: Moment) -> Complex:
         """Scatterers and interfaces after attenuation, (lines, samples)."""
         shape = (self.probe.lines, self.probe.samples)
-        total = np.zeros(shape, np.complex64)
-        for offset_sd, share in ELEVATION_SLICES:
-            points = self._tissue_points(pose, offset_sd * self.probe.elevation_sd_mm, moment)
+        elevation_sd_mm, strengths = self.probe.elevation_sd_mm, []
+        for offset_sd, _ in ELEVATION_SLICES:
+            points = self._tissue_points(pose, offset_sd * elevation_sd_mm, moment)
             labels = self.medium.labels_at(points)
-            amplitude = 1 + self._lumpiness[labels] * self._scatterers.lumps_at(points)
-            amplitude *= self._echogenicity[labels] * np.float32(np.sqrt(share))
-            total += (amplitude * self._scatterers.at(points, moment)).reshape(shape)
+            lumpy = 1 + self._lumpiness[labels] * self._scatterers.lumps_at(points)
+            strengths.append(lumpy * self._echogenicity[labels])
             if offset_sd == 0:
+                in_plane = points
                 reflected, transmitted = self._interfaces(labels.reshape(shape))
-        total += reflected
+        (first, middle, last), (first_end_sd, middle_end_sd) = strengths, SLICE_ENDS_SD
+        scattered = np.zeros(in_plane.shape[1], np.complex64)
+        for distance_sd, amplitudes in self._scatterers.layers(in_plane, pose[:3, 2], elevation_sd_mm, moment):
+            strength = np.where(distance_sd < middle_end_sd, middle, last)
+            scattered += np.where(distance_sd < first_end_sd, first, strength) * amplitudes
+        total: Complex = scattered.reshape(shape) * self._sampling.scattered
+        total += np.float32(self._sampling.reflected) * reflected
         reference_to_probe = np.asarray(np.linalg.inv(pose), float)
         for thin in self.medium.thin:
             self._add_thin(total, thin, reference_to_probe)
@@ -125,7 +135,7 @@ class Scanner:
         along = np.diff(impedance, axis=1, append=impedance[:, -1:])
         coefficient = along / (2 * impedance + along)
         spacing = (self.probe.line_spacing_mm / self.probe.sample_spacing_mm).astype(np.float32)
-        smooth = gaussian_filter(impedance, (1.2, 2.0))
+        smooth = gaussian_filter(impedance, (1.2 * self._sampling.across, 2.0 * self._sampling.along))
         normal_along = np.gradient(smooth, axis=1)
         normal_across = np.gradient(smooth, axis=0) / spacing
         cosine = np.abs(normal_along) / np.sqrt(normal_along**2 + normal_across**2 + np.float32(1e-8))
@@ -143,7 +153,7 @@ class Scanner:
         points = thin.points_mm @ reference_to_probe[:3, :3].T + reference_to_probe[:3, 3]
         offset_sd = points[:, 2] / self.probe.elevation_sd_mm
         points, offset_sd = points[np.abs(offset_sd) < 4], offset_sd[np.abs(offset_sd) < 4]
-        strength = thin.echo * np.exp(-0.5 * offset_sd**2)
+        strength = self._sampling.point * thin.echo * np.exp(-0.5 * offset_sd**2)
         if thin.along is not None:
             # A line reflects like a mirror: to the probe only where the beam meets it at a right angle.
             beam = points - [0.0, -self.probe.radius_mm, 0.0] if self.probe.radius_mm else np.array([[0.0, 1.0, 0.0]])

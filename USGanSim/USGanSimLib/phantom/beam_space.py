@@ -20,7 +20,7 @@ class BeamBlur:
     WIDTHS = 4
 
     def __init__(self, probe: Probe, looks: int) -> None:
-        wanted = np.hypot(probe.beam_sd_mm, probe.spread * (probe.depths_mm - probe.focus_mm)) / probe.line_spacing_mm
+        wanted = probe.width_sd_mm / probe.line_spacing_mm
         widths = np.geomspace(wanted.min(), wanted.max() + 1e-6, self.WIDTHS)
         place = np.interp(wanted, widths, np.arange(self.WIDTHS))
         self._weights = np.maximum(0, 1 - np.abs(place - np.arange(self.WIDTHS)[:, None])).astype(np.float32)

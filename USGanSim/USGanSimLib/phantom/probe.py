@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ..geometry.image_geometry import ImageGeometry
 from .shapes import Points, Vector
 
+# Beams and samples along one for small images, whose brightness every finer sampling of a probe keeps.
+USUAL_LINES, USUAL_SAMPLES = 128, 320
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -70,6 +73,12 @@ class Probe:
         """Distance between samples along a beam."""
         return self.depth_mm / self.samples
 
+    @property
+    def width_sd_mm(self) -> Vector:
+        """SD of the beam across, in the image plane, at each depth, (samples,)."""
+        width: Vector = np.hypot(self.beam_sd_mm, self.spread * (self.depths_mm - self.focus_mm))
+        return width
+
     def beam_points(self) -> Points:
         """Every sample in the probe frame, (lines, samples, 3) mm, in the image plane."""
         x, y = self.in_plane(*np.broadcast_arrays(self.across[:, None], self.depths_mm))
@@ -117,13 +126,13 @@ class Probe:
 def curvilinear(depth_mm: float = 120.0, fine: bool = False) -> Probe:
     """An abdominal probe of 40 mm radius like the 4DC7-3/40; `fine` sampling for full-size images."""
     return Probe("curvilinear 40 mm", 40.0, 36.0, depth_mm, 4.0, 0.42, 65.0, 0.95, 0.014, 1.1,
-                 224 if fine else 128, 640 if fine else 320)
+                 224 if fine else USUAL_LINES, 640 if fine else USUAL_SAMPLES)
 
 
 def linear(depth_mm: float = 80.0, fine: bool = False) -> Probe:
     """A flat probe 50 mm wide, as used for wire phantoms and small parts."""
     return Probe("linear 50 mm", 0.0, 25.0, depth_mm, 6.0, 0.28, 35.0, 0.50, 0.012, 0.8,
-                 256 if fine else 128, 640 if fine else 320)
+                 256 if fine else USUAL_LINES, 640 if fine else USUAL_SAMPLES)
 
 
 PROBES = {"curvilinear": curvilinear, "linear": linear}
