@@ -17,6 +17,7 @@ Address = NDArray[np.intp]
 Field = NDArray[np.float32]
 
 SCATTERER_MM = 0.5
+CELL_BITS = SCATTERER_CELLS.bit_length() - 1
 LUMP_CELLS, LUMP_MM = 64, 1.6
 REACH_SD = 2.25  # 0.2 % of the beam's power lies farther from the image plane
 
@@ -58,16 +59,16 @@ class Scatterers:
 
     def _mixed(self, address: Address, moment: Moment) -> Complex:
         """The fixed amplitudes and the changing share of them at cells (N,), in one with a mean square of 1."""
-        fixed, change = self._amplitudes[address], moment.speckle_change
+        fixed, change = self._amplitudes.take(address), moment.speckle_change
         if not change:
             return fixed
         mixed: Complex = np.float32(np.sqrt(1 - change**2)) * fixed
         # The changing share shows the same statistics at cells that have nothing to do with the fixed ones: the digits
-        # of an address, z, y, x, turned to y, x, z, and counted on by the pattern.
-        turned = address * SCATTERER_CELLS + address // SCATTERER_CELLS**2
+        # of an address, z, y, x, turned to x, z, y (cells along a beam lie together), and counted on by the pattern.
+        turned = (address << 2 * CELL_BITS) + (address >> CELL_BITS)
         for pattern, share in moment.speckle_patterns:
             elsewhere = (turned + pattern) & (SCATTERER_CELLS**3 - 1)
-            mixed += np.float32(change * share) * self._amplitudes[elsewhere]
+            mixed += np.float32(change * share) * self._amplitudes.take(elsewhere)
         return mixed
 
     def lumps_at(self, points: Points) -> NDArray[np.float32]:
