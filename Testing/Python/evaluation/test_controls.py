@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from USGanSimLib.evaluation.controls import ShuffledPoses, Speed, spread
 from USGanSimLib.evaluation.field_of_view import field_of_view
+from USGanSimLib.evaluation.floor import RealImageElsewhere
 from USGanSimLib.evaluation.geometry_control import GeometryControl, displacement_mm, window_inside
 from USGanSimLib.evaluation.predictors import NearestTrainingFrame, PosePredictor, RealImage, SecondScan
 from USGanSimLib.evaluation.same_pose import SamePose, energy_distance
@@ -110,6 +111,10 @@ def test_shuffled_poses_cost_a_predictor_that_looks_at_the_pose_and_no_other(sca
     assert right["ncc_field_shuffled"] == pytest.approx(real["ncc_field_shuffled"], abs=0.02)
 
 
+def test_images_that_are_shuffled_already_are_not_shuffled_again(scanned) -> None:
+    assert set(ShuffledPoses(scanned).values(RealImageElsewhere(scanned)).values()) == {None}
+
+
 def test_time_is_taken_of_single_images(scanned) -> None:
     class Slow(Seen):
         def at(self, pose: Matrix, count: int, seed: int) -> Frames:
@@ -161,6 +166,15 @@ def test_samples_with_the_real_noise_have_its_spread_and_no_energy_distance(tmp_
     assert right["energy_distance_grey"] < half["energy_distance_grey"] < none["energy_distance_grey"]
     # Without noise: 2 · 20 between the single image and the repeats, less 20 √2 between two repeats.
     assert none["energy_distance_grey"] == pytest.approx(40 - 20 * np.sqrt(2), abs=0.5)
+
+
+def test_real_repeats_spread_as_real_repeats_do_whatever_their_number(tmp_path) -> None:
+    """The SD of three is 1.11 times that of two on average: halves must be of one size."""
+    dataset = held_set(tmp_path / "set")
+    five = dataclasses.replace(dataset, heldout=np.isin(np.arange(24), [*range(8, 13), *range(16, 21)]))
+    five = dataclasses.replace(five, hold=np.where(five.heldout, dataset.hold, -1).astype(np.int32))
+    real = SamePose(five).values(RealImage(five))
+    assert real["spread_ratio"] == pytest.approx(1, abs=0.03)
 
 
 def test_duplicates_have_no_diversity(tmp_path) -> None:

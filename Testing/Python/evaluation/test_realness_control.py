@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 pytest.importorskip("torch")
 
 from USGanSimLib.evaluation import realness_control
+from USGanSimLib.evaluation.floor import RealImageElsewhere
+from USGanSimLib.evaluation.predictors import RealImage
 from USGanSimLib.evaluation.realness_control import RealnessControl, halves, right_answers
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.recording.dataset import Dataset, write_dataset
@@ -50,14 +52,18 @@ class Fixed:
         return self._images[index][None]
 
 
-def test_accuracy_falls_with_the_blur_that_hides_the_difference(tmp_path: Path,
+@pytest.fixture
+def speckled(tmp_path: Path) -> Dataset:
+    """108 images of speckle, 72 of them held out in stretches of twelve."""
+    geometry = ImageGeometry(SIZE[1], SIZE[0], np.diag([0.5, 0.5, 1.0, 1.0]))
+    return write_dataset(tmp_path / "set", speckle(108, 0), np.tile(np.eye(4), (108, 1, 1)), geometry,
+                         heldout=np.arange(108) // 6 % 3 != 0)
+
+
+def test_accuracy_falls_with_the_blur_that_hides_the_difference(speckled: Dataset,
                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realness_control, "STEPS", 150)
-    real = speckle(108, 0)
-    geometry = ImageGeometry(SIZE[1], SIZE[0], np.diag([0.5, 0.5, 1.0, 1.0]))
-    dataset: Dataset = write_dataset(tmp_path / "set", real, np.tile(np.eye(4), (108, 1, 1)), geometry,
-                                     heldout=np.arange(108) // 6 % 3 != 0)
-    control = RealnessControl(dataset)
+    real, control = speckle(108, 0), RealnessControl(speckled)
     # Noise from pixel to pixel, which a blur of 2 mm, 4 px, wipes out.
     noisy = np.clip(real + np.random.default_rng(5).normal(0, 12, real.shape), 0, 255).astype(np.uint8)
     values = control.values(Fixed("noisy", noisy))
@@ -66,3 +72,15 @@ def test_accuracy_falls_with_the_blur_that_hides_the_difference(tmp_path: Path,
     assert values["classifier_accuracy_0mm_ci_low"] > 0.6
     itself = control.values(Fixed("real", real))
     assert all(itself[column.key] == 0.5 for column in control.columns)
+
+
+def test_real_images_are_told_from_real_images_of_other_frames_by_guessing(speckled: Dataset) -> None:
+    values = RealnessControl(speckled).values(RealImage(speckled))
+    # 72 answers at each blur; guessing has an SD of 0.06. Equal images would give 0.5 whatever the network says.
+    shares = [values[f"classifier_accuracy_{sigma}mm"] for sigma in ("0", "0.5", "1", "1.5", "2")]
+    assert all(0.25 < share < 0.75 for share in shares)
+    assert any(share != 0.5 for share in shares)
+
+
+def test_shuffled_real_images_are_not_asked_about(speckled: Dataset) -> None:
+    assert set(RealnessControl(speckled).values(RealImageElsewhere(speckled)).values()) == {None}

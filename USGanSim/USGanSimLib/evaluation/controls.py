@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..recording.dataset import Dataset
 from .field_of_view import field_of_view
+from .floor import RealImageElsewhere
 from .metrics import Column
 from .predictors import PosePredictor, Predictor, frame_seed
 from .similarity import correlation
@@ -32,6 +33,8 @@ class ShuffledPoses:
         self.frames = spread(dataset.heldout_indices, MOST_FRAMES)
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:
+        if isinstance(predictor, RealImageElsewhere):  # Shuffled already: a second time would put some right again.
+            return {column.key: None for column in self.columns}
         images = {int(index): predictor.images(int(index)) for index in self.frames}
         frames = [index for index in images if len(images[index])]
         wrong = np.roll(frames, len(frames) // 2)

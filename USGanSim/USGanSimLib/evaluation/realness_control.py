@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
+from .floor import RealImageElsewhere
 from .intervals import heldout_groups
 from .metrics import Column
-from .predictors import Predictor
+from .predictors import Predictor, RealImage
 from .presentation import Presentation
 
 SIGMAS_MM = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -44,23 +45,39 @@ class RealnessControl:
     def note(self) -> str:
         return (f"A small network learns to tell a predictor's images from the real ones of half of {len(self.chosen)} "
                 "held-out frames, in whole stretches, and is asked about the other half; then the other way round. "
-                "Both kinds get the same blur, mask and grey levels. 0.5 is guessing, which the real images' own row "
-                "shows. A better classifier may tell more: what this one sees is there, what it misses may be. In "
-                "brackets: 95 % interval by drawing whole held-out stretches.")
+                "Both kinds get the same blur, mask and grey levels. 0.5 is guessing: in the real images' own row "
+                "every second frame passes for simulated. A better classifier may tell more: what this one sees is "
+                "there, what it misses may be. In brackets: 95 % interval by drawing whole held-out stretches.")
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:
         """Accuracy for each column; None where the predictor has too few images, or all of one stretch."""
-        images = {index: predictor.images(index)[:1] for index in self.chosen}
-        known = [index for index, found in images.items() if len(found)]
-        groups = self.groups[known]
-        if len(known) < _LEAST_FRAMES or len(np.unique(groups)) < 2:
+        real, simulated, groups = self._asked_about(predictor)
+        if len(real) < _LEAST_FRAMES or len(np.unique(groups)) < 2:
             return {column.key: None for column in self.columns}
-        simulated, real = np.concatenate([images[index] for index in known]), self.dataset.read_images(known)
         shown = [[self.presentation.present(kind, sigma_mm) for kind in (real, simulated)] for sigma_mm in SIGMAS_MM]
         values: dict[str, float | None] = {}
         for column, shares in zip(self.columns, right_answers(np.array(shown), halves(groups), self.seed), strict=True):
             values |= column.with_interval(shares.tolist(), groups.tolist())
         return values
+
+
+    def _asked_about(self, predictor: Predictor) -> tuple[Frames, Frames, NDArray[np.int_]]:
+        """As many real as simulated images (N, H, W), and the stretch (N,) that both are of."""
+        if isinstance(predictor, RealImageElsewhere):  # The same images as the real ones: nothing to be told.
+            return self._nothing, self._nothing, np.zeros(0, int)
+        if isinstance(predictor, RealImage):
+            pairs = [pair for pair in zip(self.chosen[::2], self.chosen[1::2], strict=False)
+                     if self.groups[pair[0]] == self.groups[pair[1]]]
+            first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+            return self.dataset.read_images(first), self.dataset.read_images(second), self.groups[first]
+        images = {index: predictor.images(index)[:1] for index in self.chosen}
+        known = [index for index, found in images.items() if len(found)]
+        return (self.dataset.read_images(known), np.concatenate([self._nothing, *(images[index] for index in known)]),
+                self.groups[known])
+
+    @property
+    def _nothing(self) -> Frames:
+        return self.dataset.read_images([])
 
 
 def halves(groups: NDArray[np.int_]) -> NDArray[np.bool_]:

@@ -52,7 +52,7 @@ class SamePose:
                 "between real repeats, inside the field of view; 0 is collapse. Energy distance (Székely and Rizzo "
                 "2013) between samples and repeats, images as points with RMS grey-level distance: 0 where both are "
                 "drawn from one distribution, unbiased, so that it may be a little below. The real image's row "
-                "compares one half of the repeats with the other. MS-SSIM between samples: 1 means that all are one "
+                "compares every second repeat with as many others. MS-SSIM between samples: 1 means that all are one "
                 "image.")
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:
@@ -60,7 +60,7 @@ class SamePose:
             pairs = [(self._samples(predictor, index), self._real(index) if self.repeats else np.zeros(0))
                      for index in self.poses]
         elif isinstance(predictor, RealImage) and self.repeats:
-            pairs = [(real[::2], real[1::2]) for real in map(self._real, self.poses)]
+            pairs = [halved(self._real(index)) for index in self.poses]
         else:
             return {column.key: None for column in self.columns}
         found: dict[str, float | None] = {
@@ -90,6 +90,12 @@ class SamePose:
 
     def _real(self, index: int) -> Grey:
         return self.dataset.read_images(self.repeats[index]).astype(np.float64)
+
+
+def halved(repeats: Grey) -> tuple[Grey, Grey]:
+    """Every second repeat and as many others: the SD of few images grows with their number."""
+    half = len(repeats) // 2
+    return repeats[0 : 2 * half : 2], repeats[1 : 2 * half : 2]
 
 
 def energy_distance(first: Grey, second: Grey) -> float:
