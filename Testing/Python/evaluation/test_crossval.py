@@ -10,9 +10,11 @@ import pytest
 from USGanSimLib.errors import UserError
 from USGanSimLib.evaluation import crossval
 from USGanSimLib.evaluation.comparison import Row
-from USGanSimLib.evaluation.crossval import Fold, cross_validate, fold_masks, pooled
+from USGanSimLib.evaluation.crossval import Fold, cross_validate, fold_masks, pooled, pooled_warnings
+from USGanSimLib.evaluation.metrics import Column
+from USGanSimLib.evaluation.observer_tests import ObserverTests
 from USGanSimLib.evaluation.predictors import RealImage
-from USGanSimLib.evaluation.suite import SuiteOptions, suite
+from USGanSimLib.evaluation.suite import Suite, SuiteOptions, suite
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.exclusion import Exclusion
 
@@ -81,10 +83,29 @@ def test_an_exclusion_that_empties_a_fold_is_refused_before_any_work(dotted_set)
                        Silent())
 
 
+def folds_of(*values: dict) -> list[Fold]:
+    class Tables:
+        columns = (Column("read", "read", 0, count=True), Column("a", "a"))
+
+    tests = Suite([Tables], [], None, None, None, ObserverTests(warnings=["Too few."]))
+    return [Fold(None, tests, [], [Row("x", 4, 1, found)]) for found in values]
+
+
+def test_counts_are_added_up_and_what_is_equal_by_definition_keeps_its_interval() -> None:
+    folds = folds_of({"read": 3.0, "a": 0.0, "a_ci_low": -0.1, "a_ci_high": 0.3},
+                     {"read": 9.0, "a": 0.0, "a_ci_low": -0.3, "a_ci_high": 0.5}, {"read": None, "a": 0.0})
+    (row,) = pooled(folds)
+    assert row.values["read"] == 12
+    assert (row.values["a"], row.values["a_ci_low"], row.values["a_ci_high"]) == (0, -0.2, 0.4)
+
+
+def test_warnings_are_told_once_with_the_number_of_folds() -> None:
+    assert pooled_warnings(folds_of({}, {}, {})) == ["Too few. (In 3 of 3 folds.)"]
+
+
 def test_numbers_are_means_over_the_folds_that_have_them() -> None:
     values = [{"a": 1.0, "b": None, "a_ci_low": 9.0}, {"a": 2.0, "b": 5.0}, {"a": 6.0, "b": None}]
-    folds = [Fold(None, None, [], [Row("x", 4, 1, found)]) for found in values]
-    (row,) = pooled(folds)
+    (row,) = pooled(folds_of(*values))
     assert (row.name, row.frames, row.values["a"], row.values["b"]) == ("x", 12, 3.0, 5.0)
     assert 1 <= row.values["a_ci_low"] < 3 < row.values["a_ci_high"] <= 6
     assert row.values["b_ci_low"] is None

@@ -10,11 +10,15 @@ import pytest
 from USGanSimLib.evaluation.charts import legend, line_chart
 from USGanSimLib.evaluation.comparison import Row
 from USGanSimLib.evaluation.exclusion_curve import curve_charts, exclusion_curve
-from USGanSimLib.evaluation.metrics import PointMeasure
+from USGanSimLib.evaluation.metrics import Column, PointMeasure
 from USGanSimLib.evaluation.points import truth_of_dataset
 from USGanSimLib.evaluation.predictors import RealImage
 from USGanSimLib.evaluation.spots import fit_detector
 from USGanSimLib.progress import Silent
+
+
+class Elsewhere(RealImage):
+    name = "model of other recordings"
 
 
 def numbers(svg: str, kind: str) -> list[tuple[float, float]]:
@@ -28,7 +32,8 @@ def test_the_nearest_frame_gets_worse_by_what_is_left_out(dotted_set) -> None:
     dataset, points = dotted_set
     truth = truth_of_dataset(dataset, [points])
     measures = [PointMeasure(truth, fit_detector(dataset, truth, 5.0), 5.0)]
-    curve = exclusion_curve(dataset, [0, 1.1, 2.1, 50], measures, [(RealImage(dataset), 3.0)], 1, 0, Silent())
+    models = [(RealImage(dataset), 3.0), (Elsewhere(dataset), None)]
+    curve = exclusion_curve(dataset, [0, 1.1, 2.1, 50], measures, models, 1, 0, Silent())
     nearest = [point for point in curve if point["name"] == "nearest training frame"]
     assert [(point["exclusion_mm"], point["training_frames"]) for point in nearest] == [(0, 16), (1.1, 12), (2.1, 8)]
     found_mm = [point["points_mean_mm"] for point in nearest]
@@ -38,6 +43,20 @@ def test_the_nearest_frame_gets_worse_by_what_is_left_out(dotted_set) -> None:
     charts = curve_charts(curve, Row("real image", 8, 1, {"points_mean_mm": 0.0}), measures)
     assert charts.count("<svg") == len([c for c in measures[0].columns if any(p.get(c.key) is not None for p in curve)])
     assert "on the same 8 held-out frames" in charts
+    assert "average" not in charts, "it would make the others small"
+
+
+def test_a_model_of_other_recordings_is_a_level_line_and_counts_are_not_drawn() -> None:
+    class Tables:
+        columns = (Column("error_mm", "error, mm"), Column("read", "read", 0, count=True))
+
+    points = [{"name": name, "exclusion_mm": radius, "frames": 4, "error_mm": value, "read": 9.0}
+              for name, radius, value in (("nearest", 0, 1.0), ("nearest", 5, 3.0), ("model", None, 2.0))]
+    charts = curve_charts(points, Row("real image", 4, 1, {}), [Tables])
+    (svg,) = re.findall("<svg.*?</svg>", charts, re.DOTALL)
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = numbers(svg, "circle")
+    assert (x2, x3) == (x0, x1), "from the first radius to the last"
+    assert y2 == y3 == pytest.approx((y0 + y1) / 2, abs=0.1)
 
 
 def test_no_radii_no_charts() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError
-from ..evaluation.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled
+from ..evaluation.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled, pooled_warnings
 from ..evaluation.facts import about_dataset
 from ..evaluation.pictures import panel_frames, save_panel
 from ..evaluation.predictors import ModelImages, Predictor
@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         folds = cross_validate(dataset, masks, arguments.split, exclusion, options, models, arguments.samples,
                                arguments.seed, progress)
         report = Report(
-            title=f"Cross-validation in {len(folds)} folds", facts=_in_words(dataset, exclusion, folds), warnings=[],
+            title=f"Cross-validation in {len(folds)} folds", facts=_in_words(dataset, exclusion, folds),
+            warnings=pooled_warnings(folds),
             tables=[*folds[0].tests.measures, *folds[0].tests.controls], rows=pooled(folds),
             details={"kind": "cross-validation", "software_version": __version__, "split": arguments.split,
                      "exclusion_mm": exclusion.rms_mm, "exclusion": exclusion.as_dict(),
@@ -116,8 +117,8 @@ def _in_words(dataset: Dataset, exclusion: Exclusion, folds: Sequence[Fold]) -> 
     return {"Training set": f"{dataset.folder.name}, {len(dataset)} frames of {len(dataset.sources) or 1} recordings",
             "Folds": f"{len(folds)}; every frame is held out once. {min(left)} to {max(left)} frames to train on.",
             "Left out of training": ", and ".join(rules) or "no frame for being near a held-out pose",
-            "Numbers": "means over the folds; in brackets their 95 % interval by drawing folds. The notes under the "
-                       "tables count the frames and patches of the first fold."}
+            "Numbers": "means over the folds, counts added up; in brackets their 95 % interval by drawing folds. The "
+                       "notes under the tables count the frames and patches of the first fold."}
 
 
 def _pictures(folder: Path, folds: Sequence[Fold]) -> dict[str, Path]:

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
         rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
-        trained_at = [(model, about["exclusion_mm"]) for model, about in zip(models, about_models, strict=True)]
+        trained_at = [(model, about["exclusion_mm"] if about["trained_here"] else None)
+                      for model, about in zip(models, about_models, strict=True)]
         details["exclusion_curve"] = exclusion_curve(dataset, radii_mm, tests.measures, trained_at, arguments.samples,
                                                      arguments.seed, progress) if radii_mm else []
         report = Report(

@@ -6,7 +6,7 @@ model where a recipe is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,24 +74,44 @@ def cross_validate(dataset: Dataset, masks: Sequence[NDArray[np.bool_]], split: 
         progress.emit("fold", fold=number, of=len(sets), training_frames=len(fold.train_indices),
                       heldout_frames=len(fold.heldout_indices))
         tests = suite(fold, options)
-        predictors = [*baselines(fold, samples, seed), *models(fold, number)]
+        predictors = [*baselines(fold, samples, seed), *tests.observed.floor, *models(fold, number)]
         folds.append(Fold(fold, tests, predictors, compare(fold, predictors, tests.measures, progress, tests.controls)))
     return folds
 
 
 def pooled(folds: Sequence[Fold]) -> list[Row]:
-    """One row a predictor: the mean over the folds of every number, and its 95 % interval by drawing folds."""
+    """One row a predictor: the mean over the folds of every number, and its 95 % interval by drawing folds; counts are
+    added up. A number that is the same in every fold, as the real images' distance from themselves is, keeps its own
+    interval: the means of its bounds."""
     names = list(dict.fromkeys(row.name for fold in folds for row in fold.rows))
-    return [_pooled_row([row for fold in folds for row in fold.rows if row.name == name]) for name in names]
+    tables = [*folds[0].tests.measures, *folds[0].tests.controls]
+    counts = {column.key for table in tables for column in table.columns if column.count}
+    return [_pooled_row([row for fold in folds for row in fold.rows if row.name == name], counts) for name in names]
 
 
-def _pooled_row(rows: Sequence[Row]) -> Row:
+def pooled_warnings(folds: Sequence[Fold]) -> list[str]:
+    """What the tests of any fold warn of, each once, with the number of folds."""
+    warnings = [warning for fold in folds for warning in fold.tests.observed.warnings]
+    return [f"{warning} (In {warnings.count(warning)} of {len(folds)} folds.)" for warning in dict.fromkeys(warnings)]
+
+
+def _pooled_row(rows: Sequence[Row], counts: Set[str]) -> Row:
     values: dict[str, float | None] = {}
     keys = [key for key in dict.fromkeys(key for row in rows for key in row.values)
             if not key.endswith(("_ci_low", "_ci_high"))]
     for key in keys:
         found = [value for row in rows if (value := row.values.get(key)) is not None]
-        values[key] = float(np.mean(found)) if found else None
-        interval = bootstrap_95(found, range(len(found))) if found else None
-        values[f"{key}_ci_low"], values[f"{key}_ci_high"] = interval or (None, None)
+        if not found or key in counts:
+            values[key] = float(sum(found)) if found else None
+            continue
+        values[key] = float(np.mean(found))
+        interval = _own_interval(rows, key) if len(set(found)) == 1 else None
+        low, high = interval or bootstrap_95(found, range(len(found))) or (None, None)
+        values[f"{key}_ci_low"], values[f"{key}_ci_high"] = low, high
     return Row(rows[0].name, sum(row.frames for row in rows), max(row.samples for row in rows), values)
+
+
+def _own_interval(rows: Sequence[Row], key: str) -> tuple[float, float] | None:
+    bounds = [[bound for row in rows if (bound := row.values.get(f"{key}_ci_{side}")) is not None]
+              for side in ("low", "high")]
+    return (float(np.mean(bounds[0])), float(np.mean(bounds[1]))) if all(bounds) else None

@@ -41,7 +41,8 @@ class GeometryControl:
             "movement, least squares through 0. Share: of movements measured within 1 mm of the truth. A predictor "
             "that copies training frames jumps or stands still; one that ignores the pose has slope 0.")
     columns = (Column("geometry_slope", "slope (1 is right)"), Column("geometry_rms_mm", "RMS error, mm"),
-               Column("geometry_within_1mm_share", "within 1 mm, share", 3), Column("geometry_moves", "movements", 0))
+               Column("geometry_within_1mm_share", "within 1 mm, share", 3),
+               Column("geometry_moves", "movements", 0, count=True))
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset

@@ -25,18 +25,18 @@ PAPER = ("Hu et al. 2017, on their phantom, by a person: 2.5 % wrong region, 39.
 WITHIN = Column("landmark_within_5mm_share", "within 5 mm of the truth, share of all", 3)
 MEAN = Column("landmark_mean_mm", "mean of the measured, mm")
 COLUMNS: tuple[Column, ...] = (
-    Column("landmark_readings", "landmarks read", 0),
+    Column("landmark_readings", "landmarks read", 0, count=True),
     Column("landmark_wrong_region_share", "wrong region", 3),
     Column("landmark_unclear_share", "right region, not clear", 3),
     Column("landmark_measured_share", "measured", 3),
     WITHIN,
     Column("landmark_median_of_all_mm", "median of all, mm"),
     MEAN,
-    Column("landmark_sd_mm", "± SD, mm"),
+    Column("landmark_sd_mm", "SD of the measured, mm"),
     Column("landmark_to_real_mean_mm", "to the reading of the real image: mean, mm"),
-    Column("landmark_to_real_sd_mm", "± SD, mm"),
-    Column("landmark_to_real_median_mm", "median of the measured, mm"),
-    Column("landmark_to_real_within_5mm_share", "within 5 mm of it, share of all", 3),
+    Column("landmark_to_real_sd_mm", "to the reading of the real image: SD, mm"),
+    Column("landmark_to_real_median_mm", "to the reading of the real image: median, mm"),
+    Column("landmark_to_real_within_5mm_share", "within 5 mm of the reading of the real image, share of all", 3),
 )
 
 

@@ -23,11 +23,12 @@ from .spots import SpotDetector
 @dataclass(frozen=True)
 class Column:
     """A number of a row: its key in report.json (with the unit), its heading, its digits after the point. A number with
-    a 95 % interval has it under `low_key` and `high_key`."""
+    a 95 % interval has it under `low_key` and `high_key`. A `count` says how much was measured, not how well."""
 
     key: str
     heading: str
     digits: int = 2
+    count: bool = False
 
     @property
     def low_key(self) -> str:

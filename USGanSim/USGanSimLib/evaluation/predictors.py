@@ -113,8 +113,10 @@ class NearTrainingSamples(PosePredictor):
 class AverageTrainingImage(PosePredictor):
     """The mean of all training images, whatever the pose."""
 
+    NAME = "average training image"
+
     def __init__(self, dataset: Dataset) -> None:
-        super().__init__("average training image", dataset)
+        super().__init__(self.NAME, dataset)
         indices = dataset.train_indices
         total = np.zeros(dataset.images.shape[1:])
         for start in range(0, len(indices), _CHUNK):
