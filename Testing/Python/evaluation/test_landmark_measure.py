@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 pytest.importorskip("torch")
 
@@ -17,9 +18,12 @@ from USGanSimLib.evaluation.comparison import compare
 from USGanSimLib.evaluation.distribution_measure import DistributionMeasure
 from USGanSimLib.evaluation.floor import RealImageElsewhere
 from USGanSimLib.evaluation.landmark_measure import LandmarkMeasure
+from USGanSimLib.evaluation.landmark_pictures import READING, landmark_frames, save_landmarks
 from USGanSimLib.evaluation.observer import Look, ObserverInfo, Thresholds
+from USGanSimLib.evaluation.pictures import LABEL_PX, RING, TEXT_PX
 from USGanSimLib.evaluation.predictors import RealImage
 from USGanSimLib.geometry.image_geometry import ImageGeometry
+from USGanSimLib.ml.panels import shown_size
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 
@@ -110,6 +114,32 @@ def test_three_rates_and_distances_are_those_of_the_drawn_images(spotted: Datase
     assert found["landmark_to_real_mean_mm"] == pytest.approx((3 + 3 + 8) / 3)
     assert found["landmark_within_5mm_share"] == pytest.approx(1 / 3)
     assert found["landmark_mean_mm_ci_low"] == pytest.approx(found["landmark_mean_mm_ci_high"])
+
+
+def coloured(panel: NDArray[np.uint8], colour: tuple[int, int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    return np.nonzero((panel == colour).all(axis=2))
+
+
+def test_the_picture_points_at_the_truth_and_crosses_what_the_observer_sees(spotted: Dataset, tmp_path: Path) -> None:
+    measure = LandmarkMeasure(spotted, BrightestPixel(), {"spot": LANDMARK_MM})
+    (frame,) = landmark_frames(measure).values()
+    assert frame == np.concatenate([*map(list, HELD_OUT)])[9], "the middle one of 18 that show it"
+    u, v = spot_px(frame)
+    shifted, dark = (Drawn(lambda _, image=image: image) for image in (an_image((u + 12, v)), an_image(None)))
+    save_landmarks(tmp_path / "l.png", measure, [shifted, dark])
+    panel = np.asarray(Image.open(tmp_path / "l.png"))
+    per_px = np.array(shown_size(WIDTH_PX, HEIGHT_PX, MM_PER_PX)) / (WIDTH_PX, HEIGHT_PX)
+    left, top = LABEL_PX, TEXT_PX + 12
+    upper = panel[: (len(panel) + top) // 2]
+    tip = [places.min() for places in coloured(upper, RING)][::-1]
+    np.testing.assert_allclose(tip, np.array([left, top]) + (np.array([u, v]) + 0.5) * per_px, atol=8)
+    # Above the distance in words there is the cross alone.
+    rows, columns = coloured(upper[:-40], READING)
+    middle = [(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2]
+    np.testing.assert_allclose(middle, np.array([left, top]) + (np.array([u + 12, v]) + 0.5) * per_px, atol=1.5)
+    lower = panel[len(upper) :]
+    assert coloured(lower, RING)[0].size
+    assert not coloured(lower[:-40], READING)[0].size, "what is not measured has no cross"
 
 
 def test_a_landmark_off_the_plane_is_not_read(spotted: Dataset) -> None:

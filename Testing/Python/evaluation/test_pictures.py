@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 from scipy import ndimage
 
-from USGanSimLib.evaluation.pictures import panel_frames, save_panel, save_samples
+from USGanSimLib.evaluation.pictures import panel_frames, save_panel, save_samples, wrapped
 from USGanSimLib.evaluation.points import Truth
 from USGanSimLib.evaluation.predictors import RealImage, SecondScan
 
@@ -75,6 +75,13 @@ def test_a_long_name_does_not_run_into_the_next_column(dotted_set, tmp_path: Pat
         save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(200, name)], [8])
         heights.append(Image.open(tmp_path / "panel.png").height)
     assert heights[1] > heights[0]
+
+
+def test_a_word_longer_than_a_line_is_broken_and_none_is_lost() -> None:
+    font = ImageFont.load_default(14)
+    text = wrapped("scored (Models/virtual_phantom.safetensors) here", 100, font)
+    assert all(font.getlength(line) <= 100 for line in text.split("\n"))
+    assert text.replace("\n", "").replace(" ", "") == "scored(Models/virtual_phantom.safetensors)here"
 
 
 def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> None:

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             warnings=[*tests.observed.warnings,
                       *(warning for model in about_models for warning in model["warnings"])],
             tables=[*tests.measures, *tests.controls], rows=rows, details=details,
-            pictures=_pictures(part, dataset, predictors, tests),
+            pictures=_pictures(part, dataset, predictors, models, tests),
             charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures))
         report.write(part)
     return {**report.as_json(), "report": str(arguments.out / "report.html")}
@@ -145,10 +145,19 @@ def _ceiling(rows: Sequence[Row]) -> Row:
     return rows[1] if rows[1].name == "second real scan" else rows[0]
 
 
-def _pictures(folder: Path, dataset: Dataset, predictors: Sequence[Predictor], tests: Suite) -> dict[str, Path]:
+def _pictures(folder: Path, dataset: Dataset, predictors: Sequence[Predictor], models: Sequence[Predictor],
+              tests: Suite) -> dict[str, Path]:
     rings = f" (rings of {RING_MM:g} mm radius: the true points)" if tests.truth else ""
+    # As Fig. 4 and 5 of Hu et al. 2017; landmarks as Fig. 3, samples as Fig. 6.
     save_panel(folder / "panel.png", dataset, predictors, panel_frames(dataset, tests.truth), tests.truth)
     pictures = {f"Held-out frames{rings}": folder / "panel.png"}
+    if tests.observed.landmarks and tests.observed.landmarks.readable:
+        from ..evaluation.landmark_pictures import save_landmarks
+
+        save_landmarks(folder / "landmarks.png", tests.observed.landmarks,
+                       [predictors[0], *(models or predictors[1:])])
+        pictures["Landmarks: arrows at the true places, crosses where the observer sees them"] = (
+            folder / "landmarks.png")
     poses = tests.same_pose.poses
     for number, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
         path = folder / f"samples_{number}.png"

@@ -60,9 +60,14 @@ class LandmarkMeasure:
                             "Check that the landmarks belong to this training set.")
 
     @property
+    def readable(self) -> bool:
+        """Whether any held-out frame shows a landmark that can be judged."""
+        return bool(self.wanted[self.dataset.heldout_indices].any())
+
+    @property
     def warnings(self) -> list[str]:
         """A sentence where nothing can be judged."""
-        if self.wanted[self.dataset.heldout_indices].any():
+        if self.readable:
             return []
         return [f"The observer judges no landmark: no held-out frame passes through one that {LEAST_EXAMPLES} or more "
                 "training frames show."]

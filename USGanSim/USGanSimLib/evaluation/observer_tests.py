@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..recording.dataset import Dataset
@@ -16,15 +16,20 @@ from .floor import RealImageElsewhere
 from .metrics import Control, Measure
 from .predictors import Predictor
 
+if TYPE_CHECKING:
+    from .landmark_measure import LandmarkMeasure
+
 
 @dataclass(frozen=True)
 class ObserverTests:
-    """Measures, controls, the rows that show the observer's floor, what report.json says of it, and warnings."""
+    """Measures, controls, the rows that show the observer's floor, what report.json says of it, the landmark measure
+    among the measures, and warnings."""
 
     measures: list[Measure] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     floor: list[Predictor] = field(default_factory=list)
     about: dict[str, Any] | None = None
+    landmarks: LandmarkMeasure | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -46,7 +51,7 @@ def observer_tests(dataset: Dataset, observer: Path | None, landmarks: Path | No
     measure = landmark_measure(dataset, observer, landmarks)
     about = {"observer": str(observer), "landmarks": str(landmarks), **measure.about()}
     return ObserverTests([measure, DistributionMeasure(dataset, measure.observer)], tests.controls,
-                         [RealImageElsewhere(dataset)], about,
+                         [RealImageElsewhere(dataset)], about, measure,
                          [*measure.warnings, *_not_independent(landmarks, observer, measure.observer.info.subjects)])
 
 
