@@ -137,3 +137,14 @@ def test_without_tissue_nothing_is_said(dotted_set) -> None:
     values = values_of(measure, lambda k: dotted_set.dataset.read_images([k]))
     assert set(values.values()) == {None}
     assert measure.note.startswith("0 patches")
+
+
+def test_a_wire_in_water_is_no_even_tissue() -> None:
+    """A spot in the middle of a patch has quarters of one mean."""
+    v, u = np.mgrid[:13, :13]
+    spot = np.clip(3 + 250 * np.exp(-((u - 6) ** 2 + (v - 6) ** 2) / 8), 0, 255).astype(np.uint8)
+    assert spot.mean() > 25
+    assert not is_even_tissue(spot)
+    # Rayleigh speckle of dark tissue, compressed from 58 dB: nearly as varied as anything on a display.
+    dark = 45 + 20 * np.log10(RANDOM(4).rayleigh(1.0, (13, 13))) * 255 / 58
+    assert is_even_tissue(np.clip(np.rint(dark), 1, 255).astype(np.uint8))

@@ -65,6 +65,8 @@ def is_even_tissue(patch: NDArray[np.uint8]) -> bool:
     if not GREY_RANGE[0] <= patch.mean() <= GREY_RANGE[1] or clipped_share > MOST_CLIPPED_SHARE:
         return False
     sd = patch.std()
+    if sd > patch.mean():  # Displayed speckle never varies so much: a bright spot on black.
+        return False
     height, width = (size // 2 for size in patch.shape)
     halves = patch[:height], patch[-height:]
     quarters = [half[:, columns].mean() for half in halves for columns in (slice(width), slice(-width, None))]
