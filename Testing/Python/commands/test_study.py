@@ -134,7 +134,10 @@ def test_evaluate_adds_the_observers_tables_and_its_floor(noisy, an_observer, la
     assert rows["real image"]["landmark_to_real_mean_mm"] == 0
     assert content["observer"]["heldout_landmarks"] == {"crux": 16}
     assert content["warnings"] == []
-    assert "58.3 %" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "58.3 %" in html
+    assert '<img alt="Landmarks: arrows at the true places' in html
+    assert (tmp_path / "report" / "landmarks.png").is_file()
 
 
 def test_an_observer_that_knows_the_subject_is_warned_of(noisy, an_observer, landmarks, tmp_path) -> None:

@@ -25,6 +25,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1e; max-width: 1100px; 
 table { border-collapse: collapse; margin: .5em 0 1em } th, td { padding: .3em .8em; border-bottom: 1px solid #ddd }
 th { text-align: left; font-weight: 600; max-width: 11em; vertical-align: bottom }
 th:first-child { max-width: 24em; vertical-align: top }
+table.numbers th:first-child { min-width: 12em }
 table.numbers td { text-align: right; font-variant-numeric: tabular-nums }
 .wide { overflow-x: auto } .warning { border-left: 4px solid #c60; background: #fff4e5; padding: .5em 1em }
 .use { font-weight: 600 } .note { color: #555; max-width: 55em }
@@ -65,7 +66,7 @@ class Report:
                  "<h2>Measured on</h2>", _html_table([[name, text] for name, text in self.facts.items()])]
         for table in content["tables"]:
             cells = table_cells(table, content["rows"])
-            numbers = [_html_table(cells, head=True)] if len(cells) > 1 else []
+            numbers = [f'<div class="wide">{_html_table(cells, head=True)}</div>'] if len(cells) > 1 else []
             parts += [f"<h2>{escape(table['title'])}</h2>", *numbers, f'<p class="note">{escape(table["note"])}</p>']
         parts.append(self.charts)
         for caption, path in self.pictures.items():
