@@ -26,6 +26,16 @@ def harness():
     return slicer_harness.boot()
 
 
+@pytest.fixture(scope="module")
+def panel(harness, repository):
+    """The panel of USGanSim, entered."""
+    panel = harness.load_module(repository / "USGanSim" / "USGanSim.py").widgetRepresentation().self()
+    panel.parent.enter()
+    yield panel
+    panel.parent.exit()
+    panel.cleanup()
+
+
 @pytest.fixture
 def until(harness):
     """Let Qt's events run until a condition holds."""

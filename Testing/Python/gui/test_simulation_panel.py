@@ -51,15 +51,6 @@ class Noisy:
         self.noise += 1
 
 
-@pytest.fixture(scope="module")
-def panel(harness, repository):
-    panel = harness.load_module(repository / "USGanSim" / "USGanSim.py").widgetRepresentation().self()
-    panel.parent.enter()
-    yield panel
-    panel.parent.exit()
-    panel.cleanup()
-
-
 @pytest.fixture
 def model(tmp_path):
     info = ModelInfo("noisy", {}, ImageGeometry(32, 24, IMAGE_TO_PROBE), (32, 24), Crop(0, 0, 32, 24), "Reference",

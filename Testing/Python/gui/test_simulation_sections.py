@@ -45,17 +45,6 @@ class PlaceRenderer:
         return np.full((HEIGHT_PX, WIDTH_PX), round(2 * image_to_reference[2, 3]) % 256, np.uint8)
 
 
-@pytest.fixture(scope="module")
-def panel(harness, repository):
-    module = harness.load_module(repository / "USGanSim" / "USGanSim.py")
-    representation = module.widgetRepresentation()
-    panel = representation.self()
-    panel.parent.enter()
-    yield panel
-    panel.parent.exit()
-    panel.cleanup()
-
-
 @pytest.fixture
 def model(tmp_path):
     info = ModelInfo(

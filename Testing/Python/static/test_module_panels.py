@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -106,28 +104,28 @@ def test_the_module_says_that_it_is_not_for_clinical_use(script, repository):
         assert "Not for clinical use" in place.read_text(encoding="utf-8")
 
 
-def in_the_harness(script: Path, repository: Path, tmp_path: Path, *options: str, **environment: str) -> dict:
-    """The harness's report of a module; the test skips where the harness is not there."""
-    harness = Path(os.environ.get("SLICER_HARNESS") or repository.parent / "shared" / "tools" / "slicer_harness.py")
-    if not (os.environ.get("SLICER_SOURCE") and harness.is_file() and importlib.util.find_spec("PySide6")):
-        pytest.skip("needs SLICER_SOURCE (a checkout of Slicer), SLICER_HARNESS (the harness) and PySide6")
-    subprocess.run([sys.executable, str(repository / "Testing/Harness/run.py"), "--module", str(script),
-                    "--module-path", str(repository), "--json", str(tmp_path / "report.json"), *options],
-                   timeout=900, check=False, env={**os.environ, "SLICER_HARNESS": str(harness), **environment})
-    report: dict = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert report["ok"], report["events"]
-    return report
+@pytest.fixture
+def in_the_harness(repository, harness_environment, tmp_path):
+    """A function that gives the harness's report of a module."""
+    def run(script: Path, *options: str, **environment: str) -> dict:
+        subprocess.run([sys.executable, str(repository / "Testing/Harness/run.py"), "--module", str(script),
+                        "--module-path", str(repository), "--json", str(tmp_path / "report.json"), *options],
+                       timeout=900, check=False, env={**harness_environment, **environment})
+        report: dict = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+        assert report["ok"], report["events"]
+        return report
+    return run
 
 
 @pytest.mark.slow
-def test_the_module_runs_without_a_problem_in_the_harness(script, repository, tmp_path):
-    report = in_the_harness(script, repository, tmp_path, "--run-tests", "--fill")
+def test_the_module_runs_without_a_problem_in_the_harness(script, in_the_harness):
+    report = in_the_harness(script, "--run-tests", "--fill")
     assert "passed" in report["facts"]["tests (runTest)"]
 
 
 @pytest.mark.slow
-def test_a_session_is_recorded_and_its_probe_calibrated_in_the_harness(repository, tmp_path):
-    in_the_harness(repository / "USGanTraining" / "USGanTraining.py", repository, tmp_path, "--script",
+def test_a_session_is_recorded_and_its_probe_calibrated_in_the_harness(repository, tmp_path, in_the_harness):
+    in_the_harness(repository / "USGanTraining" / "USGanTraining.py", "--script",
                    str(repository / "Testing/Harness/record_and_calibrate.py"), USGANSIM_SCREENSHOTS=str(tmp_path))
     # Small enough for the repository, where the same pictures lie.
     pictures = list(tmp_path.glob("USGanTraining-*.png"))
