@@ -82,7 +82,8 @@ class USGanTrainingParameterNode:
     dataSize - width x height of the training images in pixels.
     dataFolder, trainDataset, evaluateDataset - the training set as each tab sees it.
     trainRun - folder of the run.
-    trainRecipe, trainWidth, trainBatch - networks and losses, share of the recipe's channels, images an iteration.
+    trainRecipe, trainWidth - networks and losses, share of the recipe's channels.
+    trainBatch - images an iteration; 0: the recipe's.
     trainIterations, trainMinutes - when the training ends; 0 minutes: no limit.
     trainDevice - auto, cpu, cuda or mps.
     evaluateObserver, evaluateLandmarks, evaluateClassifier - what judges the images beside plain measures.
@@ -128,7 +129,7 @@ class USGanTrainingParameterNode:
     trainMinutes: Annotated[float, WithinRange(0, 100_000)] = 0.0
     trainDevice: Annotated[str, Choice(DEVICES), Default(DEVICES[0])]
     trainWidth: Annotated[str, Choice(tuple(WIDTHS)), Default(next(iter(WIDTHS)))]
-    trainBatch: Annotated[int, WithinRange(2, 1024)] = 36
+    trainBatch: Annotated[int, WithinRange(0, 1024)] = 0
     evaluateDataset: Path
     evaluateModels: str
     evaluateObserver: Path

@@ -59,6 +59,11 @@ def test_without_a_limit_and_at_full_width_nothing_is_said_of_either():
     assert (given.minutes, given.generator_channels, given.discriminator_channels) == (None, None, None)
 
 
+def test_the_recipe_s_own_batch_is_not_said_and_the_narrow_recipe_is_made_no_wider():
+    given = understood(command_words.train_words(changed(trainBatch=0, trainRecipe="scored")))
+    assert (given.recipe, given.batch, given.generator_channels) == ("scored", None, None)
+
+
 def test_resuming_keeps_what_a_run_began_with():
     given = understood(command_words.train_words(PARAMETERS, resume=True, dataset=Path("/first")))
     assert (given.resume, given.dataset, given.recipe, given.batch, given.generator_channels) == (

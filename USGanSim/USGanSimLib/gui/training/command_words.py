@@ -49,10 +49,16 @@ def train_words(parameters: Any, resume: bool = False, dataset: Path | None = No
              "--iterations", str(parameters.trainIterations), "--device", parameters.trainDevice, *limit]
     if resume:
         return [*words, "--resume"]
-    channels = WIDTHS[parameters.trainWidth]
+    channels = WIDTHS[parameters.trainWidth] if has_width(parameters.trainRecipe) else None
     of_recipe = ["--generator-channels", str(channels[0]), "--discriminator-channels", str(channels[1])
                  ] if channels else []
-    return [*words, "--recipe", parameters.trainRecipe, "--batch", str(parameters.trainBatch), *of_recipe]
+    batch = ["--batch", str(parameters.trainBatch)] if parameters.trainBatch else []
+    return [*words, "--recipe", parameters.trainRecipe, *batch, *of_recipe]
+
+
+def has_width(recipe: str) -> bool:
+    """Whether a recipe's channels can be chosen; `scored` is made for a CPU, and narrower than any choice."""
+    return recipe != "scored"
 
 
 def evaluate_words(parameters: Any) -> list[str]:

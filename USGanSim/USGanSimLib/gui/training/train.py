@@ -26,7 +26,7 @@ from .. import dependencies
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..section import Section
 from ..texts import duration, in_two_lines, show_picture
-from .command_words import train_words, with_added
+from .command_words import has_width, train_words, with_added
 
 TICK_MS = 500
 # A curve need not grow faster than a person reads.
@@ -81,6 +81,7 @@ class TrainSection(Section):
 
     def show(self) -> None:
         self.ui.recipeInfoLabel.text = _(RECIPE_NAMES[self.parameters.trainRecipe])
+        self.ui.widthComboBox.enabled = has_width(self.parameters.trainRecipe)
         run = self.parameters.trainRun
         if self._watch is None or self._watch.folder.path != run:
             self._refusal, self._stop_wanted, self._alone = "", False, None
