@@ -26,9 +26,7 @@ LIVE_FRAMES, LIVE_SEED = 600, 2
 PIN_FRAMES, PIN_SEED = 600, 3
 # Fewer frames of a longer recording: neighbouring ones of 30 a second add little. A pinhead has to be followed.
 SCAN_RATE_SHARE, PIN_RATE_SHARE = 0.3, 0.15
-# What shows anatomy and speckle after minutes of two slow cores: half of the paper's width, a quarter of its batch.
-RECIPE = "scored"
-CHANGES = {"batch": 8, "generator_channels": 256, "alone_iterations": 500}
+RECIPE = "scored"  # It shows anatomy and speckle after minutes of two slow cores.
 # The average generator must forget its beginning within so short a run.
 EMA_DECAY = 0.99
 
@@ -100,10 +98,9 @@ def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Pr
     from ..ml.training import train
     from ..recording.dataset import open_dataset
 
-    changes = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in CHANGES.items())
-    _tell(f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} {changes} --ema-decay {EMA_DECAY} "
+    _tell(f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} --ema-decay {EMA_DECAY} "
           f"--minutes {arguments.minutes:g}")
-    settings = TrainSettings(choose_recipe(RECIPE, **CHANGES), ema_decay=EMA_DECAY, device=arguments.device,
+    settings = TrainSettings(choose_recipe(RECIPE), ema_decay=EMA_DECAY, device=arguments.device,
                              minutes=arguments.minutes)
     result = train(open_dataset(dataset), run, settings, progress)
     _tell(f"Trained for {result['step']} iterations: {result['model']}; panels in {run / 'samples'}.")
@@ -114,7 +111,7 @@ def _model(path: Path, recording: Recording, device: str) -> DemoModel:
     from ..ml.renderer import ModelRenderer
 
     renderer = ModelRenderer.load(path, device)
-    words = f"{renderer.info.recipe}, {renderer.info.iterations} iterations at reduced width"
+    words = f"{renderer.info.recipe}, {renderer.info.iterations} iterations"
     return DemoModel(renderer, words, frozenset(recording.frames.tolist()))
 
 
