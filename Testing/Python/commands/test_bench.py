@@ -56,6 +56,13 @@ def test_random_weights_of_a_recipe_are_measured_without_a_model(capsys):
     assert "Random weights. " in said.err
 
 
+@pytest.mark.parametrize(("recipe", "told"), [("scored", True), ("paper", False)])
+def test_that_speckle_may_differ_by_a_cell_is_told_where_there_is_any(recipe, told, capsys):
+    words = ["bench", "--recipe", recipe, "--size", "32x32", "--rounds", "1", "--device", "cpu", "--threads", "1"]
+    assert main(words) == 0
+    assert ("cells of the tissue" in capsys.readouterr().out) == told
+
+
 def test_each_number_of_threads_has_its_rows_and_the_fastest_is_named(model, capsys, monkeypatch):
     def measure(chosen, poses, rounds):
         threads = torch.get_num_threads()

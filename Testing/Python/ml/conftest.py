@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def tiny():
 
     def settings(recipe: str = "paper", **changes) -> TrainSettings:
         small = choose_recipe(recipe, batch=4, generator_channels=32, discriminator_channels=4)
+        small = dataclasses.replace(small, volume_cells=min(small.volume_cells, 16))
         return TrainSettings(**{"recipe": small, "iterations": 4, "device": "cpu", "threads": 1, **changes})
 
     return settings

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from USGanSimLib.geometry.conditioning import grid
-from USGanSimLib.ml.augmentation import Augmentation
+from USGanSimLib.geometry.image_geometry import ImageGeometry
+from USGanSimLib.ml.augmentation import Augmentation, shown_pixels
 from USGanSimLib.ml.batches import Batches
-from USGanSimLib.ml.networks import coordinate_grid
+from USGanSimLib.ml.conditions import coordinate_grid
+from USGanSimLib.recording.dataset import write_dataset
 
 CPU = torch.device("cpu")
 WIDTH, HEIGHT = 60, 44
@@ -120,3 +122,25 @@ def test_generated_images_are_black_where_the_batch_is_unknown(make_dataset):
     assert (grey[~batch.known] == -1).all()
     assert (grey[batch.known] == 0).all()
     assert (batch.images[~batch.known] == -1).all()
+
+
+def of_images(folder, images):
+    poses = np.tile(np.eye(4), (len(images), 1, 1))
+    geometry = ImageGeometry(images.shape[2], images.shape[1], np.diag([0.5, 0.5, 1.0, 1.0]))
+    return write_dataset(folder, images, poses, geometry)
+
+
+def test_of_wires_in_water_the_fan_is_all_that_lies_between_them(tmp_path):
+    images = np.zeros((4, 32, 40), np.uint8)
+    for frame, (v, u) in enumerate([(5, 8), (5, 30), (25, 8), (25, 30)]):
+        images[frame, v, u] = 200
+    expected = np.zeros((32, 40), bool)
+    expected[5:26, 8:31] = True
+    assert np.array_equal(shown_pixels(of_images(tmp_path / "set", images)), expected)
+
+
+@pytest.mark.parametrize("rows", [[], [7]], ids=["black images", "one line"])
+def test_images_that_show_too_little_for_a_fan_have_none(rows, tmp_path):
+    images = np.zeros((3, 32, 40), np.uint8)
+    images[:, rows] = 100
+    assert shown_pixels(of_images(tmp_path / "set", images)).all()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from USGanSimLib.ml.batches import Batches, to_grey, to_unit_range
-from USGanSimLib.ml.networks import coordinate_grid
+from USGanSimLib.ml.conditions import coordinate_grid
 
 CPU = torch.device("cpu")
 

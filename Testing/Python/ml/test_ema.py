@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -77,3 +78,10 @@ def test_statistics_are_the_means_over_the_batches_and_nothing_older(generator):
 def affine_grid(affine: torch.Tensor) -> torch.Tensor:
     """Coordinates of the seed's one cell of 32 × 32 pixels, by hand."""
     return (affine @ torch.tensor([15.5, 15.5, 1.0]))[:, :, None, None]
+
+
+def test_a_generator_without_batch_norm_is_left_as_it_is():
+    plain = Generator(dataclasses.replace(SETTINGS, batch_norm=False))
+    before = copy.deepcopy(plain.state_dict())
+    recompute_statistics(plain, [inputs(4, 0)])
+    assert all(torch.equal(before[name], tensor) for name, tensor in plain.state_dict().items())

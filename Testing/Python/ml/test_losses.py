@@ -43,14 +43,28 @@ def test_the_l2_term_of_squares_compares_the_means_of_all_that_fit():
     assert losses.l2_loss(first, second, 4).item() == pytest.approx(((means[0] - means[1]) ** 2).mean())
 
 
-def test_the_energy_score_is_that_of_every_window_alike():
+def test_the_energy_score_is_that_of_every_window_and_of_the_filters_alike():
     first, second, real = torch.rand(3, 2, 1, 14, 15, dtype=torch.float64)
-    expected = []
-    for window in losses.SCORED_WINDOWS:
-        a, b, x = (np.lib.stride_tricks.sliding_window_view(images.numpy(), window, axis=(2, 3)).mean(axis=(4, 5))
-                   for images in (first, second, real))
-        expected.append(np.mean((abs(a - x) + abs(b - x)) / 2 - abs(a - b) / 2))
-    assert losses.energy_score(first, second, real).item() == pytest.approx(np.mean(expected))
+    filters = torch.rand(4, 1, 5, 5, dtype=torch.float64)
+
+    def score(view) -> float:
+        a, b, x = (view(images.numpy()) for images in (first, second, real))
+        return np.mean((abs(a - x) + abs(b - x)) / 2 - abs(a - b) / 2)
+
+    def windows(images, size):
+        return np.lib.stride_tricks.sliding_window_view(images, size, axis=(2, 3))
+
+    expected = [score(lambda images, size=size: windows(images, size).mean(axis=(4, 5)))
+                for size in losses.SCORED_WINDOWS]
+    expected.append(score(lambda images: np.einsum("bchwij,fcij->bfhw", windows(images, (5, 5)), filters.numpy())))
+    assert losses.energy_score(first, second, real, filters).item() == pytest.approx(np.mean(expected))
+
+
+def test_filters_are_of_norm_1_and_of_their_iteration():
+    filters = losses.random_filters(3)
+    assert filters.flatten(1).norm(dim=1).tolist() == pytest.approx([1.0] * len(filters))
+    assert torch.equal(filters, losses.random_filters(3))
+    assert not torch.equal(filters, losses.random_filters(4))
 
 
 def speckle(random, width: int, strength: float = 1.0) -> torch.Tensor:
@@ -65,8 +79,9 @@ def speckle(random, width: int, strength: float = 1.0) -> torch.Tensor:
 def test_nothing_scores_better_than_images_like_the_real_ones(width, strength):
     random = np.random.default_rng(0)
     real = speckle(random, 3)
-    alike = losses.energy_score(speckle(random, 3), speckle(random, 3), real)
-    other = losses.energy_score(speckle(random, width, strength), speckle(random, width, strength), real)
+    filters = losses.random_filters(0)
+    alike = losses.energy_score(speckle(random, 3), speckle(random, 3), real, filters)
+    other = losses.energy_score(speckle(random, width, strength), speckle(random, width, strength), real, filters)
     assert other > alike + 0.005
 
 

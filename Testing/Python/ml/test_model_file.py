@@ -51,6 +51,19 @@ def test_weights_and_metadata_come_back_bit_for_bit(model, path):
     assert info.intended_use.endswith("Not for clinical use.")
 
 
+def test_a_learned_volume_comes_back_with_half_its_bits(tmp_path):
+    recipe = choose_recipe("scored", generator_channels=16)
+    generator, info = untrained_model(dataclasses.replace(recipe, volume_cells=16), 40, 32)
+    save_model(tmp_path / "model.safetensors", generator.state_dict(), info)
+    again, same_info = load_model(tmp_path / "model.safetensors")
+    assert same_info.network == info.network
+    for (name, tensor), loaded in zip(generator.state_dict().items(), again.state_dict().values(), strict=True):
+        assert loaded.dtype == tensor.dtype
+        # A half has 11 bits of precision, and 2^-24 is its least step.
+        assert torch.equal(loaded, tensor) or ("volume" in name and
+                                               torch.allclose(loaded, tensor, rtol=2**-11, atol=2**-25))
+
+
 def test_another_library_reads_the_weights(model, path):
     with safetensors.safe_open(path, "numpy") as file:
         assert np.array_equal(file.get_tensor("to_image.bias"), model[0].to_image.bias.numpy())

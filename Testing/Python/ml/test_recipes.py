@@ -24,13 +24,14 @@ def test_the_recipes_are_the_four_of_the_method_and_two_of_our_own():
 def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
     recipe = RECIPES[name]
     assert (recipe.octaves, recipe.augments, recipe.alone_at(0), recipe.l2_square_px) == (0, False, False, 1)
-    assert (recipe.grain, recipe.scored, recipe.settled_at(10**6)) == (0, False, False)
+    assert (recipe.volume, recipe.batch_norm) == (0, True)
+    assert (recipe.speckle, recipe.scored, recipe.fan) == (False, False, False)
 
 
 def test_a_run_from_before_a_setting_was_known_has_it_as_the_paper_does():
     old = {key: value for key, value in dataclasses.asdict(RECIPES["paper"]).items()
-           if key not in ("octaves", "grain", "scored", "l2_square_px", "alone_iterations", "turn_deg", "scale",
-                          "shift")}
+           if key not in ("octaves", "volume", "volume_cells", "speckle", "least_channels", "batch_norm", "fan",
+                          "scored", "l2_square_px", "alone_iterations", "turn_deg", "scale", "shift")}
     assert Recipe.from_dict(old) == RECIPES["paper"]
 
 

@@ -63,7 +63,9 @@ def test_every_recipe_leaves_its_files_and_a_model_of_its_set(name, make_dataset
     assert info.normalisation == dataset.normalisation
     assert np.allclose(sorted(info.pose_range.poses[:, 2, 3]), dataset.poses[dataset.train_indices, 2, 3], atol=1e-5)
     average = load_checkpoint(run / "checkpoint.pt").states["average"]
-    assert all(torch.equal(weight, average[key]) for key, weight in generator.named_parameters())
+    for key, weight in generator.named_parameters():
+        kept = average[key].half().float() if "volume" in key else average[key]
+        assert torch.equal(weight, kept)
     assert "Not for clinical use" in result["intended_use"]
     assert [event for event, _ in progress.events if event != "warning"] == ["step"] * 4 + ["sample", "checkpoint"]
     assert all(fields["of"] == 4 and fields["step"] in range(5) for _, fields in progress.events)
@@ -206,29 +208,16 @@ def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recor
     assert same_weights(*models)
 
 
-def test_a_run_that_ends_settled_leaves_its_statistics_and_the_model_has_them(make_dataset, tiny, tmp_path, recorder):
-    dataset, settings = make_dataset(), scored(tiny("scored", iterations=4), settled_from=2)
-    train(dataset, tmp_path / "two", dataclasses.replace(settings, iterations=2), recorder())
-    train(dataset, tmp_path / "four", settings, recorder())
-    two, four = (load_checkpoint(tmp_path / run / "checkpoint.pt").states["generator"] for run in ("two", "four"))
-    buffers = [name for name in two if "running" in name]
-    assert buffers
-    assert all(torch.equal(two[name], four[name]) for name in buffers)
-    assert not torch.equal(two["to_image.weight"], four["to_image.weight"])
-    model = load_model(tmp_path / "four" / "model.safetensors")[0].state_dict()
-    assert all(torch.equal(model[name], four[name]) for name in buffers)
-
-
 def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, tiny):
     recipe = tiny("scored").recipe
     state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
     batch = Batches(make_dataset(), 4, 100, 0, CPU).training(0)
     reference = copy.deepcopy(state.generator)
     images = reference(torch.cat([batch.noise, batch.noise[[3, 0, 1, 2]]]), torch.cat([batch.affine, batch.affine]))
-    losses.energy_score(images[:4], images[4:], batch.images).backward()
-    torch.optim.Adam(reference.parameters(), 1e-3, (0.5, 0.999)).step()
+    losses.energy_score(images[:4], images[4:], batch.images, losses.random_filters(7)).backward()
+    torch.optim.Adam(reference.parameters(), 1e-3, (0.5, 0.99)).step()
     networks = Networks(state.generator, None, None, training._autocast("fp32", CPU))
-    training.score_step(networks, state.optimiser_g, batch)
+    training.score_step(networks, state.optimiser_g, batch, losses.random_filters(7))
     assert state.discriminator is None
     for ours, theirs in zip(state.generator.parameters(), reference.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)

@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         rows += benchmark.measure(chosen, poses, arguments.rounds)
     fastest = min((row for row in rows if row["name"] == "renderer"), key=lambda row: float(row["median_ms"]))
     return {"device": device_name(device), "threads": fastest["threads"], "recipe": info.recipe,
-            "model": str(arguments.model) if arguments.model else None, "results": [*rows, *_mrml_row(info.geometry)]}
+            "model": str(arguments.model) if arguments.model else None, "speckle": bool(info.network.get("speckle")),
+            "results": [*rows, *_mrml_row(info.geometry)]}
 
 
 def show(result: dict[str, Any]) -> None:
@@ -61,6 +62,9 @@ def show(result: dict[str, Any]) -> None:
         compared = (f"{row['images_per_s']:>10.0f}{row['ratio_to_naive']:>9.2f}{row['grey_levels_from_naive']:>17}"
                     if row["ratio_to_naive"] else "")
         print(f"{row['name']:<32}{row['threads']:>8}{row['median_ms']:>11.3f}{row['p95_ms']:>10.3f}{compared}")
+    if result["speckle"]:
+        print("This model's speckle lies in cells of the tissue: where rounding puts a pixel into the next cell, its "
+              "grey level is another.")
 
 
 def _mrml_row(geometry: Any) -> list[dict[str, Any]]:

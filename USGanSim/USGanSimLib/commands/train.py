@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
-_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations",
-              "settled_from")
+_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations")
 _OF_RUN = ("iterations", "seed", "ema_decay", "device", "precision", "threads", "minutes", "checkpoint_every",
            "sample_every")
 
@@ -47,9 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="first channels of the generator, for quick runs (default 512)")
     parser.add_argument("--discriminator-channels", type=int, metavar="N",
                         help="first channels of the discriminator, for quick runs (default 32)")
-    parser.add_argument("--settled-from", type=int, metavar="N",
-                        help="from this iteration on the generator is normalised as the model will be (default never; "
-                        "9000 with scored)")
     parser.add_argument("--alone-iterations", type=int, metavar="N",
                         help="iterations with the L2 term alone before the discriminator joins, of all (default 0; "
                         "1000 with encoded)")

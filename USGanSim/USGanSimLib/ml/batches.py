@@ -17,11 +17,11 @@ from torch import Tensor
 from ..geometry.conditioning import pixel_affine
 from ..recording.dataset import Dataset
 from .augmentation import Augmentation
+from .networks import BLACK
 
 # What random numbers are for; each has a stream of its own.
 _ORDER, _NOISE, _STATISTICS, _SAMPLES, _MOVES = range(5)
 _STATISTICS_BATCH = 36
-BLACK = -1.0
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ def recompute_statistics(generator: Generator, inputs: Iterable[tuple[Tensor, Te
     """Replace the batch-norm statistics by the means over batches of (noise, affine); leaves eval mode on.
 
     In training a batch is normalised by its own statistics; a single live frame must be normalised by those of the
-    same weights on the same poses, or it differs from what was trained. Even so a batch tames what a single frame does
-    not: a rare noise that is far from the others of its batch. Training that ends with running statistics
-    (`settled_from` of a recipe) sees what a live frame shows; then `copy_statistics` takes the place of this.
+    same weights on the same poses, or it differs from what was trained. A generator without batch norm has none.
     """
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -43,10 +43,3 @@ def recompute_statistics(generator: Generator, inputs: Iterable[tuple[Tensor, Te
         norm.momentum = momentum
     generator.eval()
 
-
-@torch.no_grad()
-def copy_statistics(average: Generator, generator: Generator) -> None:
-    """Give the average the generator's running statistics, with which its weights were trained."""
-    for mine, other in zip(average.buffers(), generator.buffers(), strict=True):
-        mine.copy_(other)
-    average.eval()

@@ -1,50 +1,52 @@
 """The generator rewritten for speed: the same function of noise and pose, with fewer and cheaper steps.
 
-- Batch norm is folded into the convolution before it (torch.nn.utils.fusion).
+- Batch norm, where there is any, is folded into the convolution before it (torch.nn.utils.fusion).
 - The grids of all levels are one product of the pose's nine coefficients and fixed cell positions.
-- The first transposed convolution is linear, so its share of the noise is kept while the noise stands, and so is the
-  share of the last convolution that comes from grain.
-- The last convolution has one output channel, which leaves the processor idle; the same sums as sixteen channels, one
-  for each pixel of a 4 × 4 block, are about three times as fast.
+- The first transposed convolution is linear, so its share of the noise is kept while the noise stands, and so are the
+  noise's lattices.
+- The last convolution has one output channel (without speckle), which leaves the processor idle; the same sums as
+  sixteen channels, one for each pixel of a 4 × 4 block, are about three times as fast.
 - Channels come last in memory, which oneDNN and cuDNN prefer.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .networks import Generator, UpLayer, coordinate_grid, encoded
+from .conditions import Conditions, coordinate_grid, noise_lattices, with_speckle
+from .networks import Generator, UpLayer
 
 BLOCK_PX = 4
+Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
 
 
 class FoldedLayer(nn.Module):
     """An up-sampling layer as two convolutions."""
 
-    def __init__(self, layer: UpLayer) -> None:
+    def __init__(self, layer: UpLayer, conditions: Conditions) -> None:
         super().__init__()
-        self.octaves = layer.octaves
-        self.up = fuse_conv_bn_eval(layer.up, layer.up_norm, transpose=True)
-        self.conv = fuse_conv_bn_eval(layer.conv, layer.conv_norm)
+        self.conditions = copy.deepcopy(conditions)
+        self.up = folded(layer.up, layer.up_norm)
+        self.conv = folded(layer.conv, layer.conv_norm)
 
-    def forward(self, features: Tensor, coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-        same_pose = encoded(coordinates, self.octaves).expand(len(features), -1, -1, -1)
-        return self.finished(self.up(torch.cat([features, same_pose], dim=1)), size)
+    def forward(self, features: Tensor, grid: Tensor, size: tuple[int, int]) -> Tensor:
+        told = self.conditions(grid).expand(len(features), -1, -1, -1)
+        return self.finished(self.up(torch.cat([features, told], dim=1)), size)
 
     def features_part(self, features: Tensor) -> Tensor:
         """What the features alone, and the bias, add to the transposed convolution."""
         return _doubled(features, self.up.weight[: features.shape[1]], self.up.bias)
 
-    def coordinates_part(self, coordinates: Tensor) -> Tensor:
-        """What the coordinates alone add to the transposed convolution."""
-        position = encoded(coordinates, self.octaves)
-        return _doubled(position, self.up.weight[-position.shape[1] :], None)
+    def conditions_part(self, grid: Tensor) -> Tensor:
+        """What the conditions alone add to the transposed convolution."""
+        told = self.conditions(grid)
+        return _doubled(told, self.up.weight[-told.shape[1] :], None)
 
     def finished(self, doubled: Tensor, size: tuple[int, int]) -> Tensor:
         """The rest of the layer after the transposed convolution, whose result is overwritten."""
@@ -53,71 +55,78 @@ class FoldedLayer(nn.Module):
 
 
 class NoisePart(NamedTuple):
-    """All that the noise alone decides: its share of the first doubling (B, C, h, w), and that of the last convolution
-    (B, C, H, W), where there is grain."""
+    """All that the noise alone decides: its share of the first doubling (B, C, h, w), and its lattices, where there
+    is speckle."""
 
     first: Tensor
-    last: Tensor | None
+    lattices: Tensor | None
 
 
 class FoldedGenerator(nn.Module):
     """A trained generator (in eval mode) for inference alone; it shares no memory with the original."""
 
     cells: Tensor
-    grain: Tensor
-    grain_weight: Tensor
+    fan: Tensor | None
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.sizes = generator.settings.level_sizes
         self.project = copy.deepcopy(generator.project)
-        first, *others = (FoldedLayer(cast(UpLayer, layer)) for layer in generator.layers)
+        first, *others = (FoldedLayer(cast(UpLayer, layer), cast(Conditions, conditions))
+                          for layer, conditions in zip(generator.layers, generator.conditions, strict=True))
         self.first, self.others = first, nn.ModuleList(others)
-        self.last = fuse_conv_bn_eval(generator.last, generator.last_norm)
-        self.has_grain = generator.settings.grain > 0
-        if self.has_grain:
-            features = self.last.in_channels - generator.settings.grain
-            self.register_buffer("grain", generator.grain.clone())
-            self.register_buffer("grain_weight", self.last.weight[:, features:].clone())
-            self.last.weight = nn.Parameter(self.last.weight[:, :features].clone())
-            self.last.in_channels = features
-        self.in_blocks = all(size % BLOCK_PX == 0 for size in self.sizes[-1])
+        self.speckle = generator.speckle
+        self.last = folded(generator.last, generator.last_norm)
+        one_channel = generator.to_image.out_channels == 1
+        self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])
         self.to_image = _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
         self.register_buffer("cells", self._cell_positions())
+        self.register_buffer("fan", generator.fan.clone() if generator.settings.fan else None)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def noise_part(self, noise: Tensor) -> NoisePart:
         """Noise (B, noise_size) → what can be kept while it stands."""
         seed = functional.relu(self.project(noise)).view(len(noise), -1, *self.sizes[0])
         first = self.first.features_part(seed.contiguous(memory_format=torch.channels_last))
-        if not self.has_grain:
-            return NoisePart(first, None)
-        grain = torch.tensordot(noise, self.grain, 1).contiguous(memory_format=torch.channels_last)
-        return NoisePart(first, functional.conv2d(grain, self.grain_weight, padding=1))
+        return NoisePart(first, noise_lattices(noise) if self.speckle else None)
 
     def forward(self, noise_part: NoisePart, affine: Tensor) -> Tensor:
-        """Noise parts (B, C, h, w) and coordinate coefficients (1 or B, 3, 3) → grey levels (B, H, W) uint8."""
-        grids = self.grids(affine)
-        features = self.first.finished(noise_part.first + self.first.coordinates_part(grids[0]), self.sizes[1])
-        for layer, coordinates, size in zip(self.others, grids[1:], self.sizes[2:], strict=True):
-            features = layer(features, coordinates, size)
-        last = self.last(features) if noise_part.last is None else self.last(features).add_(noise_part.last)
-        images = to_grey_levels(self.to_image(functional.relu_(last)).tanh_())
-        return (functional.pixel_shuffle(images, BLOCK_PX) if self.in_blocks else images)[:, 0]
+        """Noise parts (N, …) and coordinate coefficients (1 or N, 3, 3) → grey levels (N, H, W) uint8."""
+        seed_grid, *grids = self.grids(affine)
+        features = self.first.finished(noise_part.first + self.first.conditions_part(seed_grid), self.sizes[1])
+        for layer, grid, size in zip(self.others, grids, self.sizes[2:], strict=False):
+            features = layer(features, grid, size)
+        images = self.to_image(functional.relu_(self.last(features)))
+        if self.speckle is not None and noise_part.lattices is not None:
+            images = with_speckle(images, self.speckle.at(grids[-1], noise_part.lattices))
+        grey = to_grey_levels(images.tanh_())
+        grey = (functional.pixel_shuffle(grey, BLOCK_PX) if self.in_blocks else grey)[:, 0]
+        return grey * self.fan if self.fan is not None else grey
 
     def grids(self, affine: Tensor) -> list[Tensor]:
-        """(B, 3, 3) → the normalised coordinates (B, 3, h, w) of every level's cells, channels last."""
-        sizes = self.sizes[:-1]
+        """(B, 3, 3) → the normalised coordinates (B, 3, h, w) of every level's cells, channels last; those of the
+        image's pixels too, where there is speckle."""
+        sizes = self._grid_sizes()
         levels = torch.split(affine @ self.cells, [height * width for height, width in sizes], dim=2)
         return [level.view(-1, 3, *size).contiguous(memory_format=torch.channels_last)
                 for level, size in zip(levels, sizes, strict=True)]
 
+    def _grid_sizes(self) -> list[tuple[int, int]]:
+        return self.sizes if self.speckle else self.sizes[:-1]
+
     def _cell_positions(self) -> Tensor:
-        """(3, cells of all levels but the image): the position (u, v, 1) of each cell, in image pixels."""
+        """(3, cells of all grids): the position (u, v, 1) of each cell, in image pixels."""
         layers = len(self.sizes) - 1
         grids = [coordinate_grid(torch.eye(3)[None], *size, stride=2 ** (layers - level))
-                 for level, size in enumerate(self.sizes[:-1])]
+                 for level, size in enumerate(self._grid_sizes())]
         return torch.cat([grid[0].flatten(1) for grid in grids], dim=1)
+
+
+def folded(conv: Conv, norm: nn.Module) -> Conv:
+    """The convolution and the batch norm after it, if any, as one convolution."""
+    if not isinstance(norm, nn.BatchNorm2d):
+        return copy.deepcopy(conv)
+    return fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
 
 
 def _doubled(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

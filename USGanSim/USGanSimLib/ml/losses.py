@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 # Height and width in pixels.
-SCORED_WINDOWS = ((1, 1), (1, 3), (3, 1), (4, 4), (12, 12))
+SCORED_WINDOWS = ((1, 1), (4, 4), (12, 12))
+RANDOM_FILTERS, FILTER_PX = 8, 5
 
 
 def real_loss(logits: Tensor, label: float) -> Tensor:
@@ -37,19 +38,30 @@ def l2_loss(generated: Tensor, real: Tensor, square_px: int = 1) -> Tensor:
     return functional.mse_loss(generated, real)
 
 
-def energy_score(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
+def random_filters(step: int) -> Tensor:
+    """RANDOM_FILTERS of white noise, each of norm 1, (N, 1, size, size); the same for the same iteration."""
+    random = torch.Generator().manual_seed(step)
+    filters = torch.randn(RANDOM_FILTERS, FILTER_PX**2, generator=random)
+    return functional.normalize(filters, dim=1).view(RANDOM_FILTERS, 1, FILTER_PX, FILTER_PX)
+
+
+def energy_score(first: Tensor, second: Tensor, real: Tensor, filters: Tensor) -> Tensor:
     """½ (|a − x| + |b − x|) − ½ |a − b| of two samples a, b and the real image x, all (B, 1, H, W): the mean over all
-    pixels, and over means of the windows SCORED_WINDOWS, all of equal weight.
+    pixels, over means of the windows SCORED_WINDOWS, and over what the filters (N, 1, h, w) give, all of equal weight.
 
     It is a proper score (Gneiting and Raftery 2007, the continuous ranked probability score): its mean is least where
     the samples have the distribution of the real images. That of pixels alone would be content with white noise; the
-    means over windows say how far speckle reaches along and across, and how much brightness and shadows vary.
+    means over windows say how much brightness and shadows vary. Filters that are drawn anew each time say how speckle
+    looks: if all projections of two distributions of patches agree, so do the distributions (Cramér and Wold).
     """
-    scores = []
-    for window in SCORED_WINDOWS:
-        a, b, x = (functional.avg_pool2d(images, window, stride=1) for images in (first, second, real))
-        scores.append(((a - x).abs() + (b - x).abs() - (a - b).abs()).mean() / 2)
+    scores = [_score(*(functional.avg_pool2d(images, window, stride=1) for images in (first, second, real)))
+              for window in SCORED_WINDOWS]
+    scores.append(_score(*(functional.conv2d(images, filters.to(images)) for images in (first, second, real))))
     return torch.stack(scores).mean()
+
+
+def _score(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    return ((a - x).abs() + (b - x).abs() - (a - b).abs()).mean() / 2
 
 
 def share_called_real(logits: Tensor) -> Tensor:

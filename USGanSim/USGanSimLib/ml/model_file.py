@@ -23,7 +23,7 @@ _HINT = "Choose a model.safetensors that 'usgansim train' wrote, or train again.
 
 def save_model(path: Path, state: Mapping[str, Tensor], info: ModelInfo) -> None:
     """Write the generator's `state_dict()` and its metadata to `path`, whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    tensors = {name: _stored(name, tensor).detach().cpu().contiguous() for name, tensor in state.items()}
     content = safetensors.torch.save(tensors, metadata={METADATA_KEY: info.to_json()})
     with replacing_file(path) as part:
         part.write_bytes(content)
@@ -45,7 +45,7 @@ def load_model(path: Path) -> tuple[Generator, ModelInfo]:
         raise UserError(f"{path} is damaged: a network for {settings.width_px}×{settings.height_px} px has the "
                         f"geometry of {info.geometry.width_px}×{info.geometry.height_px} px.", _HINT)
     generator = Generator(settings)
-    require_same_weights(path, state, generator.state_dict())
+    require_same_weights(path, state, {name: _stored(name, own) for name, own in generator.state_dict().items()})
     generator.load_state_dict(state)
     return generator.requires_grad_(False).eval(), info
 
@@ -64,6 +64,11 @@ def require_same_weights(path: Path, state: Mapping[str, Tensor], expected: Mapp
         bad = tensor.numel() - int(torch.isfinite(tensor).sum())
         if bad:
             raise UserError(f"{path}: {bad} of {tensor.numel()} weights in '{name}' are not finite.", _HINT)
+
+
+def _stored(name: str, tensor: Tensor) -> Tensor:
+    """As the file holds it: the millions of features of a learned volume with half of their bits."""
+    return tensor.half() if name.endswith(".volume.features") else tensor
 
 
 def _described(tensor: Tensor) -> str:

@@ -30,7 +30,7 @@ class NaivePath:
         self._mean = torch.tensor(normalisation.mean_mm, device=device)[:, None, None]
         self._std = torch.tensor(normalisation.std_mm, device=device)[:, None, None]
         sizes = generator.settings.level_sizes
-        self._strides = [2 ** (len(sizes) - 1 - level) for level in range(len(sizes) - 1)]
+        self._strides = [2 ** (len(sizes) - 1 - level) for level in range(len(sizes))]
         # Where a level was cropped, its cells reach past the image; the grid reaches as far as the seed's cells do.
         self._full = (sizes[0][0] * self._strides[0], sizes[0][1] * self._strides[0])
 
@@ -38,12 +38,9 @@ class NaivePath:
     def render(self, image_to_reference: Matrix, noise: Tensor) -> NDArray[np.uint8]:
         """(4, 4) pose and noise (B, noise_size) → (B, H, W) uint8."""
         grid = self._grid(image_to_reference)
-        generator, sizes = self._generator, self._generator.settings.level_sizes
-        features = functional.relu(generator.project(noise.to(self._device))).view(len(noise), -1, *sizes[0])
-        for level, layer in enumerate(generator.layers):
-            coordinates = self._resized(grid, sizes[level], self._strides[level])
-            features = layer(features, coordinates.expand(len(noise), -1, -1, -1), sizes[level + 1])
-        images = generator.finished(features, noise.to(self._device))
+        sizes = self._generator.settings.level_sizes
+        *grids, pixels = (self._resized(grid, size, stride) for size, stride in zip(sizes, self._strides, strict=True))
+        images = self._generator.from_grids(noise.to(self._device), grids, pixels)
         image: NDArray[np.uint8] = to_grey_levels(images)[:, 0].cpu().numpy()
         return image
 

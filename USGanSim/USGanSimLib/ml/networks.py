@@ -8,28 +8,35 @@ Discriminator   image ⊕ grid → 5×5 conv → I × [residual unit, conv strid
 The coordinate grid of a level with stride s has the positions of that level's own cells: each covers s × s image
 pixels, so its coordinate is that of the middle of what it covers.
 
-Not in the paper: the generator's grids can be encoded (`octaves`, see `encoded`), and it can have the noise spread over
-the image as well (`grain`, see `grain_of`).
+Not in the paper: the generator can be told more than positions (conditions.py), keep a least number of channels, and do
+without batch norm. Then it is the same function in training and live, whatever else is in the batch.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import UserError
+from .conditions import (
+    Conditions,
+    FeatureVolume,
+    TissueSpeckle,
+    coordinate_grid,
+    noise_lattices,
+    with_speckle,
+)
 
 LEAKY_SLOPE = 0.2
-COORDINATES = 3
-# In normalised coordinates (SD 1) the first octave's period spans all that was scanned, about ±2 SD.
-_FIRST_OCTAVE = math.pi / 2
+BLACK = -1.0
+_INITIAL_SD = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,13 @@ class NetworkSettings:
     down_layers             I, down-sampling layers of the discriminator
     discriminator_channels  m0, channels after the first convolution, doubled at each down-sampling (paper: 32)
     octaves                 sines and cosines of the generator's coordinates at its finest level (paper: 0, none)
-    grain                   channels of noise at the size of the image (paper: 0, none)
+    volume                  features of the learned volume at each level (paper: 0, none)
+    volume_cells            its cells along each axis at the finest level, half as many at each level before
+    speckle                 whether the generator gets noise that sticks to the tissue (paper: no)
+    speckle_cell            size of its cells in normalised coordinates: that of a pixel
+    least_channels          the generator's channels are halved no further (paper: 1, always halved)
+    batch_norm              whether the generator has it (paper: yes)
+    fan                     whether the generator leaves black what no training image shows (paper: no)
     """
 
     width_px: int = 160
@@ -54,13 +67,22 @@ class NetworkSettings:
     down_layers: int = 4
     discriminator_channels: int = 32
     octaves: int = 0
-    grain: int = 0
+    volume: int = 0
+    volume_cells: int = 0
+    speckle: bool = False
+    speckle_cell: float = 0.02
+    least_channels: int = 1
+    batch_norm: bool = True
+    fan: bool = False
 
     def __post_init__(self) -> None:
         smallest = 2**self.up_layers
         if self.generator_channels % smallest:
             raise UserError(f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
                             f"Use a multiple of {smallest}.")
+        if self.volume and self.volume_cells < smallest:
+            raise UserError(f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
+                            f"Use {smallest} or more.")
         if min(self.width_px, self.height_px) < 2 ** max(self.up_layers, self.down_layers):
             raise UserError(f"An image of {self.width_px}×{self.height_px} px is too small for {self.up_layers} "
                             f"up- and {self.down_layers} down-sampling layers.", "Prepare larger images.")
@@ -74,6 +96,14 @@ class NetworkSettings:
             sizes.insert(0, ((height + 1) // 2, (width + 1) // 2))
         return sizes
 
+    def channels_at(self, level: int) -> int:
+        """Channels of the generator's features that come to a level; of the image's own, for level K."""
+        return max(self.generator_channels >> level, self.least_channels)
+
+    def stride_at(self, level: int) -> int:
+        """Image pixels, each way, that a cell of a level covers."""
+        return 1 << (self.up_layers - level)
+
     def octaves_at(self, level: int) -> int:
         """Octaves of a level of the generator, 0 the coarsest: each level back has cells twice as large, which cannot
         hold the finest one any more."""
@@ -83,115 +113,79 @@ class NetworkSettings:
     def from_dict(cls, values: dict[str, Any]) -> NetworkSettings:
         """Settings from a model's metadata. Raises UserError for names that this version does not know."""
         try:
-            return cls(**{name: int(value) for name, value in values.items()})
-        except (TypeError, ValueError) as error:
+            return cls(**{name: type(getattr(cls, name))(value) for name, value in values.items()})
+        except (AttributeError, TypeError, ValueError) as error:
             raise UserError(f"The model's network settings are not understood ({error}).",
                             "It may come from a newer version; update this software.") from error
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict[str, float]:
         return dataclasses.asdict(self)
 
 
-def coordinate_grid(affine: Tensor, height: int, width: int, stride: int = 1) -> Tensor:
-    """(B, 3, 3) normalised coefficients → (B, 3, height, width); torch twin of geometry.conditioning.grid."""
-    offset = (stride - 1) / 2
-    u = torch.arange(width, device=affine.device, dtype=affine.dtype) * stride + offset
-    v = torch.arange(height, device=affine.device, dtype=affine.dtype) * stride + offset
-    columns = affine[..., None, None]
-    return columns[:, :, 0] * u + columns[:, :, 1] * v[:, None] + columns[:, :, 2]
-
-
-def encoded(grid: Tensor, octaves: int) -> Tensor:
-    """Normalised coordinates (B, 3, h, w) → (B, 3 + 6 · octaves, h, w): themselves, then for every octave the sine and
-    the cosine of each, with half the period of the octave before.
-
-    A network of smooth functions follows fine detail of its input slowly; given waves of all lengths it places detail
-    within a few training frames (Tancik et al. 2020, Fourier features).
-    """
-    waves = [wave(grid * (_FIRST_OCTAVE * 2**octave)) for octave in range(octaves) for wave in (torch.sin, torch.cos)]
-    return torch.cat([grid, *waves], dim=1) if waves else grid
-
-
-def grain_of(settings: NetworkSettings) -> Tensor:
-    """(noise_size, grain, H, W) ± 1 / √noise_size, by which noise z becomes one of pixels: Σ zᵢ · grainᵢ.
-
-    It is white for a new z, changes little for a little change of z, and is the same everywhere for one z: the signs
-    are bit 16 of a fixed hash of their place (the multiplications of Wellons' lowbias32), so no file has to hold them.
-    """
-    shape = (settings.noise_size, settings.grain, settings.height_px, settings.width_px)
-    bits = np.arange(math.prod(shape), dtype=np.uint32)
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        bits = (bits ^ (bits >> np.uint32(shift))) * np.uint32(factor)
-    signs = 1 - 2 * ((bits >> np.uint32(16)) & np.uint32(1)).astype(np.float32)
-    return torch.from_numpy(signs.reshape(shape) / np.float32(math.sqrt(settings.noise_size)))
-
-
-def encoded_channels(octaves: int) -> int:
-    """Channels that `encoded` gives."""
-    return COORDINATES * (1 + 2 * octaves)
-
-
 class UpLayer(nn.Module):
-    """Concatenated (encoded) coordinates, then a transposed convolution that doubles the size, then a convolution."""
+    """Concatenated conditions, then a transposed convolution that doubles the size, then a convolution."""
 
-    def __init__(self, channels_in: int, channels_out: int, octaves: int = 0) -> None:
+    def __init__(self, channels_in: int, channels_out: int, normed: bool) -> None:
         super().__init__()
-        self.octaves = octaves
         # No biases before batch norm: its own shift does their work.
-        self.up = nn.ConvTranspose2d(channels_in + encoded_channels(octaves), channels_out, 3, stride=2, padding=1,
-                                     output_padding=1, bias=False)
-        self.up_norm = nn.BatchNorm2d(channels_out)
-        self.conv = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        self.conv_norm = nn.BatchNorm2d(channels_out)
+        self.up = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1,
+                                     bias=not normed)
+        self.up_norm = _norm(channels_out, normed)
+        self.conv = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=not normed)
+        self.conv_norm = _norm(channels_out, normed)
 
-    def forward(self, features: Tensor, coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-        position = encoded(coordinates, self.octaves)
-        doubled = self.up(torch.cat([features, position], dim=1))[:, :, : size[0], : size[1]]
+    def forward(self, features: Tensor, told: Tensor, size: tuple[int, int]) -> Tensor:
+        doubled = self.up(torch.cat([features, told], dim=1))[:, :, : size[0], : size[1]]
         grown = functional.relu(self.up_norm(doubled), inplace=True)
         return functional.relu(self.conv_norm(self.conv(grown)), inplace=True)
 
 
 class Generator(nn.Module):
-    """G(z, c): noise (B, noise_size) and coordinate coefficients (B, 3, 3) → images (B, 1, H, W) in [−1, 1]."""
+    """G(z, c): noise (N, noise_size) and coordinate coefficients (B, 3, 3) → images (N, 1, H, W) in [−1, 1]; N is B, or
+    a multiple of it whose samples take the poses in turn."""
 
-    grain: Tensor
+    fan: Tensor
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
+        normed = settings.batch_norm
         height, width = settings.level_sizes[0]
-        channels = settings.generator_channels
-        self.project = nn.Linear(settings.noise_size, channels * height * width)
+        self.project = nn.Linear(settings.noise_size, settings.generator_channels * height * width)
+        conditions = [_conditions(settings, level) for level in range(settings.up_layers)]
+        self.conditions = nn.ModuleList(conditions)
         self.layers = nn.ModuleList(
-            UpLayer(channels >> level, channels >> (level + 1), settings.octaves_at(level))
-            for level in range(settings.up_layers))
-        last = channels >> settings.up_layers
-        self.last = nn.Conv2d(last + settings.grain, last, 3, padding=1, bias=False)
-        self.last_norm = nn.BatchNorm2d(last)
-        self.to_image = nn.Conv2d(last, 1, 3, padding=1)
-        if settings.grain:
-            self.register_buffer("grain", grain_of(settings), persistent=False)
-        self.apply(_initialise)
+            UpLayer(settings.channels_at(level) + told.channels, settings.channels_at(level + 1), normed)
+            for level, told in enumerate(conditions))
+        last = settings.channels_at(settings.up_layers)
+        self.last = nn.Conv2d(last, last, 3, padding=1, bias=not normed)
+        self.last_norm = _norm(last, normed)
+        self.speckle = TissueSpeckle(settings.speckle_cell) if settings.speckle else None
+        # The image, and how much of each speckle it has.
+        self.to_image = nn.Conv2d(last, 1 + (self.speckle.channels if self.speckle else 0), 3, padding=1)
+        if settings.fan:
+            # (H, W), the pixels that are not black for ever; training sets it.
+            self.register_buffer("fan", torch.ones(settings.height_px, settings.width_px, dtype=torch.bool))
+        self.apply(_initialise if normed else _initialise_without_norm)
 
     def forward(self, noise: Tensor, affine: Tensor) -> Tensor:
-        sizes = self.settings.level_sizes
-        features = functional.relu(self.project(noise)).view(len(noise), -1, *sizes[0])
-        for level, layer in enumerate(self.layers):
-            stride = 2 ** (self.settings.up_layers - level)
-            features = layer(features, coordinate_grid(affine, *sizes[level], stride), sizes[level + 1])
-        return self.finished(features, noise)
+        settings = self.settings
+        *sizes, image = settings.level_sizes
+        grids = [coordinate_grid(affine, *size, settings.stride_at(level)) for level, size in enumerate(sizes)]
+        return self.from_grids(noise, grids, coordinate_grid(affine, *image))
 
-    def finished(self, features: Tensor, noise: Tensor) -> Tensor:
-        """Features at the size of the image (B, C, H, W), and the noise → images."""
-        if self.settings.grain:
-            features = torch.cat([features, self.grain_for(noise)], dim=1)
-        features = functional.relu(self.last_norm(self.last(features)), inplace=True)
-        return torch.tanh(self.to_image(features))
-
-    def grain_for(self, noise: Tensor) -> Tensor:
-        """Noise (B, noise_size) → (B, grain, H, W)."""
-        grain: Tensor = torch.tensordot(noise, self.grain.to(noise.dtype), 1)
-        return grain
+    def from_grids(self, noise: Tensor, grids: Sequence[Tensor], pixels: Tensor) -> Tensor:
+        """The same from the normalised coordinates of every level's cells, and of the image's pixels."""
+        settings, times = self.settings, len(noise) // len(pixels)
+        features = functional.relu(self.project(noise)).view(len(noise), -1, *settings.level_sizes[0])
+        for level, (conditions, layer) in enumerate(zip(self.conditions, self.layers, strict=True)):
+            told = conditions(grids[level]).repeat(times, 1, 1, 1)
+            features = layer(features, told, settings.level_sizes[level + 1])
+        images = self.to_image(functional.relu(self.last_norm(self.last(features)), inplace=True))
+        if self.speckle is not None:
+            images = with_speckle(images, self.speckle.at(pixels, noise_lattices(noise)))
+        images = torch.tanh(images)
+        return torch.where(self.fan, images, BLACK) if settings.fan else images
 
 
 class ResidualUnit(nn.Module):
@@ -248,12 +242,39 @@ class Discriminator(nn.Module):
         return logit
 
 
+def _conditions(settings: NetworkSettings, level: int) -> Conditions:
+    cells = settings.volume_cells >> (settings.up_layers - 1 - level)
+    volume = FeatureVolume(settings.volume, cells) if settings.volume else None
+    return Conditions(settings.octaves_at(level), volume)
+
+
+def _norm(channels: int, normed: bool) -> nn.Module:
+    return nn.BatchNorm2d(channels) if normed else nn.Identity()
+
+
+def _initialise_without_norm(module: nn.Module) -> None:
+    """Weights that keep the size of what passes ReLUs (He et al. 2015), biases zero; noise begins weak, so that it
+    makes no more of a difference than it learns to."""
+    if isinstance(module, nn.ConvTranspose2d):
+        # Each output gets 9 / 4 of the 9 weights, on average.
+        nn.init.normal_(module.weight, 0.0, math.sqrt(2 / (module.in_channels * 9 / 4)))
+    elif isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, _INITIAL_SD)
+    _zero_bias(module)
+
+
 def _initialise(module: nn.Module) -> None:
     """Weights ~ N(0, 0.02) as in DCGAN (Radford et al. 2016), batch-norm scales around 1, biases zero."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.normal_(module.weight, 0.0, 0.02)
+        nn.init.normal_(module.weight, 0.0, _INITIAL_SD)
     elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.normal_(module.weight, 1.0, _INITIAL_SD)
+    _zero_bias(module)
+
+
+def _zero_bias(module: nn.Module) -> None:
     bias = getattr(module, "bias", None)
     if bias is not None:
         nn.init.zeros_(bias)

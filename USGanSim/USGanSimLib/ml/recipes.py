@@ -11,12 +11,13 @@
                    (augmentation.py), so that no frame can be learnt by heart.
                  - It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the
                    L2 term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.
-    scored       not in the paper, and no GAN: for those without a GPU. Coordinates and frames are those of `encoded`;
-                 the generator gets the noise spread over the image as well (networks.grain_of). It begins with the L2
-                 term alone too; then two samples a pose are scored against the real image (losses.energy_score): that
-                 teaches how images of a pose differ, speckle included, in a fraction of the time. It ends with
-                 running statistics, or more noises make images that no batch has shown. Some still do after
-                 thousands of iterations at reduced width: black, or all bright.
+    scored       not in the paper, and no GAN: a good model after minutes of a CPU. Frames are moved as in `encoded`.
+                 - The generator reads features of the tissue from a volume in Reference, learned with its weights
+                   (conditions.py): anatomy is in its place, and sharp, after hundreds of iterations.
+                 - Its speckle is noise that sticks to the tissue and moves with it. No batch norm: an image is the
+                   same in training and live, whatever else is in the batch.
+                 - It begins with the L2 term alone; then two samples a pose are scored against the real image
+                   (losses.energy_score). That teaches how images of a pose differ, speckle included.
 """
 
 from __future__ import annotations
@@ -38,11 +39,9 @@ class Recipe:
     l2_square_px            side of the squares that this term compares the means of; 1 are the pixels themselves
     alone_iterations        so many iterations come first with the L2 term alone, of weight 1 and on pixels
     alone_learning_rate     of Adam in these
-    settled_from            from this iteration on (0: never) batch norm uses running statistics, as the model will, not
-                            those of the batch, at settled_learning_rate; see ema.py
     scored                  whether two samples of each pose are scored then, in place of any other loss
     turn_deg, scale, shift  largest turn, share of size and share of the image's width by which frames are augmented
-    up_layers … grain       see networks.NetworkSettings
+    up_layers … fan         see networks.NetworkSettings
     batch                   images an iteration, over all processes together
     learning_rate, betas    of Adam, for both networks; no weight decay, no gradient clipping
     real_label              one-sided label smoothing: the discriminator's target for real images
@@ -57,13 +56,16 @@ class Recipe:
     discriminator_channels: int = 32
     noise_size: int = 100
     octaves: int = 0
-    grain: int = 0
+    volume: int = 0
+    volume_cells: int = 0
+    speckle: bool = False
+    least_channels: int = 1
+    batch_norm: bool = True
+    fan: bool = False
     scored: bool = False
     l2_square_px: int = 1
     alone_iterations: int = 0
     alone_learning_rate: float = 2e-4
-    settled_from: int = 0
-    settled_learning_rate: float = 2e-4
     turn_deg: float = 0.0
     scale: float = 0.0
     shift: float = 0.0
@@ -79,14 +81,12 @@ class Recipe:
         if self.scored and (self.adversarial or self.l2_weight):
             raise UserError("A recipe with a score has no other loss.", "Leave the discriminator and the L2 term out.")
 
-    def network(self, width_px: int, height_px: int) -> NetworkSettings:
+    def network(self, width_px: int, height_px: int, speckle_cell: float = NetworkSettings.speckle_cell
+                ) -> NetworkSettings:
         """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
-        return NetworkSettings(width_px, height_px, self.noise_size, self.up_layers, self.generator_channels,
-                               self.down_layers, self.discriminator_channels, self.octaves, self.grain)
-
-    def settled_at(self, step: int) -> bool:
-        """Whether iteration `step`, counted from 0, uses the running statistics."""
-        return bool(self.settled_from) and step >= self.settled_from
+        own = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(NetworkSettings)
+               if hasattr(self, entry.name)}
+        return NetworkSettings(width_px=width_px, height_px=height_px, speckle_cell=speckle_cell, **own)
 
     @property
     def many_valued(self) -> bool:
@@ -116,8 +116,10 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("regression", adversarial=False, l2_weight=1.0),
     Recipe("encoded", l2_weight=50.0, l2_square_px=4, alone_iterations=1000, alone_learning_rate=1e-3, octaves=6,
            turn_deg=8.0, scale=0.08, shift=0.06),
-    Recipe("scored", adversarial=False, scored=True, alone_iterations=1000, alone_learning_rate=1e-3,
-           settled_from=9000, octaves=6, grain=2, turn_deg=8.0, scale=0.08, shift=0.06, learning_rate=1e-3),
+    Recipe("scored", adversarial=False, scored=True, up_layers=4, generator_channels=96, least_channels=16,
+           batch_norm=False, fan=True, volume=8, volume_cells=80, speckle=True, alone_iterations=300,
+           alone_learning_rate=1e-3, turn_deg=8.0, scale=0.08, shift=0.06, batch=8, learning_rate=1e-3,
+           betas=(0.5, 0.99)),
 )}
 
 

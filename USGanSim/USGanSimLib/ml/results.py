@@ -14,7 +14,7 @@ from ..recording.dataset import Dataset
 from ..run_folder import RunFolder
 from .batches import Batches, to_grey
 from .checkpoint import TrainingState
-from .ema import copy_statistics, recompute_statistics
+from .ema import recompute_statistics
 from .health import sample_faults, spread_grey
 from .model_file import save_model
 from .networks import Generator
@@ -33,7 +33,7 @@ _JUDGED_FROM_STEP = 100  # Before that every network makes an even grey.
 def sample_panel(dataset: Dataset, batches: Batches, state: TrainingState, recipe: Recipe, folder: RunFolder,
                  iterations: int, progress: Progress) -> None:
     """Write the panel of this step, and say where it is and what is wrong with it."""
-    _set_statistics(state, recipe, batches, _PANEL_STATISTICS_FRAMES)
+    recompute_statistics(state.average, batches.statistics(_PANEL_STATISTICS_FRAMES))
     frames = shown_frames(dataset, _PANEL_POSES)
     real = dataset.read_images(frames)
     noise = batches.sample_noise(_PANEL_SAMPLES)
@@ -54,7 +54,7 @@ def sample_panel(dataset: Dataset, batches: Batches, state: TrainingState, recip
 def finish_model(dataset: Dataset, batches: Batches, state: TrainingState, settings: TrainSettings,
                  folder: RunFolder) -> ModelInfo:
     """Write the model of the average generator, with batch-norm statistics of its own."""
-    _set_statistics(state, settings.recipe, batches, _MODEL_STATISTICS_FRAMES)
+    recompute_statistics(state.average, batches.statistics(_MODEL_STATISTICS_FRAMES))
     geometry = dataset.geometry
     info = ModelInfo(
         recipe=settings.recipe.name, network=dict(state.average.settings.as_dict()), geometry=geometry,
@@ -90,13 +90,6 @@ def shown_frames(dataset: Dataset, most: int) -> NDArray[np.int_]:
     count = min(most, len(frames))
     chosen: NDArray[np.int_] = frames[(np.arange(count) * 2 + 1) * len(frames) // (2 * count)]
     return chosen
-
-
-def _set_statistics(state: TrainingState, recipe: Recipe, batches: Batches, frames: int) -> None:
-    if recipe.settled_at(state.step - 1):
-        copy_statistics(state.average, state.generator)
-    else:
-        recompute_statistics(state.average, batches.statistics(frames))
 
 
 @torch.no_grad()
