@@ -41,7 +41,7 @@ bench: .venv/ready
 # make model TRAIN="--recipe paper --iterations 20000"
 RUNS ?= runs
 SEEDS ?= 1 2 3 4 5 6 7 8
-TRAIN ?= --recipe scored --threads 1 --iterations 8000
+TRAIN ?= --recipe scored --threads 1 --iterations 5000
 
 model: .venv/ready
 	for seed in $(SEEDS); do $(USGANSIM) phantom --session --frames 2000 --seed $$seed --out $(RUNS)/session_$$seed || exit; done
