@@ -21,6 +21,7 @@ from USGanSimLib.ml.conditions import (
     linear_in_cells,
     noise_lattices,
     place_in_image,
+    with_speckle,
 )
 from USGanSimLib.ml.networks import Generator, NetworkSettings
 from USGanSimLib.ml.renderer import ModelRenderer
@@ -127,6 +128,13 @@ def correlation_of_gaussian(sd_px: float) -> float:
     """Of samples of a Gaussian with itself, a pixel further."""
     values = [math.exp(-0.5 * (place / sd_px) ** 2) for place in range(-9, 10)]
     return sum(map(math.prod, zip(values[1:], values[:-1], strict=True))) / sum(value**2 for value in values)
+
+
+def test_speckle_is_added_to_the_level_as_strongly_as_said_and_never_turned_round():
+    said = torch.tensor([0.25, 2.0, -0.5]).view(1, 3, 1, 1)
+    pattern = torch.tensor([[[[1.0, -3.0]], [[0.1, 0.4]]]])
+    expected = [0.25 + 2.0 * a + 0.5 * b for a, b in zip(*pattern[0, :, 0].tolist(), strict=True)]
+    assert with_speckle(said.expand(1, 3, 1, 2), pattern)[0, 0, 0].tolist() == pytest.approx(expected)
 
 
 def test_lattices_take_the_poses_in_turn():
