@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..recording.dataset import Dataset
+from .networks import BLACK
 
 _LOOKED_AT_FRAMES = 500
 # A pixel that is known by this share or more is taken as known: rounding at the fan's border is no matter.
@@ -81,7 +82,7 @@ class Augmentation:
         moved = functional.grid_sample(images, sources, "bicubic", "border", align_corners=False).clamp(-1, 1)
         source_fan = fan.to(images.dtype).expand(len(images), 1, -1, -1)
         inside = functional.grid_sample(source_fan, sources, "bilinear", align_corners=False) >= _KNOWN_SHARE
-        return moved.masked_fill(~(fan & inside), -1.0), inside | ~fan
+        return moved.masked_fill(~(fan & inside), BLACK), inside | ~fan
 
 
 def shown_pixels(dataset: Dataset) -> NDArray[np.bool_]:

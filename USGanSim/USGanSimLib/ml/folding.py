@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .conditions import Conditions, coordinate_grid, noise_lattices, with_speckle
-from .networks import Generator, UpLayer
+from .networks import Generator, NetworkSettings, UpLayer
 
 BLOCK_PX = 4
 Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
@@ -80,7 +80,7 @@ class FoldedGenerator(nn.Module):
         one_channel = generator.to_image.out_channels == 1
         self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])
         self.to_image = _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
-        self.register_buffer("cells", self._cell_positions())
+        self.register_buffer("cells", self._cell_positions(generator.settings))
         self.register_buffer("fan", generator.fan.clone() if generator.settings.fan else None)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -94,7 +94,7 @@ class FoldedGenerator(nn.Module):
         """Noise parts (N, …) and coordinate coefficients (1 or N, 3, 3) → grey levels (N, H, W) uint8."""
         seed_grid, *grids = self.grids(affine)
         features = self.first.finished(noise_part.first + self.first.conditions_part(seed_grid), self.sizes[1])
-        for layer, grid, size in zip(self.others, grids, self.sizes[2:], strict=False):
+        for layer, grid, size in zip(self.others, grids[: len(self.others)], self.sizes[2:], strict=True):
             features = layer(features, grid, size)
         images = self.to_image(functional.relu_(self.last(features)))
         if self.speckle is not None and noise_part.lattices is not None:
@@ -114,10 +114,9 @@ class FoldedGenerator(nn.Module):
     def _grid_sizes(self) -> list[tuple[int, int]]:
         return self.sizes if self.speckle else self.sizes[:-1]
 
-    def _cell_positions(self) -> Tensor:
+    def _cell_positions(self, settings: NetworkSettings) -> Tensor:
         """(3, cells of all grids): the position (u, v, 1) of each cell, in image pixels."""
-        layers = len(self.sizes) - 1
-        grids = [coordinate_grid(torch.eye(3)[None], *size, stride=2 ** (layers - level))
+        grids = [coordinate_grid(torch.eye(3)[None], *size, settings.stride_at(level))
                  for level, size in enumerate(self._grid_sizes())]
         return torch.cat([grid[0].flatten(1) for grid in grids], dim=1)
 

@@ -30,7 +30,7 @@ class NaivePath:
         self._mean = torch.tensor(normalisation.mean_mm, device=device)[:, None, None]
         self._std = torch.tensor(normalisation.std_mm, device=device)[:, None, None]
         sizes = generator.settings.level_sizes
-        self._strides = [2 ** (len(sizes) - 1 - level) for level in range(len(sizes))]
+        self._strides = [generator.settings.stride_at(level) for level in range(len(sizes))]
         # Where a level was cropped, its cells reach past the image; the grid reaches as far as the seed's cells do.
         self._full = (sizes[0][0] * self._strides[0], sizes[0][1] * self._strides[0])
 

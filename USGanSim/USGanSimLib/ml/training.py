@@ -246,9 +246,10 @@ class Trainer:
     def _begin(self, resume: bool) -> TrainingState:
         # The leading process alone writes; the others wait until the folder is there.
         state = TrainingState.initial(self.recipe, self.network, self.settings.seed, self.workers.device)
-        if self.network.fan:
+        if self.network.fan and not resume:
+            shown = torch.from_numpy(shown_pixels(self.dataset))
             for generator in (state.generator, state.average):
-                generator.fan.copy_(torch.from_numpy(shown_pixels(self.dataset)))
+                generator.fan.copy_(shown)
         if resume:
             saved = load_checkpoint(self.folder.checkpoint)
             saved.require_same(self.settings, self.dataset.sha256)
