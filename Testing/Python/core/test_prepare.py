@@ -6,7 +6,7 @@ import dataclasses
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -66,10 +66,10 @@ def sweep(name: str = "sweep", frames: int = FRAMES, start_s: float = 5.0) -> Tr
                                           "ReferenceToTracker": TransformTrack(reference, valid.copy())}, valid, name)
 
 
-def with_invalid(sweep: TrackedSweep, images: list[int] = [], probe: list[int] = [],  # noqa: B006
-                 reference: list[int] = []) -> TrackedSweep:  # noqa: B006
-    image_valid = ~np.isin(np.arange(len(sweep)), images)
-    tracks = {name: TransformTrack(track.matrices, ~np.isin(np.arange(len(sweep)), lost))
+def with_invalid(sweep: TrackedSweep, images: Sequence[int] = (), probe: Sequence[int] = (),
+                 reference: Sequence[int] = ()) -> TrackedSweep:
+    image_valid = ~np.isin(np.arange(len(sweep)), list(images))
+    tracks = {name: TransformTrack(track.matrices, ~np.isin(np.arange(len(sweep)), list(lost)))
               for (name, track), lost in zip(sweep.transforms.items(), (probe, reference), strict=True)}
     return dataclasses.replace(sweep, image_valid=image_valid, transforms=tracks)
 

@@ -126,8 +126,8 @@ def _reasons(points: PinPoints, fit: PinFit, quality: PinQuality, motion: PinMot
         (quality.corner_error_mm > GOOD_ERROR_MM,
          f"Image corners and centre are expected to be off by {quality.corner_error_mm:.2f} mm."),
         (second_tilt_deg < LEAST_TILT_SD_DEG,
-         f"Directions spread by {', '.join(f'{sd:.1f}°' for sd in quality.tilt_sd_deg)} (standard deviations about the "
-         f"image's x, y, z axes), where two should reach {LEAST_TILT_SD_DEG:g}°."),
+         f"Directions spread by {', '.join(f'{sd:.1f}°' for sd in quality.tilt_sd_deg)} (standard deviations "
+         f"about the image's x, y, z axes), where two should reach {LEAST_TILT_SD_DEG:g}°."),
         (used < FEWEST_GOOD_POINTS, f"Only {used} points were used."),
         (quality.independent < _fewest_independent(points) and used >= FEWEST_GOOD_POINTS,
          f"The {used} images follow each other so closely that they count as {quality.independent:.0f} "

@@ -69,15 +69,15 @@ def in_words(details: dict[str, Any]) -> dict[str, str]:
     """Heading → sentence, from the facts above (`points` and `models` where there are any)."""
     x_mm, y_mm = details["mm_per_px"]
     apart_mm = details["heldout_to_training_rms_mm"]
+    apart = (f"{apart_mm['min']:.2f} to {apart_mm['max']:.2f} mm, median {apart_mm['median']:.2f} mm "
+             f"(RMS displacement of the pixels)")
     words = {
         "Training set": f"{Path(details['dataset']).name}, hash {_short(details['dataset_sha256'])}",
         "Recordings": ", ".join(details["sources"]) or "not known",
         "Frames": f"{details['heldout_frames']} held out (split by {details['split']}), "
                   f"{details['training_frames']} to train on",
         "Images": f"{details['width_px']}×{details['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm",
-        "From a held-out pose to the nearest training pose":
-            f"{apart_mm['min']:.2f} to {apart_mm['max']:.2f} mm, median {apart_mm['median']:.2f} mm (RMS displacement "
-            f"of the pixels). {_exclusion_in_words(details)}"}
+        "From a held-out pose to the nearest training pose": f"{apart}. {_exclusion_in_words(details)}"}
     points = details.get("points")
     if points:
         words["True points"] = (f"{points['heldout_points']} in {points['heldout_frames']} held-out frames; the crop "
