@@ -54,8 +54,20 @@ def install() -> None:
 
 def pip(*words: str) -> None:
     """Run the new environment's pip install with the pinned versions."""
-    subprocess.run([str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                    "-c", str(HERE / "constraints.txt"), *words], check=True)
+    subprocess.run(
+        [
+            str(venv_python()),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-c",
+            str(HERE / "constraints.txt"),
+            *words,
+        ],
+        check=True,
+    )
 
 
 def cpu_build_options() -> list[str]:

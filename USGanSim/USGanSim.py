@@ -66,10 +66,12 @@ class USGanSim(ScriptedLoadableModule):
         parent.contributors = ["SlicerUSGanSim maintainers"]
         parent.helpText = _(
             "Simulates the ultrasound image at the pose of a tracked probe, live, with a model that was trained on "
-            "tracked recordings of a phantom. For research and training. Not for clinical use.")
+            "tracked recordings of a phantom. For research and training. Not for clinical use."
+        )
         parent.acknowledgementText = _(
             "Method: Hu, Gibson, Lee, Xie, Barratt, Vercauteren, Noble: Freehand Ultrasound Image Simulation with "
-            "Spatially-Conditioned Generative Adversarial Networks, 2017.")
+            "Spatially-Conditioned Generative Adversarial Networks, 2017."
+        )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
@@ -163,8 +165,15 @@ class USGanSimWidget(ModulePanel):
         return USGanSimLogic()
 
     def make_sections(self) -> list[Section]:
-        return [InputsSection(self), MockProbeSection(self), LiveSection(self), VariationSection(self),
-                ComparisonSection(self), RecordingSection(self), RegistrationSection(self)]
+        return [
+            InputsSection(self),
+            MockProbeSection(self),
+            LiveSection(self),
+            VariationSection(self),
+            ComparisonSection(self),
+            RecordingSection(self),
+            RegistrationSection(self),
+        ]
 
 
 class USGanSimLogic(ScriptedLoadableModuleLogic):
@@ -246,8 +255,14 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         """`start` in steps: before each that takes time, its words for a person."""
         path = parameters.modelFile
         renderer = yield from self.loading(path)
-        setup = Setup(parameters.probe, parameters.reference, self.imageToProbe(parameters), parameters.output,
-                      path.stem or "SimulatedUltrasound", parameters.movedByHand)
+        setup = Setup(
+            parameters.probe,
+            parameters.reference,
+            self.imageToProbe(parameters),
+            parameters.output,
+            path.stem or "SimulatedUltrasound",
+            parameters.movedByHand,
+        )
         self.vary(parameters)
         self.simulation.start(renderer, setup)
         parameters.output = self.simulation.volume
@@ -279,16 +294,20 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        for test in (self.test_the_volume_follows_the_probe, self.test_starting_again_goes_on_in_the_same_volume,
-                     self.test_a_held_pose_stays_and_is_compared_with_a_real_image,
-                     self.test_a_registration_moves_the_image_into_its_coordinates,
-                     self.test_the_sample_model_simulates_at_its_trained_poses,
-                     self.test_closing_the_scene_ends_the_simulation,
-                     self.test_a_file_that_is_no_model_is_told_in_words, self.test_start_waits_for_its_inputs,
-                     self.test_without_torch_start_says_what_to_do,
-                     self.test_a_mock_probe_goes_along_the_trained_sweep,
-                     self.test_the_stream_is_recorded_with_its_poses,
-                     self.test_images_along_a_curve_become_a_sequence_with_their_true_poses):
+        for test in (
+            self.test_the_volume_follows_the_probe,
+            self.test_starting_again_goes_on_in_the_same_volume,
+            self.test_a_held_pose_stays_and_is_compared_with_a_real_image,
+            self.test_a_registration_moves_the_image_into_its_coordinates,
+            self.test_the_sample_model_simulates_at_its_trained_poses,
+            self.test_closing_the_scene_ends_the_simulation,
+            self.test_a_file_that_is_no_model_is_told_in_words,
+            self.test_start_waits_for_its_inputs,
+            self.test_without_torch_start_says_what_to_do,
+            self.test_a_mock_probe_goes_along_the_trained_sweep,
+            self.test_the_stream_is_recorded_with_its_poses,
+            self.test_images_along_a_curve_become_a_sequence_with_their_true_poses,
+        ):
             self.setUp()
             test()
 
@@ -299,7 +318,9 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         renderer = NullRenderer(PoseRange.of_training_poses(imageToProbe[None], 16, 12), imageToProbe)
         logic = USGanSimLogic(loadRenderer=lambda path: renderer)
         parameters = logic.getParameterNode()
-        parameters.probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+        parameters.probe = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLLinearTransformNode", "ProbeToReference"
+        )
         logic.start(parameters)
         return logic, parameters.probe
 
@@ -316,7 +337,9 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         logic.simulation.tick()
         self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
         corner = [0.0, 0.0, 0.0]
-        logic.simulation.volume.GetParentTransformNode().GetTransformToParent().TransformPoint([4.0, 2.0, 0.0], corner)
+        logic.simulation.volume.GetParentTransformNode().GetTransformToParent().TransformPoint(
+            [4.0, 2.0, 0.0], corner
+        )
         np.testing.assert_allclose(corner, [4.0, 1.0, 0.0])
         self.assertEqual(slicer.util.arrayFromVolume(logic.simulation.volume).max(), 128)
         logic.stop()
@@ -358,7 +381,9 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         logic = USGanSimLogic()
         parameters = logic.getParameterNode()
         parameters.modelFile, parameters.movedByHand = sample_model_path(), True
-        parameters.probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+        parameters.probe = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLLinearTransformNode", "ProbeToReference"
+        )
         logic.start(parameters)
         pose, own = logic.simulation.renderer.pose_range.poses[0], logic.simulation.image_to_probe
         slicer.util.updateTransformMatrixFromArray(parameters.probe, pose @ np.linalg.inv(own))
@@ -389,8 +414,12 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def test_without_torch_start_says_what_to_do(self) -> None:
         logic = USGanSimLogic()
-        with unittest.mock.patch("importlib.metadata.version", side_effect=importlib.metadata.PackageNotFoundError):
-            self.assertRaisesRegex(UserError, "PyTorch is not installed", logic.start, logic.getParameterNode())
+        with unittest.mock.patch(
+            "importlib.metadata.version", side_effect=importlib.metadata.PackageNotFoundError
+        ):
+            self.assertRaisesRegex(
+                UserError, "PyTorch is not installed", logic.start, logic.getParameterNode()
+            )
         self.assertFalse(logic.simulation.running)
 
     def test_start_waits_for_its_inputs(self) -> None:
@@ -417,10 +446,14 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
         logic, probe = self.started()
         with tempfile.TemporaryDirectory() as folder:
-            recording = StreamRecording(slicer.mrmlScene, logic.simulation.volume, logic.simulation.image_to_probe)
+            recording = StreamRecording(
+                slicer.mrmlScene, logic.simulation.volume, logic.simulation.image_to_probe
+            )
             recording.start(Path(folder), "stream")
             for x in (1.0, 2.0, 3.0):
-                probe.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.eye(4) + np.eye(4, k=3) * x))
+                probe.SetMatrixTransformToParent(
+                    slicer.util.vtkMatrixFromArray(np.eye(4) + np.eye(4, k=3) * x)
+                )
                 logic.simulation.tick()
             for _share in recording.finishing(recording.stop(), as_file=True, as_sequence=False):
                 pass

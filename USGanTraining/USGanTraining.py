@@ -56,10 +56,12 @@ class USGanTraining(ScriptedLoadableModule):
         parent.contributors = ["SlicerUSGanSim maintainers"]
         parent.helpText = _(
             "Makes a model for the module USGanSim of tracked ultrasound recordings of a phantom: records, calibrates, "
-            "prepares a training set, trains, and evaluates. For research and training. Not for clinical use.")
+            "prepares a training set, trains, and evaluates. For research and training. Not for clinical use."
+        )
         parent.acknowledgementText = _(
             "Method: Hu, Gibson, Lee, Xie, Barratt, Vercauteren, Noble: Freehand Ultrasound Image Simulation with "
-            "Spatially-Conditioned Generative Adversarial Networks, 2017.")
+            "Spatially-Conditioned Generative Adversarial Networks, 2017."
+        )
 
 
 @parameterNodeWrapper
@@ -151,7 +153,14 @@ class USGanTrainingWidget(ModulePanel):
     def make_sections(self) -> list[Section]:
         record = RecordSection(self)
         pin = PinSection(self, record)
-        return [record, pin, LagSection(self, pin), DataSection(self), TrainSection(self), EvaluateSection(self)]
+        return [
+            record,
+            pin,
+            LagSection(self, pin),
+            DataSection(self),
+            TrainSection(self),
+            EvaluateSection(self),
+        ]
 
     def setup(self) -> None:
         self.tabs = Tabs()
@@ -170,8 +179,11 @@ class USGanTrainingLogic(ScriptedLoadableModuleLogic):
     itself; a test gives others that start nothing.
     """
 
-    def __init__(self, makeRunner: Callable[[], Runner] = ProcessRunner,
-                 startAlone: Callable[[Sequence[str], Path], Alone] = start_alone) -> None:
+    def __init__(
+        self,
+        makeRunner: Callable[[], Runner] = ProcessRunner,
+        startAlone: Callable[[Sequence[str], Path], Alone] = start_alone,
+    ) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.makeRunner = makeRunner
         self.startAlone = startAlone
@@ -187,8 +199,12 @@ class StandInRunner:
         self.words: list[str] = []
         self.running = False
 
-    def start(self, words: Sequence[str], on_event: Callable[[dict[str, Any]], None],
-              on_end: Callable[[Ended], None]) -> None:
+    def start(
+        self,
+        words: Sequence[str],
+        on_event: Callable[[dict[str, Any]], None],
+        on_end: Callable[[Ended], None],
+    ) -> None:
         self.words, self.say, self._onEnd, self.running = list(words), on_event, on_end, True
 
     def end(self, code: int = 0, result: dict[str, Any] | None = None, text: Sequence[str] = ()) -> None:
@@ -212,8 +228,12 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         self.folder = Path(folder.name)
 
     def runTest(self) -> None:
-        for test in (self.test_a_sweep_is_recorded_and_the_scene_may_close, self.test_a_pin_is_marked_and_judged,
-                     self.test_the_tab_data_tells_what_prepare_says, self.test_a_run_is_seen_in_its_folder):
+        for test in (
+            self.test_a_sweep_is_recorded_and_the_scene_may_close,
+            self.test_a_pin_is_marked_and_judged,
+            self.test_the_tab_data_tells_what_prepare_says,
+            self.test_a_run_is_seen_in_its_folder,
+        ):
             self.setUp()
             test()
             self.doCleanups()
@@ -261,14 +281,23 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
 
         recording = self.folder / "pin.igs.mha"
         poses = TransformTrack(np.tile(np.eye(4), (4, 1, 1)), np.ones(4, bool))
-        write_sweep(recording, TrackedSweep(np.full((4, 40, 60), 9, np.uint8), np.arange(4.0),
-                                            {"ProbeToReference": poses}, np.ones(4, bool)))
+        write_sweep(
+            recording,
+            TrackedSweep(
+                np.full((4, 40, 60), 9, np.uint8),
+                np.arange(4.0),
+                {"ProbeToReference": poses},
+                np.ones(4, bool),
+            ),
+        )
         pin = self.section(PinSection)
         pin.run.runner = StandInRunner()
         pin.parameters.pinRecording = recording
         pin.ui.findButton.click()
         self.assertEqual(pin.run.runner.words[:3], ["calibrate", "detect", str(recording)])
-        (pin.run.folder / "found.csv").write_text("frame,u_px,v_px,strength\n0,20,10,9\n2,30,12,9\n", encoding="utf-8")
+        (pin.run.folder / "found.csv").write_text(
+            "frame,u_px,v_px,strength\n0,20,10,9\n2,30,12,9\n", encoding="utf-8"
+        )
         pin.panel.exit()  # another module is shown meanwhile
         pin.run.runner.end()
         pin.panel.enter()
@@ -277,9 +306,13 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         pin.ui.rejectButton.click()
         pin.marking.point.SetNthControlPointPosition(0, -31.0, -13.0, 0.0)
         self.assertIn("Frame 2 of 0 to 3: corrected at (31.0, 13.0) px", pin.ui.pointLabel.text)
-        self.assertEqual((self.folder / "pin.pin.csv").read_text(encoding="utf-8").split()[1][:14], "2,31.00,13.00,")
+        self.assertEqual(
+            (self.folder / "pin.pin.csv").read_text(encoding="utf-8").split()[1][:14], "2,31.00,13.00,"
+        )
         pin.ui.calibrateButton.click()
-        pin.run.runner.end(2, text=["usgansim calibrate: 1 points are too few to calibrate; 8 are the least."])
+        pin.run.runner.end(
+            2, text=["usgansim calibrate: 1 points are too few to calibrate; 8 are the least."]
+        )
         self.assertIn("Refused", pin.ui.verdictLabel.text)
         self.assertFalse(pin.ui.saveButton.enabled)
         slicer.mrmlScene.Clear()

@@ -25,15 +25,20 @@ KINDS = ("LiveSimulation", "LiveSection", "USGanSimWidget")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cycles", type=int, default=1000)
     arguments = parser.parse_args()
     harness, panel, _widget = boot()
     harness.slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()
     reloads = arguments.cycles // 20
     phases = []
-    for name, cycles, ways in (("warm-up", WARM_UP, 3), ("cycles", arguments.cycles - reloads, 3),
-                               ("reloads", reloads, 4)):
+    for name, cycles, ways in (
+        ("warm-up", WARM_UP, 3),
+        ("cycles", arguments.cycles - reloads, 3),
+        ("reloads", reloads, 4),
+    ):
         for index in range(cycles):
             cycle(harness, panel, index, 3 if ways == 4 else index % ways)
             if index % 100 == 99:

@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HARNESS = Path(os.environ.get("SLICER_HARNESS") or REPOSITORY.parent / "shared" / "tools" / "slicer_harness.py")
+HARNESS = Path(
+    os.environ.get("SLICER_HARNESS") or REPOSITORY.parent / "shared" / "tools" / "slicer_harness.py"
+)
 BUSY_MS = {}  # button → how long a click took at most
 
 
@@ -37,7 +39,9 @@ def keep_constants():
 def boot(module="USGanSim"):
     """(harness, the module's Slicer widget, our widget), entered."""
     if not (os.environ.get("SLICER_SOURCE") and HARNESS.is_file()):
-        raise SystemExit("Set SLICER_SOURCE to a checkout of Slicer, and SLICER_HARNESS to slicer_harness.py.")
+        raise SystemExit(
+            "Set SLICER_SOURCE to a checkout of Slicer, and SLICER_HARNESS to slicer_harness.py."
+        )
     sys.path[:0] = [str(HARNESS.parent), str(REPOSITORY / "USGanSim")]
     import slicer_harness
 
@@ -52,8 +56,11 @@ def problems_told():
     """What the harness found wrong."""
     import slicer_harness
 
-    return [f"{event['kind']}: {event['message']}" for event in slicer_harness.report.events
-            if event["kind"] in slicer_harness.Report.SERIOUS]
+    return [
+        f"{event['kind']}: {event['message']}"
+        for event in slicer_harness.report.events
+        if event["kind"] in slicer_harness.Report.SERIOUS
+    ]
 
 
 def leave(failed):
@@ -102,7 +109,9 @@ def virtual(path, *options):
     """A recording of the virtual phantom, made once."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "USGanSimLib", "phantom", "--out", str(path), *options], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "USGanSimLib", "phantom", "--out", str(path), *options], check=True
+        )
     return path
 
 
@@ -125,7 +134,9 @@ class Tracker:
 
         self._harness, self._rate_hz = harness, rate_hz
         self.sweep = read_sweep(path)
-        self._tracks = {"ProbeToReference": self.sweep.probe_to_reference()} if combined else self.sweep.transforms
+        self._tracks = (
+            {"ProbeToReference": self.sweep.probe_to_reference()} if combined else self.sweep.transforms
+        )
         self.bridge = LinkBridge(harness.slicer.mrmlScene, images=images)
         self.image = self.bridge.image_node("Image_Image") if images else None
         self.nodes = {name: self.bridge.node(name) for name in self._tracks}
@@ -139,8 +150,10 @@ class Tracker:
 
         frame %= len(self.sweep)
         stamp_s = float(self.sweep.timestamps_s[frame])
-        messages = [transform_message(name, track.matrices[frame], stamp_s, "OK" if track.valid[frame] else "INVALID")
-                    for name, track in self._tracks.items()]
+        messages = [
+            transform_message(name, track.matrices[frame], stamp_s, "OK" if track.valid[frame] else "INVALID")
+            for name, track in self._tracks.items()
+        ]
         if self.image is not None:
             messages.append(image_message("Image_Image", self.sweep.frames[frame], np.eye(4), stamp_s, {}))
         self.bridge.apply([Received(message, 0.0) for message in messages])
@@ -211,11 +224,16 @@ def left(harness, kinds=()):
     alive = gc.get_objects()
     timers = [thing for thing in alive if isinstance(thing, qt.QTimer) and shiboken6.isValid(thing)]
     names = [type(thing).__name__ for thing in alive]
-    return {"nodes": slicer.mrmlScene.GetNumberOfNodes(),
-            "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
-            "timers": len(timers), "running_timers": sum(timer.isActive() for timer in timers),
-            "windows": len(qt.QApplication.topLevelWidgets()), "processes": len(children()),
-            **{kind: names.count(kind) for kind in kinds}, "memory_mb": memory_mb()}
+    return {
+        "nodes": slicer.mrmlScene.GetNumberOfNodes(),
+        "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
+        "timers": len(timers),
+        "running_timers": sum(timer.isActive() for timer in timers),
+        "windows": len(qt.QApplication.topLevelWidgets()),
+        "processes": len(children()),
+        **{kind: names.count(kind) for kind in kinds},
+        "memory_mb": memory_mb(),
+    }
 
 
 def growth(before, after, most_mb=None, twice=()):
@@ -230,8 +248,9 @@ def growth(before, after, most_mb=None, twice=()):
 
 def judge_cycles(phases, most_mb, twice):
     """Print what was left after the phases (warm-up, cycles, reloads) of a cycle script, and what grew; then end."""
-    before, after, reloaded = ({name: phase[name] for name in phase if name not in ("phase", "cycles")}
-                               for phase in phases)
+    before, after, reloaded = (
+        {name: phase[name] for name in phase if name not in ("phase", "cycles")} for phase in phases
+    )
     problems = growth(before, after, most_mb)
     problems += [f"after reloads {words}" for words in growth(after, reloaded, twice=twice)]
     problems += problems_told()
@@ -245,13 +264,16 @@ def forget_connections(harness):
     between widgets and parameters that are not in use."""
     import shiboken6
 
-    kept = _closed_over(_closed_over(_closed_over(harness.qt.SignalInstance.connect, "wrap_target"), "receiver"),
-                        "receivers")
+    kept = _closed_over(
+        _closed_over(_closed_over(harness.qt.SignalInstance.connect, "wrap_target"), "receiver"), "receivers"
+    )
     for function in list(kept):
         held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
         owner = getattr(function, "__self__", held[0] if held else None)
         widgets = [getattr(owner, name, None) for name in ("widget", "window")]
-        dead = any(isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget) for widget in widgets)
+        dead = any(
+            isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget) for widget in widgets
+        )
         unused = owner is not None and getattr(owner, "_callback", owner) is None
         if dead or unused or _of_an_earlier_load(function):
             del kept[function]
@@ -263,8 +285,13 @@ def forget_single_shots(harness):
 
     qt = harness.qt
     for thing in gc.get_objects():
-        if isinstance(thing, qt.QTimer) and shiboken6.isValid(thing) and thing.parent() is None \
-                and thing.isSingleShot() and not thing.isActive():
+        if (
+            isinstance(thing, qt.QTimer)
+            and shiboken6.isValid(thing)
+            and thing.parent() is None
+            and thing.isSingleShot()
+            and not thing.isActive()
+        ):
             shiboken6.delete(thing)
 
 
@@ -272,8 +299,9 @@ def _of_an_earlier_load(function):
     owner, names = getattr(function, "__self__", None), getattr(function, "__globals__", None)
     if names is None:
         names = getattr(getattr(function, "__func__", None), "__globals__", {})
-    return _replaced(names.get("__name__", ""), lambda module: vars(module) is names) or \
-        _replaced(type(owner).__module__, lambda module: getattr(module, type(owner).__name__, None) is type(owner))
+    return _replaced(names.get("__name__", ""), lambda module: vars(module) is names) or _replaced(
+        type(owner).__module__, lambda module: getattr(module, type(owner).__name__, None) is type(owner)
+    )
 
 
 def _replaced(name, is_of):

@@ -24,7 +24,9 @@ DRAWN_HZ = 10.0
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--recording", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=600.0)
@@ -80,8 +82,11 @@ def measure(harness, simulation, tracker, arguments, views):
             memory.append(memory_mb())
         if gone_s >= told * 30:
             told += 1
-            print(f"{gone_s:.0f} s: {simulation.status}, {simulation.counts}, {memory_mb()} MB", file=sys.stderr,
-                  flush=True)
+            print(
+                f"{gone_s:.0f} s: {simulation.status}, {simulation.counts}, {memory_mb()} MB",
+                file=sys.stderr,
+                flush=True,
+            )
     simulation.volume.RemoveObserver(tag)
     return figures(simulation, sent, gone_s, ages_s, turns_s, memory)
 
@@ -94,11 +99,20 @@ def figures(simulation, sent, seconds, ages_s, turns_s, memory):
     grown = float(np.mean(memory[-2:]) - np.mean(memory[:2]))
     if grown > MOST_MB:
         problems.append(f"memory grew by {grown:.1f} MB")
-    percentiles = {f"p{share:g}": round(float(np.percentile(ages_s, share)) * 1e3, 1) for share in (50, 95, 99, 99.9)}
-    return {"seconds": round(seconds, 1), "poses": counts.as_dict(), "images_per_s": round(len(ages_s) / seconds, 1),
-            "pose_to_image_ms": percentiles, "rendering_median_ms": round(latency.render.median_ms, 1),
-            "longest_turn_of_the_event_loop_ms": round(max(turns_s) * 1e3, 1), "memory_mb": memory,
-            "memory_grown_mb": round(grown, 1), "problems": problems}
+    percentiles = {
+        f"p{share:g}": round(float(np.percentile(ages_s, share)) * 1e3, 1) for share in (50, 95, 99, 99.9)
+    }
+    return {
+        "seconds": round(seconds, 1),
+        "poses": counts.as_dict(),
+        "images_per_s": round(len(ages_s) / seconds, 1),
+        "pose_to_image_ms": percentiles,
+        "rendering_median_ms": round(latency.render.median_ms, 1),
+        "longest_turn_of_the_event_loop_ms": round(max(turns_s) * 1e3, 1),
+        "memory_mb": memory,
+        "memory_grown_mb": round(grown, 1),
+        "problems": problems,
+    }
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
 from USGanSimLib.recording.session import open_session
 
-PICTURES = Path(os.environ.get("USGANSIM_SCREENSHOTS") or Path(__file__).parents[2] / "Resources" / "Screenshots")
+PICTURES = Path(
+    os.environ.get("USGANSIM_SCREENSHOTS") or Path(__file__).parents[2] / "Resources" / "Screenshots"
+)
 LARGEST_ERROR_MM = 0.5
 RED_ONLY = 856  # width of a picture without the views on the right, px
 # The harness runs this file with these names in it.
@@ -121,7 +123,9 @@ def calibrate_with_a_pin(folder: Path) -> None:
         press(pin, name)
     truth = np.array(json.loads((folder / "pin.phantom.json").read_text())["true_image_to_probe"])
     found = np.array(json.loads((folder / "calibration.json").read_text())["image_to_probe"])
-    where = np.column_stack([places(tracker.sweep.width_px, tracker.sweep.height_px), np.zeros(5), np.ones(5)])
+    where = np.column_stack(
+        [places(tracker.sweep.width_px, tracker.sweep.height_px), np.zeros(5), np.ones(5)]
+    )
     off_mm = np.linalg.norm((where @ (found - truth).T)[:, :3], axis=1)
     print("Off at the four corners and the centre, mm:", off_mm.round(2))
     assert off_mm.max() < LARGEST_ERROR_MM
@@ -154,6 +158,11 @@ def close_the_scene_while_recording(folder: Path) -> None:
 
 with tempfile.TemporaryDirectory() as place:
     python_slicer(Path(place) / "bin")
-    for chapter in (record_the_fetus, recover_from_a_crash, calibrate_with_a_pin, close_the_scene_while_recording):
+    for chapter in (
+        record_the_fetus,
+        recover_from_a_crash,
+        calibrate_with_a_pin,
+        close_the_scene_while_recording,
+    ):
         chapter(Path(place))
 print("Busy with a click, ms:", {name: round(time_ms) for name, time_ms in sorted(BUSY_MS.items())})

@@ -31,7 +31,9 @@ from USGanSimLib.mrml.mock_probe import mock_node
 from USGanSimLib.mrml.sequence_bridge import import_sweep
 from USGanSimLib.recording.sequence_file import read_sweep
 
-PICTURES = Path(os.environ.get("USGANSIM_SCREENSHOTS") or Path(__file__).parents[2] / "Resources" / "Screenshots")
+PICTURES = Path(
+    os.environ.get("USGANSIM_SCREENSHOTS") or Path(__file__).parents[2] / "Resources" / "Screenshots"
+)
 # The harness runs this file with these names in it.
 harness, slicer, widget, panel = (globals()[name] for name in ("harness", "slicer", "widget", "panel"))
 sections = {type(section).__name__.removesuffix("Section"): section for section in widget.sections}
@@ -64,6 +66,7 @@ def watch_steps() -> None:
                     took_ms = 1e3 * (time.perf_counter() - began_s)
                     longest_step_ms[steps.__name__] = max(longest_step_ms.get(steps.__name__, 0.0), took_ms)
                 yield value
+
         start(self, timed(), on_step, on_end)
 
     Stepwise.start = watched
@@ -81,7 +84,9 @@ def show_handles() -> None:
 def share_camera() -> None:
     """Let what is drawn on top of the 3-D view be seen from the same side, as the application does."""
     window = slicer.app.layoutManager().threeDWidget(0).threeDView().renderWindow()
-    renderers = [window.GetRenderers().GetItemAsObject(number) for number in range(window.GetNumberOfLayers())]
+    renderers = [
+        window.GetRenderers().GetItemAsObject(number) for number in range(window.GetNumberOfLayers())
+    ]
     for renderer in renderers[1:]:
         renderer.SetActiveCamera(renderers[0].GetActiveCamera())
 
@@ -95,8 +100,11 @@ def shoot(name: str, **options) -> None:
 def open_only(*wanted) -> None:
     """Open one section's group, close the groups of the others."""
     for section in widget.sections:
-        names = [name for name, child in vars(section.ui).items()
-                 if child.className().endswith("ctkCollapsibleButton")]
+        names = [
+            name
+            for name, child in vars(section.ui).items()
+            if child.className().endswith("ctkCollapsibleButton")
+        ]
         only(section, *(names if section in wanted else ()))
 
 
@@ -112,7 +120,9 @@ def no_tracker() -> None:
     wait_until(harness, lambda: mock._player is not None)
     press(live, "startButton")
     wait_until(harness, lambda: widget.logic.simulation.image_to_reference is not None)
-    slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()  # makes the camera, as the application does
+    slicer.app.layoutManager().threeDWidget(
+        0
+    ).threeDView().forceRender()  # makes the camera, as the application does
     press(live, "showButton")
     harness.process_events(2)
     assert widget.logic.simulation.status.state.name == "GOOD"
@@ -146,7 +156,10 @@ def recorded(folder: Path) -> None:
     sweep = read_sweep(folder / "heart.igs.mha")
     browser = slicer.mrmlScene.GetFirstNodeByName("heart")
     assert np.array_equal(import_sweep(browser).frames, sweep.frames)
-    print(f"recorded {len(sweep)} images in {np.ptp(sweep.timestamps_s):.1f} s:", record.ui.recordStateLabel.text)
+    print(
+        f"recorded {len(sweep)} images in {np.ptp(sweep.timestamps_s):.1f} s:",
+        record.ui.recordStateLabel.text,
+    )
 
 
 def replayed(folder: Path) -> None:
@@ -182,7 +195,9 @@ def preoperative():
     slicer.util.updateVolumeFromArray(volume, np.zeros((150, 110, 120), np.int16))
     turn = np.radians(12)
     axes = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]) * 1.5
-    centre = face_frame(widget.logic.modelInfo(parameters.modelFile).pose_range.poses, 160)[:, :3, 3].mean(axis=0)
+    centre = face_frame(widget.logic.modelInfo(parameters.modelFile).pose_range.poses, 160)[:, :3, 3].mean(
+        axis=0
+    )
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = axes, centre + np.array([0, 60, 0]) - axes @ (60, 55, 75)
     volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))

@@ -17,7 +17,9 @@ RATE_HZ = 60
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--recording", type=Path, required=True)
     parser.add_argument("--calibration", type=Path, required=True)
@@ -36,13 +38,18 @@ def main():
     inputs, live = parts["InputsSection"].ui, parts["LiveSection"].ui
     variation, comparison = parts["VariationSection"].ui, parts["ComparisonSection"].ui
     arguments.out.mkdir(parents=True, exist_ok=True)
-    slicer.app.layoutManager().threeDWidget(0).threeDView().forceRender()  # makes the camera, as the application does
+    slicer.app.layoutManager().threeDWidget(
+        0
+    ).threeDView().forceRender()  # makes the camera, as the application does
 
     os.chdir(arguments.model.parent)  # a short path in the pictures
     inputs.modelPathEdit.currentPath = arguments.model.name
     live.startButton.click()
-    wait_until(harness, lambda: widget.logic.simulation.running,
-               state=lambda: live.startButton.toolTip + live.stateLabel.text)
+    wait_until(
+        harness,
+        lambda: widget.logic.simulation.running,
+        state=lambda: live.startButton.toolTip + live.stateLabel.text,
+    )
     frame = tracker.play(0, 2 * RATE_HZ)
     live.showButton.click()
     frame = tracker.play(frame + 150, frame + 150 + 2 * RATE_HZ)
@@ -70,8 +77,10 @@ def main():
 
 def place(slicer, tracker, image_to_probe):
     """Put the real image where the probe is, and the probe's reference into the world."""
-    reference, image = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-                        for name in ("ReferenceToRas", "ImageToProbe"))
+    reference, image = (
+        slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
+        for name in ("ReferenceToRas", "ImageToProbe")
+    )
     slicer.util.updateTransformMatrixFromArray(image, image_to_probe)
     image.SetAndObserveTransformNodeID(tracker.nodes["ProbeToReference"].GetID())
     tracker.nodes["ProbeToReference"].SetAndObserveTransformNodeID(reference.GetID())
@@ -84,8 +93,10 @@ def place(slicer, tracker, image_to_probe):
 
 def collapse(parts, shown):
     """Open one of the sections, and close the others below the status."""
-    for ui, name in ((parts["VariationSection"].ui, "variationButton"), (parts["ComparisonSection"].ui,
-                                                                         "comparisonButton")):
+    for ui, name in (
+        (parts["VariationSection"].ui, "variationButton"),
+        (parts["ComparisonSection"].ui, "comparisonButton"),
+    ):
         getattr(ui, name).collapsed = name != shown
 
 
@@ -131,8 +142,11 @@ def places(views, width, height):
         half = width // 2
         return [(views[0], 3, 0, half - 4, height), (views[1], half + 2, 0, half - 4, height)]
     half, middle = width // 2, height // 2
-    return [(views[0], 3, 0, half - 4, middle - 2), (views[1], half + 2, 0, half - 4, middle - 2),
-            (views[2], 3, middle + 2, width - 6, middle - 2)]
+    return [
+        (views[0], 3, 0, half - 4, middle - 2),
+        (views[1], half + 2, 0, half - 4, middle - 2),
+        (views[2], 3, middle + 2, width - 6, middle - 2),
+    ]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ def thumbnail(image: np.ndarray, color: tuple[int, int, int]) -> Image.Image:
     sheet = Image.new("RGB", SIZE_PX, (0, 0, 0))
     scan = Image.fromarray(image)
     scan.thumbnail(SIZE_PX)
-    enlarged = scan.resize((round(scan.width * SIZE_PX[1] / scan.height), SIZE_PX[1]), Image.Resampling.LANCZOS)
+    enlarged = scan.resize(
+        (round(scan.width * SIZE_PX[1] / scan.height), SIZE_PX[1]), Image.Resampling.LANCZOS
+    )
     sheet.paste(enlarged, ((SIZE_PX[0] - enlarged.width) // 2, 0))
     ImageDraw.Draw(sheet).rectangle((0, SIZE_PX[1] - 5, *SIZE_PX), fill=color)
     return sheet

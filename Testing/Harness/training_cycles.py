@@ -36,7 +36,9 @@ KINDS = ("TrainSection", "CommandRun", "ProcessRunner", "USGanTrainingWidget")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cycles", type=int, default=1000)
     arguments = parser.parse_args()
     harness, panel, _widget = boot("USGanTraining")
@@ -47,7 +49,11 @@ def main():
         run = scenery(work)
         phases = []
         with run.training():
-            for phase, cycles in (("warm-up", WARM_UP), ("cycles", arguments.cycles - reloads), ("reloads", reloads)):
+            for phase, cycles in (
+                ("warm-up", WARM_UP),
+                ("cycles", arguments.cycles - reloads),
+                ("reloads", reloads),
+            ):
                 for index in range(cycles):
                     cycle(harness, panel, work, index, phase == "reloads")
                     if index % 100 == 99:
@@ -63,13 +69,20 @@ def scenery(work):
 
     run = RunFolder(work / "run")
     run.create()
-    run.config.write_text(json.dumps({"settings": {"iterations": 10}, "dataset": {"folder": str(work)}}),
-                          encoding="utf-8")
+    run.config.write_text(
+        json.dumps({"settings": {"iterations": 10}, "dataset": {"folder": str(work)}}), encoding="utf-8"
+    )
     run.metrics.write_text("step,loss_g,seconds\n1,0.5,1\n2,0.4,1\n", encoding="utf-8")
-    cards = [Card(np.full((30, 40), 90, np.uint8), {"landmark": "crux", "sigma_mm": 0.0}, {}) for _ in range(2)]
-    for kind, question in (("real-or-simulated", ("image", "answer")),
-                           ("landmarks", ("image", "landmark", "outcome", "u_px", "v_px"))):
-        write_blind_set(work / kind, work / f"{kind}.key.json", kind, {"mm_per_px": [1, 1]}, cards, question, seed=0)
+    cards = [
+        Card(np.full((30, 40), 90, np.uint8), {"landmark": "crux", "sigma_mm": 0.0}, {}) for _ in range(2)
+    ]
+    for kind, question in (
+        ("real-or-simulated", ("image", "answer")),
+        ("landmarks", ("image", "landmark", "outcome", "u_px", "v_px")),
+    ):
+        write_blind_set(
+            work / kind, work / f"{kind}.key.json", kind, {"mm_per_px": [1, 1]}, cards, question, seed=0
+        )
     return run
 
 
@@ -100,7 +113,10 @@ def use(harness, work, index):
     if kind == "landmarks":
         evaluate.study.reading.marks.AddControlPoint(-3.0, -4.0, 0.0)
     if index % 10 == 0:
-        data.parameters.dataRecordings, data.parameters.dataCalibration = "/no/such.igs.mha", work / "none.json"
+        data.parameters.dataRecordings, data.parameters.dataCalibration = (
+            "/no/such.igs.mha",
+            work / "none.json",
+        )
         data.look()
         assert children()
 

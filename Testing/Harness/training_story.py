@@ -128,6 +128,7 @@ def evaluate():
 
 def answer_by_keys(section):
     """Six pictures; after the second a person is called away."""
+
     def key(name):
         window = section.study.window.window
         qt.QTest.keyClick(window, getattr(qt.Qt, f"Key_{name}"))
@@ -201,5 +202,7 @@ python_slicer(WORK / "bin")
 for step in (step for step in STEPS if not wanted or step.__name__ in wanted):
     begun_s = time.monotonic()
     step()
-    print(f"{step.__name__}: {time.monotonic() - begun_s:.0f} s, longest turn of the panel {1000 * longest[0]:.0f} ms",
-          flush=True)
+    print(
+        f"{step.__name__}: {time.monotonic() - begun_s:.0f} s, longest turn of the panel {1000 * longest[0]:.0f} ms",
+        flush=True,
+    )

@@ -69,8 +69,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="usgansim", description="Simulated freehand ultrasound. Not for clinical use.",
-        epilog="'usgansim COMMAND --help' tells the options of a command.")
+        prog="usgansim",
+        description="Simulated freehand ultrasound. Not for clinical use.",
+        epilog="'usgansim COMMAND --help' tells the options of a command.",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
@@ -80,6 +82,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
             module.add_arguments(sub)
-            sub.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+            sub.add_argument(
+                "--json", action="store_true", help="print the result as JSON on standard output"
+            )
             sub.set_defaults(command_module=module)
     return parser

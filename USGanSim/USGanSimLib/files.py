@@ -39,7 +39,9 @@ def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; a folder is to be written there.", "Choose another --out.")
     if path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
-        raise UserError(f"{path} holds other files (no {marker} in it).", "Choose another --out, or an empty folder.")
+        raise UserError(
+            f"{path} holds other files (no {marker} in it).", "Choose another --out, or an empty folder."
+        )
     part = _partial_path(path)
     with _explained(path):
         try:
@@ -60,8 +62,10 @@ def disk_error(error: OSError, path: Path) -> UserError:
     """The sentence for an operating-system error while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The disk is full: {path} could not be written.", "Free some space and run again.")
-    return UserError(f"{path} could not be written: {error.strerror or error}.",
-                     "Check that its folder exists and can be written to.")
+    return UserError(
+        f"{path} could not be written: {error.strerror or error}.",
+        "Check that its folder exists and can be written to.",
+    )
 
 
 def _partial_path(path: Path) -> Path:

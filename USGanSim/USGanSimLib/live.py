@@ -82,8 +82,10 @@ class LiveStatus:
         if pose_range.covers(image_to_reference):
             return _GOOD
         nearest = pose_range.nearest(image_to_reference)
-        return cls(PoseState.OUT_OF_RANGE, f"{nearest.centre_mm:.0f} mm and {nearest.angle_deg:.0f}° from the "
-                                           "nearest trained pose")
+        return cls(
+            PoseState.OUT_OF_RANGE,
+            f"{nearest.centre_mm:.0f} mm and {nearest.angle_deg:.0f}° from the nearest trained pose",
+        )
 
 
 _GOOD = LiveStatus(PoseState.GOOD)
@@ -142,8 +144,14 @@ class PoseQueue(Generic[Pose]):
 
     @property
     def counts(self) -> PoseCounts:
-        return PoseCounts(self._received, self._rendered, self._superseded, self._unusable,
-                          int(self._waiting is not None), self._refreshed)
+        return PoseCounts(
+            self._received,
+            self._rendered,
+            self._superseded,
+            self._unusable,
+            int(self._waiting is not None),
+            self._refreshed,
+        )
 
 
 @dataclass(frozen=True)
@@ -179,8 +187,11 @@ class LatencyReport:
     def as_dict(self) -> dict[str, float]:
         """Flat, with units in the names, for JSON."""
         spreads = {"pose_age": self.pose_age, "render": self.render, "write": self.write, "total": self.total}
-        figures = {f"{name}_{key}": value for name, spread in spreads.items()
-                   for key, value in (("median_ms", spread.median_ms), ("p95_ms", spread.p95_ms))}
+        figures = {
+            f"{name}_{key}": value
+            for name, spread in spreads.items()
+            for key, value in (("median_ms", spread.median_ms), ("p95_ms", spread.p95_ms))
+        }
         return {**figures, "rate_hz": self.rate_hz}
 
 
@@ -203,6 +214,10 @@ class LatencyLog:
         steps = np.diff(moments, axis=1)
         written = moments[:, 3]
         rate_hz = (len(written) - 1) / (written[-1] - written[0]) if len(written) > 1 else float("nan")
-        return LatencyReport(Spread.of_seconds(steps[:, 0]), Spread.of_seconds(steps[:, 1]),
-                             Spread.of_seconds(steps[:, 2]), Spread.of_seconds(moments[:, 3] - moments[:, 0]),
-                             float(rate_hz))
+        return LatencyReport(
+            Spread.of_seconds(steps[:, 0]),
+            Spread.of_seconds(steps[:, 1]),
+            Spread.of_seconds(steps[:, 2]),
+            Spread.of_seconds(moments[:, 3] - moments[:, 0]),
+            float(rate_hz),
+        )

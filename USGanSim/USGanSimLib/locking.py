@@ -16,6 +16,7 @@ else:
 
 _TRIES, _BETWEEN_TRIES_S = 5, 0.02
 
+
 @contextlib.contextmanager
 def holding(path: Path) -> Iterator[bool]:
     """Hold the file for the time of the block; yields False where another process has it. It is removed afterwards."""

@@ -65,18 +65,35 @@ class ModelInfo:
 
     def to_json(self) -> str:
         """The metadata string of the model file."""
-        return json.dumps({
-            "format": FORMAT_VERSION, "recipe": self.recipe, "network": self.network,
-            "width_px": self.geometry.width_px, "height_px": self.geometry.height_px,
-            "mm_per_px": self.geometry.mm_per_px, "image_to_probe": self.geometry.image_to_probe.tolist(),
-            "source_size_px": self.source_size_px, "crop_px": dataclasses.astuple(self.crop),
-            "orientation": self.orientation, "reference_frame": self.reference_frame,
-            "normalisation": dataclasses.asdict(self.normalisation),
-            "training_poses": {"coverage_mm": self.pose_range.coverage_mm, "margin_mm": self.pose_range.margin_mm,
-                               "image_to_reference": np.round(self.pose_range.poses[:, :3], 6).tolist()},
-            "training_set_sha256": self.training_set_sha256, "split_sha256": self.split_sha256,
-            "exclusion_mm": self.exclusion_mm, "seed": self.seed, "iterations": self.iterations,
-            "software_version": self.software_version, "metrics": self.metrics, "intended_use": self.intended_use})
+        return json.dumps(
+            {
+                "format": FORMAT_VERSION,
+                "recipe": self.recipe,
+                "network": self.network,
+                "width_px": self.geometry.width_px,
+                "height_px": self.geometry.height_px,
+                "mm_per_px": self.geometry.mm_per_px,
+                "image_to_probe": self.geometry.image_to_probe.tolist(),
+                "source_size_px": self.source_size_px,
+                "crop_px": dataclasses.astuple(self.crop),
+                "orientation": self.orientation,
+                "reference_frame": self.reference_frame,
+                "normalisation": dataclasses.asdict(self.normalisation),
+                "training_poses": {
+                    "coverage_mm": self.pose_range.coverage_mm,
+                    "margin_mm": self.pose_range.margin_mm,
+                    "image_to_reference": np.round(self.pose_range.poses[:, :3], 6).tolist(),
+                },
+                "training_set_sha256": self.training_set_sha256,
+                "split_sha256": self.split_sha256,
+                "exclusion_mm": self.exclusion_mm,
+                "seed": self.seed,
+                "iterations": self.iterations,
+                "software_version": self.software_version,
+                "metrics": self.metrics,
+                "intended_use": self.intended_use,
+            }
+        )
 
     def fitted(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> ImageGeometry:
         """The geometry of this model's image on a probe that was calibrated anew.
@@ -86,15 +103,21 @@ class ModelInfo:
         """
         if tuple(size_px) != tuple(self.source_size_px):
             trained = f"{self.source_size_px[0]}×{self.source_size_px[1]} px"
-            raise UserError(f"The model was trained on images of {trained}, {source} is for "
-                            f"{size_px[0]}×{size_px[1]} px.", "Use the calibration the model was made with.")
+            raise UserError(
+                f"The model was trained on images of {trained}, {source} is for "
+                f"{size_px[0]}×{size_px[1]} px.",
+                "Use the calibration the model was made with.",
+            )
         fitted = ImageGeometry(*size_px, image_to_probe).resized(
-            self.crop, self.geometry.width_px, self.geometry.height_px)
+            self.crop, self.geometry.width_px, self.geometry.height_px
+        )
         distance_mm = corner_distance_mm(self.geometry, fitted)
         if distance_mm > FIT_TOLERANCE_MM:
-            raise UserError(f"The model's image and that of {source} are {distance_mm:.1f} mm apart at a corner "
-                            f"({FIT_TOLERANCE_MM:g} mm are allowed); the model does not fit this probe.",
-                            "Use the calibration the model was made with, or train a model for this probe.")
+            raise UserError(
+                f"The model's image and that of {source} are {distance_mm:.1f} mm apart at a corner "
+                f"({FIT_TOLERANCE_MM:g} mm are allowed); the model does not fit this probe.",
+                "Use the calibration the model was made with, or train a model for this probe.",
+            )
         return fitted
 
     def require_fit(self, image_to_probe: Matrix, size_px: tuple[int, int], source: str) -> None:
@@ -118,19 +141,32 @@ class ModelInfo:
         known = data["training_poses"]
         normalisation = data["normalisation"]
         return cls(
-            recipe=str(data["recipe"]), network=dict(data["network"]),
+            recipe=str(data["recipe"]),
+            network=dict(data["network"]),
             geometry=ImageGeometry(width_px, height_px, _matrix(data["image_to_probe"])),
             source_size_px=(int(data["source_size_px"][0]), int(data["source_size_px"][1])),
-            crop=Crop(*data["crop_px"]), reference_frame=str(data["reference_frame"]),
+            crop=Crop(*data["crop_px"]),
+            reference_frame=str(data["reference_frame"]),
             normalisation=CoordinateNormalisation(
-                mean_mm=_three(normalisation["mean_mm"]), std_mm=_three(normalisation["std_mm"])),
-            pose_range=PoseRange(width_px, height_px, _poses(known["image_to_reference"]),
-                                 float(known["coverage_mm"]), float(known["margin_mm"])),
-            training_set_sha256=str(data["training_set_sha256"]), seed=int(data["seed"]),
-            iterations=int(data["iterations"]), software_version=str(data["software_version"]),
-            metrics=dict(data["metrics"]), split_sha256=str(data.get("split_sha256", "")),
-            exclusion_mm=float(data.get("exclusion_mm", 0.0)), orientation=str(data["orientation"]),
-            intended_use=str(data["intended_use"]))
+                mean_mm=_three(normalisation["mean_mm"]), std_mm=_three(normalisation["std_mm"])
+            ),
+            pose_range=PoseRange(
+                width_px,
+                height_px,
+                _poses(known["image_to_reference"]),
+                float(known["coverage_mm"]),
+                float(known["margin_mm"]),
+            ),
+            training_set_sha256=str(data["training_set_sha256"]),
+            seed=int(data["seed"]),
+            iterations=int(data["iterations"]),
+            software_version=str(data["software_version"]),
+            metrics=dict(data["metrics"]),
+            split_sha256=str(data.get("split_sha256", "")),
+            exclusion_mm=float(data.get("exclusion_mm", 0.0)),
+            orientation=str(data["orientation"]),
+            intended_use=str(data["intended_use"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,18 +190,24 @@ def read_model_header(path: Path) -> ModelHeader:
         parameters = sum(int(np.prod(entry["shape"])) for entry in tensors)
         info = ModelInfo.from_json(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is a safetensors file, but not a model of this software ({error}).",
-                        "Choose a model.safetensors that 'usgansim train' wrote.") from error
+        raise UserError(
+            f"{path} is a safetensors file, but not a model of this software ({error}).",
+            "Choose a model.safetensors that 'usgansim train' wrote.",
+        ) from error
     if data_bytes < promised:
-        raise UserError(f"{path} is cut short: {data_bytes} of {promised} bytes of weights are there.",
-                        "Copy the file again.")
+        raise UserError(
+            f"{path} is cut short: {data_bytes} of {promised} bytes of weights are there.",
+            "Copy the file again.",
+        )
     return ModelHeader(info, parameters)
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    not_ours = UserError(f"{path} is not a safetensors file.",
-                         "Choose a model.safetensors that 'usgansim train' wrote; other formats are never loaded, "
-                         "since loading them can run code.")
+    not_ours = UserError(
+        f"{path} is not a safetensors file.",
+        "Choose a model.safetensors that 'usgansim train' wrote; other formats are never loaded, "
+        "since loading them can run code.",
+    )
     try:
         with path.open("rb") as stream:
             size = path.stat().st_size

@@ -1,13 +1,13 @@
 """The folder of a training run: where its files are, and the metrics file.
 
-    config.json         the whole configuration
-    metrics.csv         one line an iteration
-    samples/            sample panels, PNG
-    checkpoint.pt       to go on from
-    model.safetensors   the result
-    STOP                made by whoever wants the run to save and end
-    LOCK                held by the process that trains, while it does
-    progress.jsonl      what that process said, where a panel started it
+config.json         the whole configuration
+metrics.csv         one line an iteration
+samples/            sample panels, PNG
+checkpoint.pt       to go on from
+model.safetensors   the result
+STOP                made by whoever wants the run to save and end
+LOCK                held by the process that trains, while it does
+progress.jsonl      what that process said, where a panel started it
 """
 
 from __future__ import annotations
@@ -48,24 +48,33 @@ class RunFolder:
         try:
             with holding(self._lock) as held:
                 if not held:
-                    raise UserError(f"{self.path} is being trained already.",
-                                    "Wait, stop it, or choose another --out.")
+                    raise UserError(
+                        f"{self.path} is being trained already.", "Wait, stop it, or choose another --out."
+                    )
                 yield
         finally:
-            with contextlib.suppress(OSError):  # A run that was refused leaves no folder; one with files stays.
+            with contextlib.suppress(
+                OSError
+            ):  # A run that was refused leaves no folder; one with files stays.
                 self.path.rmdir()
 
     def require_new(self) -> None:
         """Raise UserError where a new run would spoil what is there."""
         if self.checkpoint.exists():
-            raise UserError(f"{self.path} already holds a run with a checkpoint.",
-                            "Go on with it by --resume, or choose another --out.")
+            raise UserError(
+                f"{self.path} already holds a run with a checkpoint.",
+                "Go on with it by --resume, or choose another --out.",
+            )
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is a file; a folder is to be written there.", "Choose another --out.")
+            raise UserError(
+                f"{self.path} is a file; a folder is to be written there.", "Choose another --out."
+            )
         others = self.path.is_dir() and {*self.path.iterdir()} - {self.log, self._lock}
         if others and not self.config.is_file():
-            raise UserError(f"{self.path} holds other files (no {self.config.name} in it).",
-                            "Choose another --out, or an empty folder.")
+            raise UserError(
+                f"{self.path} holds other files (no {self.config.name} in it).",
+                "Choose another --out, or an empty folder.",
+            )
 
     def create(self) -> None:
         """Make the folders and take an old request to stop away."""

@@ -113,11 +113,16 @@ class RunWatch:
         active = training or starting
         failed = state == RunState.FAILED
         return RunStatus(
-            state, step, of, left_s=self._left_s(step, of, settings.get("minutes")) if training else None,
+            state,
+            step,
+            of,
+            left_s=self._left_s(step, of, settings.get("minutes")) if training else None,
             message=self._log.failure.get("message", "") if failed else "",
             hint=self._log.failure.get("hint", "") if failed else "",
-            warnings=tuple(self._log.warnings), sample=_newest(self.folder.samples),
-            resumable=not active and self.folder.checkpoint.is_file())
+            warnings=tuple(self._log.warnings),
+            sample=_newest(self.folder.samples),
+            resumable=not active and self.folder.checkpoint.is_file(),
+        )
 
     def _state(self, training: bool, starting: bool, step: int, of: int) -> RunState:
         if training:
@@ -170,7 +175,9 @@ class _LogTail:
         if event == "error":
             self.failure = value
         elif event == "warning":
-            self.warnings = [*(word for word in self.warnings if word != value["message"]), value["message"]][-3:]
+            self.warnings = [*(word for word in self.warnings if word != value["message"]), value["message"]][
+                -3:
+            ]
         else:
             self.failure = {}
 

@@ -56,14 +56,23 @@ def sample_observer_path() -> Path:
 
 def sample_scan(folder: Path, progress: Progress, frames: int = FRAMES) -> SampleScan:
     """The sample scan in `folder`, rendered there (some seconds, no network) unless it is there already."""
-    scan = SampleScan(folder / f"{_NAME}.igs.mha", *(folder / f"{_NAME}.{ending}.json"
-                                                    for ending in ("calibration", "landmarks", "landmarks.mrk")))
-    made_by: dict[str, int | str] = {"target": "fetus", "subject": SUBJECT, "seed": SEED, "frames": frames,
-                                     "software_version": __version__}
+    scan = SampleScan(
+        folder / f"{_NAME}.igs.mha",
+        *(folder / f"{_NAME}.{ending}.json" for ending in ("calibration", "landmarks", "landmarks.mrk")),
+    )
+    made_by: dict[str, int | str] = {
+        "target": "fetus",
+        "subject": SUBJECT,
+        "seed": SEED,
+        "frames": frames,
+        "software_version": __version__,
+    }
     if not _is_there(folder / f"{_NAME}.phantom.json", scan, made_by):
         folder.mkdir(parents=True, exist_ok=True)
         probe, setting = PROBES[PROBE](fine=False), adjusted(PLAIN, {"rate_share": RATE_SHARE})
-        scanner = Scanner(fetal_body(SUBJECT), probe, probe.image_geometry(WIDTH_PX, HEIGHT_PX), setting.display)
+        scanner = Scanner(
+            fetal_body(SUBJECT), probe, probe.image_geometry(WIDTH_PX, HEIGHT_PX), setting.display
+        )
         write_recording(scan.recording, plan_session(frames, setting, SEED), scanner, setting, SEED, progress)
         # After the recording: that it is there tells that the recording is whole.
         write_truth(folder, _NAME, scanner, setting, made_by)
@@ -72,12 +81,16 @@ def sample_scan(folder: Path, progress: Progress, frames: int = FRAMES) -> Sampl
 
 def _shipped(name: str) -> Path:
     # Beside the library in the source tree and in Slicer; where pip puts it otherwise.
-    folders = [Path(__file__).resolve().parents[1] / "Resources" / "Models",
-               Path(sys.prefix) / "share" / "usgansim" / "models"]
+    folders = [
+        Path(__file__).resolve().parents[1] / "Resources" / "Models",
+        Path(sys.prefix) / "share" / "usgansim" / "models",
+    ]
     found = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if found is None:
-        raise UserError(f"{name} is not installed: it is neither in {folders[0]} nor in {folders[1]}.",
-                        "Give a file of your own, or install again.")
+        raise UserError(
+            f"{name} is not installed: it is neither in {folders[0]} nor in {folders[1]}.",
+            "Give a file of your own, or install again.",
+        )
     return found
 
 
@@ -85,7 +98,8 @@ def _is_there(note: Path, scan: SampleScan, made_by: dict[str, int | str]) -> bo
     """Whether all files are there, and `note` says that they are those that would be made."""
     try:
         said = json.loads(note.read_text(encoding="utf-8"))
-        return (all(said[name] == value for name, value in made_by.items())
-                and all(path.is_file() for path in (scan.recording, scan.calibration, scan.landmarks, scan.markups)))
+        return all(said[name] == value for name, value in made_by.items()) and all(
+            path.is_file() for path in (scan.recording, scan.calibration, scan.landmarks, scan.markups)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False

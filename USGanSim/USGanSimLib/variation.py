@@ -36,7 +36,9 @@ def drift_step(elapsed_s: float, half_life_s: float) -> float:
     """The step of `ModelRenderer.drift` after which the noise's correlation with itself `elapsed_s` ago is
     0.5^(elapsed_s / half_life_s). Raises UserError for a half-life out of range."""
     if not SHORTEST_HALF_LIFE_S <= half_life_s <= LONGEST_HALF_LIFE_S:
-        raise UserError(f"Noise cannot drift with a half-life of {half_life_s:g} s.",
-                        f"Give {SHORTEST_HALF_LIFE_S:g} to {LONGEST_HALF_LIFE_S:g} s.")
+        raise UserError(
+            f"Noise cannot drift with a half-life of {half_life_s:g} s.",
+            f"Give {SHORTEST_HALF_LIFE_S:g} to {LONGEST_HALF_LIFE_S:g} s.",
+        )
     # One step leaves the correlation √(1 − step²).
     return math.sqrt(1 - 0.25 ** (max(elapsed_s, 0.0) / half_life_s))

@@ -40,7 +40,11 @@ def test_a_model_is_measured_and_agrees_with_the_naive_path(model, capsys):
     assert (result["threads"], result["recipe"], result["model"]) == (1, "regression", str(model))
     network = [row for row in result["results"] if row["name"] != "MRML part of a tick"]
     assert [(row["name"], row["batch"]) for row in network if "renderer" in row["name"]] == [
-        ("renderer", 1), ("renderer, new noise each time", 1), ("renderer, 8 samples", 8), ("renderer, 36 samples", 36)]
+        ("renderer", 1),
+        ("renderer, new noise each time", 1),
+        ("renderer, 8 samples", 8),
+        ("renderer, 36 samples", 36),
+    ]
     for row in result["results"]:
         assert row.keys() >= KEYS
         assert (row["width_px"], row["height_px"]) == (40, 32)
@@ -58,7 +62,19 @@ def test_random_weights_of_a_recipe_are_measured_without_a_model(capsys):
 
 @pytest.mark.parametrize(("recipe", "told"), [("scored", True), ("paper", False)])
 def test_that_speckle_may_differ_by_a_cell_is_told_where_there_is_any(recipe, told, capsys):
-    words = ["bench", "--recipe", recipe, "--size", "32x32", "--rounds", "1", "--device", "cpu", "--threads", "1"]
+    words = [
+        "bench",
+        "--recipe",
+        recipe,
+        "--size",
+        "32x32",
+        "--rounds",
+        "1",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
     assert main(words) == 0
     assert ("cells of the tissue" in capsys.readouterr().out) == told
 
@@ -84,8 +100,16 @@ def test_the_mrml_part_of_a_tick_is_measured_where_there_is_a_slicer(model, caps
     assert 0 < last["median_ms"] < 5
 
 
-@pytest.mark.parametrize("words", [["--rounds", "0"], ["--threads", "0"], ["--recipe", "none"], ["--size", "wide"],
-                                   ["missing.safetensors"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--rounds", "0"],
+        ["--threads", "0"],
+        ["--recipe", "none"],
+        ["--size", "wide"],
+        ["missing.safetensors"],
+    ],
+)
 def test_what_cannot_be_measured_is_refused_in_one_line(words, capsys):
     assert main(["bench", "--device", "cpu", *words]) == 2
     error = capsys.readouterr().err

@@ -48,29 +48,57 @@ def write_poses(path: Path, poses: np.ndarray) -> None:
 
 
 def words(folder: Path, *more: str) -> list[str]:
-    return ["calibrate", "pinhead", "--points", str(folder / "points.csv"), "--poses", str(folder / "poses.csv"),
-            "--out", str(folder / "CAL.json"), *more]
+    return [
+        "calibrate",
+        "pinhead",
+        "--points",
+        str(folder / "points.csv"),
+        "--poses",
+        str(folder / "poses.csv"),
+        "--out",
+        str(folder / "CAL.json"),
+        *more,
+    ]
 
 
 def corner_error_mm(path: Path, truth: np.ndarray, width_px: int, height_px: int) -> float:
     corners = np.array([[u, v, 0, 1] for u in (0, width_px - 1) for v in (0, height_px - 1)], float)
-    return float(np.linalg.norm(((read_calibration(path).image_to_probe - truth) @ corners.T)[:3], axis=0).max())
+    return float(
+        np.linalg.norm(((read_calibration(path).image_to_probe - truth) @ corners.T)[:3], axis=0).max()
+    )
 
 
 def test_a_calibration_has_the_promised_keys_and_serves_as_one(pin, tmp_path, capsys):
-    assert main(words(tmp_path, "--size", f"{WIDTH}x{HEIGHT}", "--xml", str(tmp_path / "cal.xml"), "--json")) == 0
+    assert (
+        main(words(tmp_path, "--size", f"{WIDTH}x{HEIGHT}", "--xml", str(tmp_path / "cal.xml"), "--json"))
+        == 0
+    )
     printed = json.loads(capsys.readouterr().out)
     saved = json.loads((tmp_path / "CAL.json").read_text())
     assert saved.items() <= printed.items()
-    assert {"image_to_probe", "mm_per_px", "pin_mm", "n_points", "outlier_frames", "rms_mm", "heldout_mm",
-            "corner_error_mm", "condition", "verdict", "advice", "image_size_px"} <= set(saved)
+    assert {
+        "image_to_probe",
+        "mm_per_px",
+        "pin_mm",
+        "n_points",
+        "outlier_frames",
+        "rms_mm",
+        "heldout_mm",
+        "corner_error_mm",
+        "condition",
+        "verdict",
+        "advice",
+        "image_size_px",
+    } <= set(saved)
     assert saved["verdict"] == "good"
     assert saved["mm_per_px"] == pytest.approx([0.15, 0.15], rel=0.02)
     assert saved["pin_mm"] == pytest.approx(PIN_MM.tolist(), abs=0.3)
     assert (saved["n_points"], saved["image_size_px"]) == (COUNT, [WIDTH, HEIGHT])
     assert corner_error_mm(tmp_path / "CAL.json", IMAGE_TO_PROBE, WIDTH, HEIGHT) < 0.4
-    assert np.array_equal(read_calibration(tmp_path / "cal.xml").image_to_probe,
-                          read_calibration(tmp_path / "CAL.json").image_to_probe)
+    assert np.array_equal(
+        read_calibration(tmp_path / "cal.xml").image_to_probe,
+        read_calibration(tmp_path / "CAL.json").image_to_probe,
+    )
     assert Image.open(tmp_path / "CAL.png").size[0] > 600
 
 
@@ -103,15 +131,21 @@ def test_an_earlier_calibration_tells_a_mirrored_image(pin, tmp_path, capsys):
     assert not (tmp_path / "CAL.json").exists()
 
 
-@pytest.mark.parametrize(("spoil", "said"), [
-    (lambda pin: {"poses": np.linalg.inv(pin["poses"])}, "wrong direction"),
-    (lambda pin: {"poses": np.swapaxes(pin["poses"], 1, 2)}, "column by column"),
-    (lambda pin: {"poses": pin["poses"][:6]}, "6 points are too few to calibrate; 8 are the least"),
-    (lambda pin: {"poses": np.where(np.arange(4) < 3, pin["poses"][0], pin["poses"])}, "parallel within 0.0°"),
-    (lambda pin: {"pixels": pin["pixels"] + 200}, "is outside the image of 400×300 px"),
-    (lambda pin: {"pixels": np.random.default_rng(0).permutation(pin["pixels"])}, ""),
-    (lambda pin: {"pixels": np.full((COUNT, 2), np.nan)}, "no frame number and point"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda pin: {"poses": np.linalg.inv(pin["poses"])}, "wrong direction"),
+        (lambda pin: {"poses": np.swapaxes(pin["poses"], 1, 2)}, "column by column"),
+        (lambda pin: {"poses": pin["poses"][:6]}, "6 points are too few to calibrate; 8 are the least"),
+        (
+            lambda pin: {"poses": np.where(np.arange(4) < 3, pin["poses"][0], pin["poses"])},
+            "parallel within 0.0°",
+        ),
+        (lambda pin: {"pixels": pin["pixels"] + 200}, "is outside the image of 400×300 px"),
+        (lambda pin: {"pixels": np.random.default_rng(0).permutation(pin["pixels"])}, ""),
+        (lambda pin: {"pixels": np.full((COUNT, 2), np.nan)}, "no frame number and point"),
+    ],
+)
 def test_a_refusal_writes_no_file_exits_2_and_says_why(pin, tmp_path, capsys, spoil, said):
     wrong = {**pin, **spoil(pin)}
     write_points(tmp_path / "points.csv", wrong["pixels"])
@@ -134,12 +168,22 @@ def test_a_missing_folder_for_one_of_the_files_leaves_no_calibration(pin, tmp_pa
 def test_marks_made_in_a_mirrored_picture_are_recognised_in_a_recording(pin, tmp_path, capsys):
     images = np.full((COUNT, HEIGHT, WIDTH), 10, np.uint8)
     for image, (u, v) in zip(images, pin["pixels"].round().astype(int), strict=True):
-        image[v - 3:v + 4, u - 3:u + 4] = 220
+        image[v - 3 : v + 4, u - 3 : u + 4] = 220
     track = TransformTrack(pin["poses"], np.ones(COUNT, bool))
-    write_sweep(tmp_path / "pin.igs.mha", TrackedSweep(images, np.arange(COUNT) / 10, {"ProbeToReference": track},
-                                                       np.ones(COUNT, bool)))
-    call = ["calibrate", "pinhead", "--points", str(tmp_path / "points.csv"),
-            "--recording", str(tmp_path / "pin.igs.mha"), "--out", str(tmp_path / "CAL.json")]
+    write_sweep(
+        tmp_path / "pin.igs.mha",
+        TrackedSweep(images, np.arange(COUNT) / 10, {"ProbeToReference": track}, np.ones(COUNT, bool)),
+    )
+    call = [
+        "calibrate",
+        "pinhead",
+        "--points",
+        str(tmp_path / "points.csv"),
+        "--recording",
+        str(tmp_path / "pin.igs.mha"),
+        "--out",
+        str(tmp_path / "CAL.json"),
+    ]
     assert main(call) == 0
     write_points(tmp_path / "points.csv", np.column_stack([399 - pin["pixels"][:, 0], pin["pixels"][:, 1]]))
     assert main(call) == 2
@@ -151,18 +195,22 @@ def test_to_keep_every_0th_proposal_is_refused(tmp_path, capsys):
     assert "--every 0 keeps no proposal" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("more", "said"), [
-    ([], "--recording, or from --video and --tracker"),
-    (["--recording", "{pin}", "--video", "{pin}"], "--recording, or from --video and --tracker"),
-    (["--recording", "{pin}", "--target", "pin"], "The pinhead is not marked"),
-    (["--recording", "{pin}", "--target", "wires"], "The target wires needs the calibration"),
-    (["--recording", "{pin}"], "No image of pin.igs.mha shows a bright straight line"),
-    (["--recording", "{pin}", "--out", "{pin}.png"], "the picture beside them has that name"),
-])
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "--recording, or from --video and --tracker"),
+        (["--recording", "{pin}", "--video", "{pin}"], "--recording, or from --video and --tracker"),
+        (["--recording", "{pin}", "--target", "pin"], "The pinhead is not marked"),
+        (["--recording", "{pin}", "--target", "wires"], "The target wires needs the calibration"),
+        (["--recording", "{pin}"], "No image of pin.igs.mha shows a bright straight line"),
+        (["--recording", "{pin}", "--out", "{pin}.png"], "the picture beside them has that name"),
+    ],
+)
 def test_a_lag_that_cannot_be_found_is_refused_without_a_file(tmp_path, capsys, more, said):
     track = TransformTrack(np.tile(np.eye(4), (30, 1, 1)), np.ones(30, bool))
-    sweep = TrackedSweep(np.zeros((30, 60, 80), np.uint8), np.arange(30) / 10, {"ProbeToReference": track},
-                         np.ones(30, bool))
+    sweep = TrackedSweep(
+        np.zeros((30, 60, 80), np.uint8), np.arange(30) / 10, {"ProbeToReference": track}, np.ones(30, bool)
+    )
     write_sweep(tmp_path / "pin.igs.mha", sweep)
     call = [word.format(pin=tmp_path / "pin.igs.mha") for word in more]
     assert main(["calibrate", "temporal", "--out", str(tmp_path / "LAG.json"), *call]) == 2
@@ -171,9 +219,22 @@ def test_a_lag_that_cannot_be_found_is_refused_without_a_file(tmp_path, capsys, 
 
 
 def test_the_water_tank_gives_a_lag_file_with_its_curve(plus_data, tmp_path, capsys):
-    assert main(["calibrate", "temporal", "--video", str(plus_data / "WaterTankBottomTranslationVideoBuffer.igs.mha"),
-                 "--tracker", str(plus_data / "WaterTankBottomTranslationTrackerBuffer-trimmed.igs.mha"),
-                 "--out", str(tmp_path / "LAG.json"), "--json"]) == 0
+    assert (
+        main(
+            [
+                "calibrate",
+                "temporal",
+                "--video",
+                str(plus_data / "WaterTankBottomTranslationVideoBuffer.igs.mha"),
+                "--tracker",
+                str(plus_data / "WaterTankBottomTranslationTrackerBuffer-trimmed.igs.mha"),
+                "--out",
+                str(tmp_path / "LAG.json"),
+                "--json",
+            ]
+        )
+        == 0
+    )
     saved = json.loads((tmp_path / "LAG.json").read_text())
     assert saved["lag_s"] == pytest.approx(-0.065, abs=0.010)
     assert saved["method"] == "flat bottom"
@@ -184,12 +245,41 @@ def test_the_water_tank_gives_a_lag_file_with_its_curve(plus_data, tmp_path, cap
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("probe", "width_px", "height_px", "seed"), [
-    ("curvilinear", 160, 120, 1), ("curvilinear", 160, 120, 3), ("curvilinear", 640, 480, 1), ("linear", 240, 240, 0)])
-def test_from_the_images_of_a_pin_to_its_calibration_with_no_click(tmp_path, capsys, probe, width_px, height_px, seed):
+@pytest.mark.parametrize(
+    ("probe", "width_px", "height_px", "seed"),
+    [
+        ("curvilinear", 160, 120, 1),
+        ("curvilinear", 160, 120, 3),
+        ("curvilinear", 640, 480, 1),
+        ("linear", 240, 240, 0),
+    ],
+)
+def test_from_the_images_of_a_pin_to_its_calibration_with_no_click(
+    tmp_path, capsys, probe, width_px, height_px, seed
+):
     """The virtual water tank's pinhead: found, its lag and the calibration, against the phantom's truth."""
-    assert main(["phantom", "--target", "pinhead", "--probe", probe, "--size", f"{width_px}x{height_px}", "--frames",
-                 "800", "--seed", str(seed), "--lag-s", "0.05", "--out", str(tmp_path / "pin.igs.mha")]) == 0
+    assert (
+        main(
+            [
+                "phantom",
+                "--target",
+                "pinhead",
+                "--probe",
+                probe,
+                "--size",
+                f"{width_px}x{height_px}",
+                "--frames",
+                "800",
+                "--seed",
+                str(seed),
+                "--lag-s",
+                "0.05",
+                "--out",
+                str(tmp_path / "pin.igs.mha"),
+            ]
+        )
+        == 0
+    )
     recording, points, lag = (str(tmp_path / name) for name in ("pin.igs.mha", "found.csv", "LAG.json"))
     assert main(["calibrate", "detect", recording, "--out", points]) == 0
     true, found = read_points(tmp_path / "pin.points.csv"), read_points(tmp_path / "found.csv")
@@ -198,8 +288,23 @@ def test_from_the_images_of_a_pin_to_its_calibration_with_no_click(tmp_path, cap
     assert np.sqrt(np.mean(np.square(errors_px))) < 0.1 * max(width_px / 160, 1.5)  # a tenth of a millimetre
     assert main(["calibrate", "temporal", "--recording", recording, "--points", points, "--out", lag]) == 0
     assert json.loads(Path(lag).read_text())["lag_s"] == pytest.approx(0.05, abs=0.01)
-    assert main(["calibrate", "pinhead", "--points", points, "--recording", recording, "--lag-s", lag, "--out",
-                 str(tmp_path / "CAL.json")]) == 0
+    assert (
+        main(
+            [
+                "calibrate",
+                "pinhead",
+                "--points",
+                points,
+                "--recording",
+                recording,
+                "--lag-s",
+                lag,
+                "--out",
+                str(tmp_path / "CAL.json"),
+            ]
+        )
+        == 0
+    )
     truth = np.array(json.loads((tmp_path / "pin.phantom.json").read_text())["true_image_to_probe"])
     error_mm = corner_error_mm(tmp_path / "CAL.json", truth, width_px, height_px)
     with capsys.disabled():

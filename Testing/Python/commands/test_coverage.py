@@ -21,12 +21,21 @@ def swept(tmp_path):
     """Images of 40×30 mm (1 mm a pixel) moved by 40 mm across their plane; two landmarks, one of them far away."""
     poses = np.tile(np.eye(4), (COUNT, 1, 1))
     poses[:, 2, 3] = np.arange(COUNT)
-    write_sweep(tmp_path / "sweep.igs.mha", TrackedSweep(
-        np.full((COUNT, 31, 41), 9, np.uint8), np.arange(COUNT) / 10,
-        {"ProbeToReference": TransformTrack(poses, np.ones(COUNT, bool))}, np.ones(COUNT, bool)))
+    write_sweep(
+        tmp_path / "sweep.igs.mha",
+        TrackedSweep(
+            np.full((COUNT, 31, 41), 9, np.uint8),
+            np.arange(COUNT) / 10,
+            {"ProbeToReference": TransformTrack(poses, np.ones(COUNT, bool))},
+            np.ones(COUNT, bool),
+        ),
+    )
     (tmp_path / "CAL.json").write_text(json.dumps({"image_to_probe": np.eye(4).tolist()}))
-    (tmp_path / "l.landmarks.json").write_text(json.dumps(
-        {"frame": "Reference", "unit": "mm", "landmarks": {"near": [20, 15, 20], "far": [200, 15, 20]}}))
+    (tmp_path / "l.landmarks.json").write_text(
+        json.dumps(
+            {"frame": "Reference", "unit": "mm", "landmarks": {"near": [20, 15, 20], "far": [200, 15, 20]}}
+        )
+    )
     return tmp_path
 
 
@@ -35,8 +44,19 @@ def words(folder, *more: str) -> list[str]:
 
 
 def test_volume_and_thin_landmarks_are_told(swept, capsys):
-    assert main(words(swept, "--calibration", str(swept / "CAL.json"), "--landmarks",
-                      str(swept / "l.landmarks.json"), "--json")) == 0
+    assert (
+        main(
+            words(
+                swept,
+                "--calibration",
+                str(swept / "CAL.json"),
+                "--landmarks",
+                str(swept / "l.landmarks.json"),
+                "--json",
+            )
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert result["poses"] == COUNT
     # From 0 to 40, 30 and 40 mm the images reach 9, 7 and 9 voxels of 5 mm.
@@ -50,8 +70,18 @@ def test_volume_and_thin_landmarks_are_told(swept, capsys):
 
 
 def test_a_person_reads_which_landmarks_are_thin(swept, capsys):
-    assert main(words(swept, "--calibration", str(swept / "CAL.json"), "--landmarks",
-                      str(swept / "l.landmarks.json"))) == 0
+    assert (
+        main(
+            words(
+                swept,
+                "--calibration",
+                str(swept / "CAL.json"),
+                "--landmarks",
+                str(swept / "l.landmarks.json"),
+            )
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "  far: seen in 0 frames; pass over it again" in out
     assert "0 of 2 landmarks were seen enough" in out

@@ -28,12 +28,30 @@ def moving_bar(tmp_path: Path) -> Dataset:
 
 def test_the_baselines_are_measured_in_every_fold(moving_bar, tmp_path, capsys) -> None:
     out = tmp_path / "folds"
-    assert cli.main(["crossval", str(moving_bar.folder), "--folds", "3", "--exclusion-mm", "1.5", "--out", str(out),
-                     "--json"]) == 0
+    assert (
+        cli.main(
+            [
+                "crossval",
+                str(moving_bar.folder),
+                "--folds",
+                "3",
+                "--exclusion-mm",
+                "1.5",
+                "--out",
+                str(out),
+                "--json",
+            ]
+        )
+        == 0
+    )
     printed, written = json.loads(capsys.readouterr().out), json.loads((out / "report.json").read_text())
     assert {**written, "report": str(out / "report.html")} == printed
     assert (written["kind"], written["split"], written["exclusion_mm"]) == ("cross-validation", "blocks", 1.5)
-    assert [(fold["heldout_frames"], fold["excluded_frames"]) for fold in written["folds"]] == [(6, 1), (6, 2), (6, 1)]
+    assert [(fold["heldout_frames"], fold["excluded_frames"]) for fold in written["folds"]] == [
+        (6, 1),
+        (6, 2),
+        (6, 1),
+    ]
     rows = {row["name"]: row for row in written["rows"]}
     assert (rows["real image"]["frames"], rows["real image"]["mae_grey"]) == (COUNT, 0)
     # Wherever the nearest bar stands, it is not on the real one: 2 · 16 pixels of 200.
@@ -44,8 +62,24 @@ def test_the_baselines_are_measured_in_every_fold(moving_bar, tmp_path, capsys) 
 @pytest.mark.slow
 def test_a_recipe_is_trained_once_a_fold_and_a_second_call_trains_nothing(moving_bar, tmp_path) -> None:
     pytest.importorskip("torch")
-    words = ["crossval", str(moving_bar.folder), "--folds", "2", "--out", str(tmp_path / "folds"), "--recipe",
-             "regression", "--iterations", "2", "--batch", "4", "--generator-channels", "32", "--device", "cpu"]
+    words = [
+        "crossval",
+        str(moving_bar.folder),
+        "--folds",
+        "2",
+        "--out",
+        str(tmp_path / "folds"),
+        "--recipe",
+        "regression",
+        "--iterations",
+        "2",
+        "--batch",
+        "4",
+        "--generator-channels",
+        "32",
+        "--device",
+        "cpu",
+    ]
     assert cli.main(words) == 0
     rows = json.loads((tmp_path / "folds" / "report.json").read_text())["rows"]
     assert rows[-1]["name"] == "regression"
@@ -57,15 +91,18 @@ def test_a_recipe_is_trained_once_a_fold_and_a_second_call_trains_nothing(moving
     assert [path.read_text() for path in models] == before
 
 
-@pytest.mark.parametrize(("words", "reason"), [
-    (["--folds", "1"], "1 folds of 18 frames"),
-    (["--split", "sweeps"], "There is one sweep"),
-    (["--exclusion-mm", "-1"], "exclusion of -1 mm"),
-    (["--exclusion-mm", "90"], "No training frame is left"),
-    (["--minutes", "3"], "--minutes is for training"),
-    (["--recipe", "none"], "There is no recipe 'none'"),
-    (["--recipe", "paper", "--generator-channels", "17"], "17 generator channels"),
-])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--folds", "1"], "1 folds of 18 frames"),
+        (["--split", "sweeps"], "There is one sweep"),
+        (["--exclusion-mm", "-1"], "exclusion of -1 mm"),
+        (["--exclusion-mm", "90"], "No training frame is left"),
+        (["--minutes", "3"], "--minutes is for training"),
+        (["--recipe", "none"], "There is no recipe 'none'"),
+        (["--recipe", "paper", "--generator-channels", "17"], "17 generator channels"),
+    ],
+)
 def test_bad_words_are_one_line_and_leave_nothing(moving_bar, tmp_path, capsys, words, reason) -> None:
     assert cli.main(["crossval", str(moving_bar.folder), "--out", str(tmp_path / "folds"), *words]) == 2
     error = capsys.readouterr().err

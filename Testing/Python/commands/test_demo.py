@@ -51,7 +51,9 @@ def recording(tmp_path):
 @pytest.fixture
 def calibration(tmp_path):
     path = tmp_path / "cal.json"
-    path.write_text(json.dumps({"image_to_probe": IMAGE_TO_PROBE.tolist(), "image_size_px": [WIDTH_PX, HEIGHT_PX]}))
+    path.write_text(
+        json.dumps({"image_to_probe": IMAGE_TO_PROBE.tolist(), "image_size_px": [WIDTH_PX, HEIGHT_PX]})
+    )
     return path
 
 
@@ -61,10 +63,20 @@ def model(tmp_path):
     settings = NetworkSettings(WIDTH_PX, HEIGHT_PX, noise_size=4, up_layers=2, generator_channels=8)
     poses = np.tile(IMAGE_TO_PROBE, (10, 1, 1))
     poses[:, 2, 3] = np.linspace(0, 5, 10)
-    info = ModelInfo("paper", settings.as_dict(), ImageGeometry(WIDTH_PX, HEIGHT_PX, IMAGE_TO_PROBE),
-                     (WIDTH_PX, HEIGHT_PX), Crop(0, 0, WIDTH_PX, HEIGHT_PX), "Reference",
-                     CoordinateNormalisation((0.0, 0.0, 0.0), (10.0, 10.0, 10.0)),
-                     PoseRange.of_training_poses(poses, WIDTH_PX, HEIGHT_PX), "0" * 64, 0, 7, "0")
+    info = ModelInfo(
+        "paper",
+        settings.as_dict(),
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, IMAGE_TO_PROBE),
+        (WIDTH_PX, HEIGHT_PX),
+        Crop(0, 0, WIDTH_PX, HEIGHT_PX),
+        "Reference",
+        CoordinateNormalisation((0.0, 0.0, 0.0), (10.0, 10.0, 10.0)),
+        PoseRange.of_training_poses(poses, WIDTH_PX, HEIGHT_PX),
+        "0" * 64,
+        0,
+        7,
+        "0",
+    )
     path = tmp_path / "model.safetensors"
     torch.manual_seed(0)
     save_model(path, Generator(settings).state_dict(), info)
@@ -74,6 +86,7 @@ def model(tmp_path):
 @pytest.fixture
 def demo(capsys):
     """Exit code, the JSON result (or None), and what stands on standard error."""
+
     def run(*words):
         code = main(["demo", *map(str, words), "--json"])
         out, err = capsys.readouterr()
@@ -82,9 +95,23 @@ def demo(capsys):
     return run
 
 
-def test_a_recording_runs_live_and_leaves_figures_and_a_picture(recording, calibration, model, tmp_path, demo):
-    code, result, err = demo("--recording", recording, "--calibration", calibration, "--model", model,
-                             "--seconds", 3, "--rate", 40, "--out", tmp_path / "out")
+def test_a_recording_runs_live_and_leaves_figures_and_a_picture(
+    recording, calibration, model, tmp_path, demo
+):
+    code, result, err = demo(
+        "--recording",
+        recording,
+        "--calibration",
+        calibration,
+        "--model",
+        model,
+        "--seconds",
+        3,
+        "--rate",
+        40,
+        "--out",
+        tmp_path / "out",
+    )
     assert code == 0, err
     # 40 frames a second for 3 s, of which the start of the run may miss a few.
     assert 100 <= result["received"] <= 125
@@ -123,7 +150,10 @@ def test_without_a_recording_the_shipped_model_simulates_a_scan_that_is_kept(dem
 def test_the_shipped_model_shows_the_anatomy_with_every_noise(tmp_path):
     """A model may be right on average and black for one noise in seven; the live view shows one noise for long."""
     scan = sample_data.sample_scan(tmp_path, Silent(), 12)
-    sweep, renderer = read_sweep(scan.recording), ModelRenderer.load(sample_data.sample_model_path(), "cpu", 1)
+    sweep, renderer = (
+        read_sweep(scan.recording),
+        ModelRenderer.load(sample_data.sample_model_path(), "cpu", 1),
+    )
     track = sweep.probe_to_reference("Probe", "Reference")
     frames = np.flatnonzero(track.valid & sweep.image_valid)
     real = ndimage.uniform_filter(np.stack([sweep.frames[k] for k in frames]).astype(float), (0, 9, 9))
@@ -140,13 +170,23 @@ def test_without_a_calibration_it_says_so(recording, demo):
     assert "--calibration" in err
 
 
-@pytest.mark.parametrize(("words", "reason"), [
-    (("--seconds", "0"), "0 s"), (("--seconds", "nan"), "nan s"), (("--rate", "-3"), "-3 Hz"),
-    (("--probe-frame", "Needle"), "Needle"), (("--model", "nowhere.safetensors"), "nowhere.safetensors")])
-def test_bad_input_is_one_line_and_leaves_no_picture(recording, calibration, model, tmp_path, demo, words, reason):
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--seconds", "0"), "0 s"),
+        (("--seconds", "nan"), "nan s"),
+        (("--rate", "-3"), "-3 Hz"),
+        (("--probe-frame", "Needle"), "Needle"),
+        (("--model", "nowhere.safetensors"), "nowhere.safetensors"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_picture(
+    recording, calibration, model, tmp_path, demo, words, reason
+):
     out = tmp_path / "out"
-    code, result, err = demo("--recording", recording, "--calibration", calibration, "--model", model, "--out", out,
-                             *words)
+    code, result, err = demo(
+        "--recording", recording, "--calibration", calibration, "--model", model, "--out", out, *words
+    )
     assert (code, result) == (2, None)
     assert reason in err.splitlines()[-1]
     assert "Traceback" not in err
@@ -154,7 +194,9 @@ def test_bad_input_is_one_line_and_leaves_no_picture(recording, calibration, mod
 
 
 def test_a_calibration_of_another_image_size_is_refused(recording, calibration, model, demo):
-    calibration.write_text(json.dumps({"image_to_probe": IMAGE_TO_PROBE.tolist(), "image_size_px": [640, 480]}))
+    calibration.write_text(
+        json.dumps({"image_to_probe": IMAGE_TO_PROBE.tolist(), "image_size_px": [640, 480]})
+    )
     code, _, err = demo("--recording", recording, "--calibration", calibration, "--model", model)
     assert code == 2
     assert "640×480" in err
@@ -186,8 +228,10 @@ def test_the_replay_runs_in_its_own_process_and_ends_with_the_block(recording):
 
 
 def test_a_replay_that_cannot_begin_tells_the_commands_own_reason(tmp_path):
-    with pytest.raises(UserError, match=r"cannot be replayed: .*nothing\.igs\.mha"), \
-            replay_process([str(tmp_path / "nothing.igs.mha")]):
+    with (
+        pytest.raises(UserError, match=r"cannot be replayed: .*nothing\.igs\.mha"),
+        replay_process([str(tmp_path / "nothing.igs.mha")]),
+    ):
         pass
 
 
@@ -200,7 +244,9 @@ def test_the_journey_takes_no_recording_and_no_model(words, demo, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_a_report_where_the_shipped_model_is_in_its_right_place(demo, tmp_path, monkeypatch):
+def test_the_demo_ends_with_a_report_where_the_shipped_model_is_in_its_right_place(
+    demo, tmp_path, monkeypatch
+):
     monkeypatch.setattr("USGanSimLib.sample_data.FRAMES", 200)
     code, result, err = demo("--seconds", "1", "--out", tmp_path / "out")
     assert code == 0, err
@@ -222,11 +268,22 @@ def test_the_journey_goes_from_recordings_to_a_live_simulation(demo, tmp_path, m
     # The pinhead is found and fitted without a hint, well below a pixel of 1.2 mm.
     assert result["calibration_error_mm"] < 0.6
     assert result["training"]["step"] >= 1
-    for name in ("scan.igs.mha", "pin_points.png", "calibration.png", "run/model.safetensors", "report/report.html",
-                 "panel.png"):
+    for name in (
+        "scan.igs.mha",
+        "pin_points.png",
+        "calibration.png",
+        "run/model.safetensors",
+        "report/report.html",
+        "panel.png",
+    ):
         assert (out / name).is_file()
-    for line in ("usgansim calibrate detect", "usgansim calibrate pinhead", "usgansim prepare", "usgansim train",
-                 "usgansim evaluate"):
+    for line in (
+        "usgansim calibrate detect",
+        "usgansim calibrate pinhead",
+        "usgansim prepare",
+        "usgansim train",
+        "usgansim evaluate",
+    ):
         assert f"$ {line}" in err
     code, _, err = demo("--train", "--out", out)
     assert code == 2
@@ -236,8 +293,20 @@ def test_the_journey_goes_from_recordings_to_a_live_simulation(demo, tmp_path, m
 @pytest.mark.slow
 def test_without_a_model_one_is_trained_and_kept(recording, calibration, tmp_path, demo):
     out = tmp_path / "out"
-    code, result, err = demo("--recording", recording, "--calibration", calibration, "--seconds", 2, "--rate", 30,
-                             "--iterations", 2, "--out", out)
+    code, result, err = demo(
+        "--recording",
+        recording,
+        "--calibration",
+        calibration,
+        "--seconds",
+        2,
+        "--rate",
+        30,
+        "--iterations",
+        2,
+        "--out",
+        out,
+    )
     assert code == 0, err
     assert "no --model was given" in err
     assert "stand-in" in result["model"]

@@ -33,8 +33,14 @@ def write_dotted_set(folder: Path, held_out: slice = slice(5, 8)) -> Dataset:
         poses[frame, 0, 3] = -frame
     heldout = np.zeros(COUNT, bool)
     heldout[held_out] = True
-    return write_dataset(folder, images, poses, ImageGeometry(WIDTH_PX, HEIGHT_PX, np.eye(4)), heldout=heldout,
-                         sources=[Source("dot.igs.mha", "0" * 64, COUNT, COUNT)])
+    return write_dataset(
+        folder,
+        images,
+        poses,
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, np.eye(4)),
+        heldout=heldout,
+        sources=[Source("dot.igs.mha", "0" * 64, COUNT, COUNT)],
+    )
 
 
 @pytest.fixture
@@ -57,16 +63,30 @@ def a_model(dotted: Dataset, tmp_path: Path) -> Path:
     from USGanSimLib.ml.model_file import save_model
     from USGanSimLib.ml.networks import Generator, NetworkSettings
 
-    settings = NetworkSettings(WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2)
+    settings = NetworkSettings(
+        WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2
+    )
     info = ModelInfo(
-        recipe="paper", network=dict(settings.as_dict()), geometry=dotted.geometry, crop=dotted.crop,
-        source_size_px=dotted.source_size_px, reference_frame="Reference", normalisation=dotted.normalisation,
+        recipe="paper",
+        network=dict(settings.as_dict()),
+        geometry=dotted.geometry,
+        crop=dotted.crop,
+        source_size_px=dotted.source_size_px,
+        reference_frame="Reference",
+        normalisation=dotted.normalisation,
         pose_range=PoseRange.of_training_poses(dotted.poses[dotted.train_indices], WIDTH_PX, HEIGHT_PX),
-        training_set_sha256=dotted.sha256, seed=0, iterations=3, software_version="0")
+        training_set_sha256=dotted.sha256,
+        seed=0,
+        iterations=3,
+        software_version="0",
+    )
     path = tmp_path / "run" / "model.safetensors"
     path.parent.mkdir()
     torch.manual_seed(1)
-    state = {name: 15 * value if value.ndim > 1 else value for name, value in Generator(settings).state_dict().items()}
+    state = {
+        name: 15 * value if value.ndim > 1 else value
+        for name, value in Generator(settings).state_dict().items()
+    }
     save_model(path, state, info)
     return path
 
@@ -77,14 +97,21 @@ def rows_by_name(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_baselines_are_reported_with_the_promised_keys(dotted, points, tmp_path, capsys) -> None:
     out = tmp_path / "report"
-    code = cli.main(["evaluate", "--dataset", str(dotted.folder), "--points", str(points), "--out", str(out), "--json"])
+    code = cli.main(
+        ["evaluate", "--dataset", str(dotted.folder), "--points", str(points), "--out", str(out), "--json"]
+    )
     assert code == 0
     printed, written = json.loads(capsys.readouterr().out), json.loads((out / "report.json").read_text())
     assert {**written, "report": str(out / "report.html")} == printed
     assert (written["split"], written["exclusion_mm"]) == ("blocks", 0.0)
     rows = rows_by_name(written)
-    assert list(rows) == ["real image", "nearest training frame", "one of 5 nearest training frames",
-                          "reconstructed volume, resliced", "average training image"]
+    assert list(rows) == [
+        "real image",
+        "nearest training frame",
+        "one of 5 nearest training frames",
+        "reconstructed volume, resliced",
+        "average training image",
+    ]
     assert rows["real image"]["points_mean_mm"] == pytest.approx(0, abs=0.02)
     # Frames 5, 6 and 7 are held out; the nearest training frames, 4 and 8, show the dot 1, 2 and 1 mm away.
     assert rows["nearest training frame"]["points_mean_mm"] == pytest.approx(4 / 3, abs=0.05)
@@ -95,8 +122,20 @@ def test_the_baselines_are_reported_with_the_promised_keys(dotted, points, tmp_p
 
 
 def test_a_person_sees_the_tables(dotted, points, tmp_path, capsys) -> None:
-    assert cli.main(["evaluate", "--dataset", str(dotted.folder), "--points", str(points), "--out",
-                     str(tmp_path / "report")]) == 0
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                "--dataset",
+                str(dotted.folder),
+                "--points",
+                str(points),
+                "--out",
+                str(tmp_path / "report"),
+            ]
+        )
+        == 0
+    )
     text = capsys.readouterr().out
     assert "real image" in text
     assert "Not for clinical use." in text
@@ -114,8 +153,23 @@ def test_without_points_only_the_images_are_compared(dotted, tmp_path) -> None:
 def test_a_model_is_a_row_with_samples_that_differ_and_come_again(dotted, points, a_model, tmp_path) -> None:
     contents = []
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        words = ["evaluate", str(a_model), "--dataset", str(dotted.folder), "--points", str(points), "--samples", "3",
-                 "--seed", seed, "--device", "cpu", "--out", str(tmp_path / out), "--json"]
+        words = [
+            "evaluate",
+            str(a_model),
+            "--dataset",
+            str(dotted.folder),
+            "--points",
+            str(points),
+            "--samples",
+            "3",
+            "--seed",
+            seed,
+            "--device",
+            "cpu",
+            "--out",
+            str(tmp_path / out),
+            "--json",
+        ]
         assert cli.main(words) == 0
         contents.append(rows_by_name(json.loads((tmp_path / out / "report.json").read_text())))
     name = "paper (run/model.safetensors)"
@@ -138,22 +192,37 @@ def test_a_model_of_another_training_set_is_warned_of_in_the_report(a_model, tmp
 
 def test_a_model_of_another_size_is_refused(a_model, tmp_path, capsys) -> None:
     geometry = ImageGeometry(40, 30, np.eye(4))
-    write_dataset(tmp_path / "large", np.zeros((4, 30, 40), np.uint8), np.tile(np.eye(4), (4, 1, 1)), geometry,
-                  heldout=np.array([True, False, False, False]))
-    assert cli.main(["evaluate", str(a_model), "--dataset", str(tmp_path / "large"), "--out", str(tmp_path / "r")]) == 2
+    write_dataset(
+        tmp_path / "large",
+        np.zeros((4, 30, 40), np.uint8),
+        np.tile(np.eye(4), (4, 1, 1)),
+        geometry,
+        heldout=np.array([True, False, False, False]),
+    )
+    assert (
+        cli.main(
+            ["evaluate", str(a_model), "--dataset", str(tmp_path / "large"), "--out", str(tmp_path / "r")]
+        )
+        == 2
+    )
     assert "32×24 px, those of" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize(("words", "reason"), [
-    (["--samples", "0"], "0 samples"),
-    (["--seed", "-1"], "negative"),
-    (["--gate-mm", "0"], "gate of 0 mm"),
-    (["--gate-mm", "nan"], "gate of nan mm"),
-    (["--points", "none.csv"], "cannot be read"),
-    (["none.safetensors"], "cannot be read"),
-])
-def test_bad_words_are_one_line_and_leave_nothing(dotted, tmp_path, capsys, words: list[str], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--samples", "0"], "0 samples"),
+        (["--seed", "-1"], "negative"),
+        (["--gate-mm", "0"], "gate of 0 mm"),
+        (["--gate-mm", "nan"], "gate of nan mm"),
+        (["--points", "none.csv"], "cannot be read"),
+        (["none.safetensors"], "cannot be read"),
+    ],
+)
+def test_bad_words_are_one_line_and_leave_nothing(
+    dotted, tmp_path, capsys, words: list[str], reason: str
+) -> None:
     out = tmp_path / "report"
     assert cli.main(["evaluate", "--dataset", str(dotted.folder), "--out", str(out), *words]) == 2
     error = capsys.readouterr().err
@@ -183,13 +252,42 @@ def test_an_interrupted_evaluation_leaves_the_old_report(dotted, tmp_path, monke
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "set"]
 
 
-def test_the_wires_of_a_real_recording_are_found_where_plus_found_them(plus_data: Path, tmp_path: Path) -> None:
+def test_the_wires_of_a_real_recording_are_found_where_plus_found_them(
+    plus_data: Path, tmp_path: Path
+) -> None:
     recording = plus_data / "fCal_Test_Calibration_3NWires_fCal2.0.igs.mha"
     results = plus_data / "fCal_Test_Calibration_3NWires_fCal2.0.results.xml"
-    assert cli.main(["prepare", str(recording), "--calibration", str(results), "--out", str(tmp_path / "set"),
-                     "--json"]) == 0
-    assert cli.main(["evaluate", "--dataset", str(tmp_path / "set"), "--points", str(results), "--out",
-                     str(tmp_path / "report"), "--curve", "", "--json"]) == 0
+    assert (
+        cli.main(
+            [
+                "prepare",
+                str(recording),
+                "--calibration",
+                str(results),
+                "--out",
+                str(tmp_path / "set"),
+                "--json",
+            ]
+        )
+        == 0
+    )
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                "--dataset",
+                str(tmp_path / "set"),
+                "--points",
+                str(results),
+                "--out",
+                str(tmp_path / "report"),
+                "--curve",
+                "",
+                "--json",
+            ]
+        )
+        == 0
+    )
     content = json.loads((tmp_path / "report" / "report.json").read_text())
     assert content["exclusion_curve"] == []
     real, nearest, _, resliced, average = content["rows"]
@@ -207,7 +305,10 @@ def test_the_wires_of_a_real_recording_are_found_where_plus_found_them(plus_data
 
 def test_the_model_of_the_set_is_not_warned_of(dotted, a_model, tmp_path) -> None:
     out = tmp_path / "report"
-    assert cli.main(["evaluate", str(a_model), "--dataset", str(dotted.folder), "--out", str(out), "--json"]) == 0
+    assert (
+        cli.main(["evaluate", str(a_model), "--dataset", str(dotted.folder), "--out", str(out), "--json"])
+        == 0
+    )
     content = json.loads((out / "report.json").read_text())
     assert content["warnings"] == []
     assert content["models"][0]["recipe"] == "paper"

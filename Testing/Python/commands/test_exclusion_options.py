@@ -28,8 +28,15 @@ def recording(tmp_path: Path) -> Path:
     valid = np.arange(300) != 150
     poses[150, :3, 3] = 1000
     path = tmp_path / "rest.igs.mha"
-    write_sweep(path, TrackedSweep(np.zeros((300, 2, 2), np.uint8), np.arange(300) / 30.0,
-                                   {"ProbeToReference": TransformTrack(poses, valid)}, np.ones(300, bool)))
+    write_sweep(
+        path,
+        TrackedSweep(
+            np.zeros((300, 2, 2), np.uint8),
+            np.arange(300) / 30.0,
+            {"ProbeToReference": TransformTrack(poses, valid)},
+            np.ones(300, bool),
+        ),
+    )
     return path
 
 
@@ -57,10 +64,18 @@ def test_the_jitter_of_the_frames_at_rest_is_measured_without_the_invalid_one(re
     assert exclusion.rms_mm == 0
 
 
-@pytest.mark.parametrize(("words", "reason"), [
-    ("{}", "The probe moves in"), ("{}:50-60", "has 11 valid poses"), ("{}:200-300", "no frames 200 to 300"),
-    ("0.1,0", "makes no sense"), ("1e,2", "'1e,2' is no jitter"), ("-1,2", "makes no sense"),
-    ("none", "cannot be read")])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("{}", "The probe moves in"),
+        ("{}:50-60", "has 11 valid poses"),
+        ("{}:200-300", "no frames 200 to 300"),
+        ("0.1,0", "makes no sense"),
+        ("1e,2", "'1e,2' is no jitter"),
+        ("-1,2", "makes no sense"),
+        ("none", "cannot be read"),
+    ],
+)
 def test_what_gives_no_jitter_is_refused(recording: Path, words: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         chosen(f"--jitter={words.format(recording)}")

@@ -21,9 +21,11 @@ from USGanSimLib.recording.sweep import TrackedSweep
 @pytest.fixture
 def info(capsys):
     """Runs `info --json` and gives what it prints."""
+
     def run(*words):
         assert main(["info", "--json", *map(str, words)]) == 0
         return json.loads(capsys.readouterr().out)
+
     return run
 
 
@@ -32,11 +34,18 @@ def a_sweep(**changes) -> TrackedSweep:
     poses = np.tile(np.eye(4), (5, 1, 1))
     poses[:, :3, :3] = Rotation.from_rotvec(np.radians(np.arange(5) * 10)[:, None] * (0, 0, 1)).as_matrix()
     poses[:, :3, 3] = np.arange(5)[:, None] * (1, 2, 2)
-    return TrackedSweep(**{
-        "frames": np.zeros((5, 6, 8), np.uint8), "timestamps_s": 10 + np.arange(5) / 10,
-        "transforms": {"ProbeToTracker": TransformTrack(poses, np.ones(5, bool)),
-                       "ReferenceToTracker": TransformTrack(np.tile(np.eye(4), (5, 1, 1)), np.ones(5, bool))},
-        "image_valid": np.ones(5, bool)} | changes)
+    return TrackedSweep(
+        **{
+            "frames": np.zeros((5, 6, 8), np.uint8),
+            "timestamps_s": 10 + np.arange(5) / 10,
+            "transforms": {
+                "ProbeToTracker": TransformTrack(poses, np.ones(5, bool)),
+                "ReferenceToTracker": TransformTrack(np.tile(np.eye(4), (5, 1, 1)), np.ones(5, bool)),
+            },
+            "image_valid": np.ones(5, bool),
+        }
+        | changes
+    )
 
 
 @pytest.fixture
@@ -44,6 +53,7 @@ def written(tmp_path):
     def write(sweep: TrackedSweep, name: str = "x.igs.mha"):
         write_sweep(tmp_path / name, sweep)
         return tmp_path / name
+
     return write
 
 
@@ -54,9 +64,17 @@ def test_the_keys_of_a_recording(info, written):
     assert result.pop("pose_extent_deg") == pytest.approx(40)
     assert result.pop("rate_hz") == pytest.approx(10)
     assert result.pop("duration_s") == pytest.approx(0.4)
-    assert result == {"kind": "recording", "frames": 5, "width_px": 8, "height_px": 6, "orientation": "MFA",
-                      "valid_images": 5, "transforms": {"ProbeToTracker": 5, "ReferenceToTracker": 5},
-                      "pose": "ProbeToReference", "warnings": []}
+    assert result == {
+        "kind": "recording",
+        "frames": 5,
+        "width_px": 8,
+        "height_px": 6,
+        "orientation": "MFA",
+        "valid_images": 5,
+        "transforms": {"ProbeToTracker": 5, "ReferenceToTracker": 5},
+        "pose": "ProbeToReference",
+        "warnings": [],
+    }
 
 
 def test_the_extent_is_that_of_valid_poses(info, written):
@@ -80,8 +98,16 @@ def test_an_invalid_transform_causes_no_warning_whatever_its_numbers(info, writt
 
 def test_without_probe_in_reference_the_first_transform_that_moves_is_described(info, written):
     tracks = a_sweep().transforms
-    result = info(written(a_sweep(transforms={"StillToTracker": tracks["ReferenceToTracker"],
-                                              "ToolToTracker": tracks["ProbeToTracker"]})))
+    result = info(
+        written(
+            a_sweep(
+                transforms={
+                    "StillToTracker": tracks["ReferenceToTracker"],
+                    "ToolToTracker": tracks["ProbeToTracker"],
+                }
+            )
+        )
+    )
     assert result["pose"] == "ToolToTracker"
     assert result["pose_extent_mm"] == pytest.approx(12)
     assert result["warnings"] == ["There is no transform ProbeToReference: from Probe one reaches nothing."]
@@ -96,8 +122,12 @@ def test_a_recording_without_poses_has_no_extent(info, written):
 
 def test_a_single_frame_has_no_rate(info, written):
     sweep = a_sweep()
-    one = TrackedSweep(sweep.frames[:1], sweep.timestamps_s[:1],
-                       {name: track[:1] for name, track in sweep.transforms.items()}, sweep.image_valid[:1])
+    one = TrackedSweep(
+        sweep.frames[:1],
+        sweep.timestamps_s[:1],
+        {name: track[:1] for name, track in sweep.transforms.items()},
+        sweep.image_valid[:1],
+    )
     result = info(written(one))
     assert (result["rate_hz"], result["duration_s"], result["pose_extent_mm"]) == (None, 0, 0)
 
@@ -108,10 +138,12 @@ def test_what_is_odd_is_told_with_numbers(info, written):
     sweep.transforms["ReferenceToTracker"].matrices[1, 2, 3] = np.nan
     result = info(written(sweep))
     assert result["warnings"] == [
-        "2 of 5 images are invalid.", "1 of 5 time stamps repeat the one before.",
+        "2 of 5 images are invalid.",
+        "1 of 5 time stamps repeat the one before.",
         "1 of 5 time stamps are earlier than the one before.",
         "ProbeToTracker is not rigid in 1 of 5 frames (first: frame 3).",
-        "ReferenceToTracker is not finite or not rigid in 1 of 5 frames (first: frame 1)."]
+        "ReferenceToTracker is not finite or not rigid in 1 of 5 frames (first: frame 1).",
+    ]
     # The three good frames still span the way from frame 0 to frame 4.
     assert result["pose_extent_mm"] == pytest.approx(12)
 
@@ -121,7 +153,8 @@ def test_pixels_have_a_scale_and_cause_no_warning(info, written):
     sweep = a_sweep(transforms=dict(a_sweep().transforms) | {"ImageToProbe": image_to_probe})
     assert info(written(sweep))["warnings"] == []
     assert info(written(sweep), "--image-frame", "Video")["warnings"] == [
-        "ImageToProbe is not rigid in 5 of 5 frames (first: frame 0)."]
+        "ImageToProbe is not rigid in 5 of 5 frames (first: frame 0)."
+    ]
 
 
 def test_several_files_make_a_list(info, written):
@@ -133,8 +166,12 @@ def test_the_extent_of_a_long_recording_is_found_in_a_part_of_it(info, written):
     count = 3001
     poses = np.tile(np.eye(4), (count, 1, 1))
     poses[:, 0, 3] = np.linspace(0, 30, count)
-    sweep = TrackedSweep(np.zeros((count, 0, 0), np.uint8), np.arange(count) / 10,
-                         {"ProbeToReference": TransformTrack(poses, np.ones(count, bool))}, np.zeros(count, bool))
+    sweep = TrackedSweep(
+        np.zeros((count, 0, 0), np.uint8),
+        np.arange(count) / 10,
+        {"ProbeToReference": TransformTrack(poses, np.ones(count, bool))},
+        np.zeros(count, bool),
+    )
     assert info(written(sweep))["pose_extent_mm"] == pytest.approx(30)
 
 
@@ -146,29 +183,50 @@ def test_a_person_reads_aligned_lines(written, capsys):
         "  transforms  ProbeToTracker      5 of 5 valid",
         "              ReferenceToTracker  5 of 5 valid",
         "  poses       ProbeToReference spans 12.0 mm, 40.0°",
-        "  warning     1 of 5 images are invalid."]
+        "  warning     1 of 5 images are invalid.",
+    ]
 
 
 def a_model_file(path):
     poses = np.tile(np.diag([0.5, 0.5, 0.5, 1]), (2, 1, 1))
     metadata = ModelInfo(
-        recipe="paper", network={"width_px": 160}, geometry=ImageGeometry(160, 120, poses[0]),
-        source_size_px=(820, 616), crop=Crop(10, 8, 800, 600), reference_frame="Reference",
-        normalisation=CoordinateNormalisation((0, 0, 0), (1, 1, 1)), pose_range=PoseRange(160, 120, poses, 1.0),
-        training_set_sha256="0123456789abcdef0123", seed=7, iterations=100, software_version="0.1",
-        metrics={"ssim": 0.5}).to_json()
-    header = json.dumps({"__metadata__": {METADATA_KEY: metadata},
-                         "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
-                         "b": {"dtype": "F32", "shape": [4], "data_offsets": [24, 40]}}).encode()
+        recipe="paper",
+        network={"width_px": 160},
+        geometry=ImageGeometry(160, 120, poses[0]),
+        source_size_px=(820, 616),
+        crop=Crop(10, 8, 800, 600),
+        reference_frame="Reference",
+        normalisation=CoordinateNormalisation((0, 0, 0), (1, 1, 1)),
+        pose_range=PoseRange(160, 120, poses, 1.0),
+        training_set_sha256="0123456789abcdef0123",
+        seed=7,
+        iterations=100,
+        software_version="0.1",
+        metrics={"ssim": 0.5},
+    ).to_json()
+    header = json.dumps(
+        {
+            "__metadata__": {METADATA_KEY: metadata},
+            "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+            "b": {"dtype": "F32", "shape": [4], "data_offsets": [24, 40]},
+        }
+    ).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(40))
     return path
 
 
 def test_the_keys_of_a_model(info, tmp_path, capsys):
     result = info(a_model_file(tmp_path / "model.safetensors"))
-    assert {name: result[name] for name in ("kind", "recipe", "width_px", "height_px", "parameters", "metrics")} == {
-        "kind": "model", "recipe": "paper", "width_px": 160, "height_px": 120, "parameters": 10,
-        "metrics": {"ssim": 0.5}}
+    assert {
+        name: result[name] for name in ("kind", "recipe", "width_px", "height_px", "parameters", "metrics")
+    } == {
+        "kind": "model",
+        "recipe": "paper",
+        "width_px": 160,
+        "height_px": 120,
+        "parameters": 10,
+        "metrics": {"ssim": 0.5},
+    }
     assert main(["info", str(tmp_path / "model.safetensors")]) == 0
     assert "Not for clinical use" in capsys.readouterr().out
 
@@ -196,4 +254,6 @@ def test_the_spine_sweep_is_33_mm_long(info, plus_data):
 def test_gaps_in_a_real_recording_are_told(info, plus_data):
     assert info(plus_data / "Prostate10_video.igs.mhd")["warnings"][:3] == [
         "The file does not tell the image orientation; MF is assumed.",
-        "1 of 10 frames have no time stamp; they count as invalid.", "1 of 10 images are invalid."]
+        "1 of 10 frames have no time stamp; they count as invalid.",
+        "1 of 10 images are invalid.",
+    ]

@@ -24,10 +24,12 @@ def a_coarse_body(monkeypatch):
 @pytest.fixture
 def phantom(tmp_path, capsys):
     """Runs `phantom --json` into tmp_path; returns exit code, result and standard error."""
+
     def run(*words, out="p.igs.mha"):
         code = cli.main(["phantom", "--out", str(tmp_path / out), "--json", *map(str, words)])
         said = capsys.readouterr()
         return code, json.loads(said.out) if code == 0 else None, said.err
+
     return run
 
 
@@ -43,16 +45,39 @@ def test_it_writes_a_tracked_recording_with_its_truth_beside_it(phantom, tmp_pat
     assert set(sweep.transforms) == {"ProbeToTracker", "ReferenceToTracker"}
     assert len(json.loads((tmp_path / "p.landmarks.json").read_text())["landmarks"]) == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "p.calibration.json", "p.igs.mha", "p.landmarks.json", "p.landmarks.mrk.json", "p.phantom.json"]
+        "p.calibration.json",
+        "p.igs.mha",
+        "p.landmarks.json",
+        "p.landmarks.mrk.json",
+        "p.phantom.json",
+    ]
 
 
 def test_a_session_is_a_recording_a_sweep_that_prepare_takes(phantom, tmp_path, capsys):
     code, result, _ = phantom("--frames", 40, "--session", out="s")
     assert code == 0
     assert [path.rsplit("_", 1)[1] for path in result["recordings"]] == [
-        "neurological.igs.mha", "cardiac.igs.mha", "abdominal.igs.mha", "profile.igs.mha"]
-    assert cli.main(["prepare", *result["recordings"], "--calibration", result["calibration"],
-                     "--out", str(tmp_path / "set"), "--split", "sweeps", "--json"]) == 0
+        "neurological.igs.mha",
+        "cardiac.igs.mha",
+        "abdominal.igs.mha",
+        "profile.igs.mha",
+    ]
+    assert (
+        cli.main(
+            [
+                "prepare",
+                *result["recordings"],
+                "--calibration",
+                result["calibration"],
+                "--out",
+                str(tmp_path / "set"),
+                "--split",
+                "sweeps",
+                "--json",
+            ]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["frames_out"] >= 36
 
 
@@ -72,8 +97,20 @@ def test_a_target_comes_with_its_true_pixels(phantom):
 
 
 def test_settings_can_be_changed_number_by_number(phantom, tmp_path):
-    code, _, _ = phantom("--frames", 8, "--setting", "hard", "--display", "contrast", "--lag-s", -0.05,
-                         "--set", "pressure_mm=5", "--set", "calibration_error_mm=0")
+    code, _, _ = phantom(
+        "--frames",
+        8,
+        "--setting",
+        "hard",
+        "--display",
+        "contrast",
+        "--lag-s",
+        -0.05,
+        "--set",
+        "pressure_mm=5",
+        "--set",
+        "calibration_error_mm=0",
+    )
     assert code == 0
     numbers = json.loads((tmp_path / "p.phantom.json").read_text())["setting"]
     assert (numbers["pressure_mm"], numbers["calibration_error_mm"], numbers["lag_s"]) == (5, 0, -0.05)
@@ -93,12 +130,20 @@ def test_volumes_are_written_when_asked_for(phantom):
     assert [path.split(".", 1)[1] for path in result["volumes"]] == ["labels.nrrd", "ct.nrrd"]
 
 
-@pytest.mark.parametrize(("words", "named"), [
-    (["--frames", 3], "3 frames"), (["--size", "big"], "big"), (["--size", "0x0"], "0×0"),
-    (["--set", "pressure_mm"], "pressure_mm"), (["--set", "colour=3"], "colour"), (["--lag-s", "9"], "lag_s"),
-    (["--repeats", 0], "--repeats"), (["--subject", -1], "--subject"),
-    (["--target", "wires", "--session"], "--session"),
-])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--frames", 3], "3 frames"),
+        (["--size", "big"], "big"),
+        (["--size", "0x0"], "0×0"),
+        (["--set", "pressure_mm"], "pressure_mm"),
+        (["--set", "colour=3"], "colour"),
+        (["--lag-s", "9"], "lag_s"),
+        (["--repeats", 0], "--repeats"),
+        (["--subject", -1], "--subject"),
+        (["--target", "wires", "--session"], "--session"),
+    ],
+)
 def test_bad_words_are_refused_in_one_line_and_write_nothing(phantom, tmp_path, words, named):
     code, _, said = phantom(*words)
     assert code == 2

@@ -29,29 +29,54 @@ def words(tmp_path: Path) -> list[str]:
     image_valid = np.arange(FRAMES) != 4
     track = TransformTrack(poses, np.ones(FRAMES, bool))
     write_sweep(tmp_path / "a.igs.mha", TrackedSweep(frames, times_s, {"ProbeToTable": track}, image_valid))
-    (tmp_path / "CAL.json").write_text(json.dumps(
-        {"image_to_probe": np.diag([0.5, 0.5, 0.5, 1]).tolist(), "image_size_px": [80, 60]}))
-    return ["prepare", str(tmp_path / "a.igs.mha"), "--calibration", str(tmp_path / "CAL.json"), "--out",
-            str(tmp_path / "set"), "--size", "40x30", "--reference-frame", "Table"]
+    (tmp_path / "CAL.json").write_text(
+        json.dumps({"image_to_probe": np.diag([0.5, 0.5, 0.5, 1]).tolist(), "image_size_px": [80, 60]})
+    )
+    return [
+        "prepare",
+        str(tmp_path / "a.igs.mha"),
+        "--calibration",
+        str(tmp_path / "CAL.json"),
+        "--out",
+        str(tmp_path / "set"),
+        "--size",
+        "40x30",
+        "--reference-frame",
+        "Table",
+    ]
 
 
-def test_the_result_is_json_on_standard_output(words: list[str], tmp_path: Path,
-                                               capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words, "--crop", "20,10,50,40", "--lag-s", "0.1", "--holdout", "0.5", "--blocks", "1", "--json"]) == 0
+def test_the_result_is_json_on_standard_output(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [*words, "--crop", "20,10,50,40", "--lag-s", "0.1", "--holdout", "0.5", "--blocks", "1", "--json"]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert (result["frames_in"], result["frames_out"], result["train"], result["heldout"]) == (30, 28, 14, 14)
-    assert result["excluded"] == {"image_invalid": 1, "pose_invalid": 0, "outside_recording": 1, "pose_gap": 0}
+    assert result["excluded"] == {
+        "image_invalid": 1,
+        "pose_invalid": 0,
+        "outside_recording": 1,
+        "pose_gap": 0,
+    }
     assert (result["size"], result["crop"], result["lag_s"]) == ([40, 30], [20, 10, 50, 40], 0.1)
     assert result["mm_per_px"] == pytest.approx([0.5 * 50 / 40, 0.5 * 40 / 30])
     dataset = open_dataset(Path(result["out"]))
     assert result["sha256"] == dataset.sha256
     assert dataset.reference_frame == "Table"
     # The first column of pixels is centred 20 + 0.125 source pixels from the edge's pixel, half a millimetre each.
-    np.testing.assert_allclose(dataset.poses[:, 0, 3], SPEED_MM_S * (dataset.timestamps_s + 0.1) + 0.5 * 20.125)
+    np.testing.assert_allclose(
+        dataset.poses[:, 0, 3], SPEED_MM_S * (dataset.timestamps_s + 0.1) + 0.5 * 20.125
+    )
 
 
-def test_a_session_is_prepared_with_its_own_calibration(words: list[str], tmp_path: Path,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_session_is_prepared_with_its_own_calibration(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = create_session(tmp_path / "today")
     for name in ("kept", "left-out"):
         session = session.begin(name)
@@ -66,19 +91,24 @@ def test_a_session_is_prepared_with_its_own_calibration(words: list[str], tmp_pa
     assert "There are 0 calibrations" in capsys.readouterr().err
 
 
-def test_a_lag_is_read_from_a_lag_file(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lag_is_read_from_a_lag_file(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "LAG.json").write_text('{"lag_s": -0.03, "ci_s": [-0.04, -0.02], "method": "x"}')
     assert main([*words, "--lag-s", str(tmp_path / "LAG.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lag_s"] == -0.03
 
 
-def test_a_negative_lag_can_be_written_as_a_number(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_negative_lag_can_be_written_as_a_number(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words, "--lag-s", "-0.03", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lag_s"] == -0.03
 
 
-def test_a_person_reads_counts_crop_and_place(words: list[str], tmp_path: Path,
-                                              capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_reads_counts_crop_and_place(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words, "--crop", "tight"]) == 0
     said = capsys.readouterr().out
     assert "29 of 30 frames used: 23 to train on, 6 held out" in said
@@ -87,24 +117,28 @@ def test_a_person_reads_counts_crop_and_place(words: list[str], tmp_path: Path,
     assert str(tmp_path / "set") in said
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    (["--crop", "1,2,3"], "'1,2,3' is no crop"),
-    (["--crop", "1,2,0,5"], "has no area"),
-    (["--crop", "60,0,30,30"], "leaves the image of 80×60"),
-    (["--size", "big"], "'big' is no image size"),
-    (["--size", "4x4"], "4×4 px is too small"),
-    (["--lag-s", "soon"], "'soon' is neither a number nor a file"),
-    (["--lag-s", "nan"], "The lag is nan s"),
-    (["--lag-s", "100"], "None of 30 frames can be used"),
-    (["--holdout", "1"], "held-out share is 1"),
-    (["--blocks", "0"], "0 held-out blocks"),
-    (["--split", "sweeps"], "one sweep"),
-    (["--probe-frame", "Stylus"], "no transform StylusTo|no coordinate frame 'Stylus'"),
-    (["--reference-frame", "Reference"], "no coordinate frame 'Reference'"),
-    (["--calibration", "missing.json"], "missing.json cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--crop", "1,2,3"], "'1,2,3' is no crop"),
+        (["--crop", "1,2,0,5"], "has no area"),
+        (["--crop", "60,0,30,30"], "leaves the image of 80×60"),
+        (["--size", "big"], "'big' is no image size"),
+        (["--size", "4x4"], "4×4 px is too small"),
+        (["--lag-s", "soon"], "'soon' is neither a number nor a file"),
+        (["--lag-s", "nan"], "The lag is nan s"),
+        (["--lag-s", "100"], "None of 30 frames can be used"),
+        (["--holdout", "1"], "held-out share is 1"),
+        (["--blocks", "0"], "0 held-out blocks"),
+        (["--split", "sweeps"], "one sweep"),
+        (["--probe-frame", "Stylus"], "no transform StylusTo|no coordinate frame 'Stylus'"),
+        (["--reference-frame", "Reference"], "no coordinate frame 'Reference'"),
+        (["--calibration", "missing.json"], "missing.json cannot be read"),
+    ],
+)
 def test_bad_input_is_one_clear_line_and_leaves_nothing(
-        words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
     assert main([*words, *more]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -114,13 +148,16 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", "0.02, 0.03", '{"lag_s": "soon"}', '{"lag_s": null}'])
-def test_a_file_without_a_lag_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                         content: str) -> None:
+def test_a_file_without_a_lag_is_refused(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
     (tmp_path / "LAG.json").write_text(content)
     assert main([*words, "--lag-s", str(tmp_path / "LAG.json")]) == 2
     assert "no LAG.json" in capsys.readouterr().err
 
 
-def test_a_missing_recording_is_named(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_recording_is_named(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words[:1], str(tmp_path / "b.igs.mha"), *words[2:]]) == 2
     assert "b.igs.mha" in capsys.readouterr().err

@@ -24,8 +24,13 @@ def answer(capsys, *words):
 def live(tmp_path):
     live = LiveFile(tmp_path / "x.igs.mhd", 64, 48)
     for number in range(9):
-        live.append(np.full((48, 64), number, np.uint8), number / 30, {"ProbeToReference": (np.eye(4), number != 4)},
-                    True, {"ArrivalTimestamp": str(number)})
+        live.append(
+            np.full((48, 64), number, np.uint8),
+            number / 30,
+            {"ProbeToReference": (np.eye(4), number != 4)},
+            True,
+            {"ArrivalTimestamp": str(number)},
+        )
     return live
 
 
@@ -47,7 +52,9 @@ def test_recover_prints_for_a_person(live, tmp_path, capsys):
     with (tmp_path / "x.igs.raw").open("ab") as pixels:
         pixels.write(b"1234567")
     assert main(["recover", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.endswith("x.igs.mhd: 9 frames; an incomplete last one was cut off (7 bytes).\n")
+    assert capsys.readouterr().out.endswith(
+        "x.igs.mhd: 9 frames; an incomplete last one was cut off (7 bytes).\n"
+    )
 
 
 def test_recover_says_what_cannot_be_recovered(tmp_path, capsys, live):
@@ -86,7 +93,9 @@ def test_compress_removes_the_original_only_when_asked_and_equal(live, tmp_path,
         return sweep
 
     monkeypatch.setattr(compress, "read_sweep", spoilt)
-    code, _, err = answer(capsys, "compress", tmp_path / "x.igs.mhd", "--remove", "--out", tmp_path / "y.igs.mha")
+    code, _, err = answer(
+        capsys, "compress", tmp_path / "x.igs.mhd", "--remove", "--out", tmp_path / "y.igs.mha"
+    )
     assert code == 2
     assert "the original was kept" in err
     assert files(tmp_path) == ["x.igs.mhd", "x.igs.raw"]
@@ -114,10 +123,21 @@ def test_import_writes_recording_and_calibration(tmp_path, capsys):
         file["frames"] = np.zeros((5, 6, 8), np.uint8)
         file["tforms"] = np.tile(np.eye(4), (5, 1, 1))
     rows = ["0.25,0,0,0", "0,0.2,0,0", "0,0,1,0", "0,0,0,1", "1,0,0,5", "0,1,0,0", "0,0,1,0", "0,0,0,1"]
-    (tmp_path / "calib_matrix.csv").write_text("\n".join(["pixel_to_mm", *rows[:4], "image_to_tool", *rows[4:]]))
+    (tmp_path / "calib_matrix.csv").write_text(
+        "\n".join(["pixel_to_mm", *rows[:4], "image_to_tool", *rows[4:]])
+    )
     out = tmp_path / "scan.igs.mha"
-    code, result, _ = answer(capsys, "import", tmp_path / "scan.h5", "--out", out, "--calibration",
-                             tmp_path / "calib_matrix.csv", "--rate", 10)
+    code, result, _ = answer(
+        capsys,
+        "import",
+        tmp_path / "scan.h5",
+        "--out",
+        out,
+        "--calibration",
+        tmp_path / "calib_matrix.csv",
+        "--rate",
+        10,
+    )
     assert (code, result["frames"], result["rate_hz"]) == (0, 5, 10)
     assert read_sweep(out).timestamps_s.tolist() == [0, 0.1, 0.2, 0.3, 0.4]
     calibration = read_calibration(tmp_path / "scan.calibration.json")

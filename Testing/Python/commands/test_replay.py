@@ -28,8 +28,9 @@ def recording(tmp_path):
     poses = np.tile(np.eye(4), (10, 1, 1))
     poses[:, 0, 3] = np.arange(10)
     track = TransformTrack(poses, np.ones(10, bool))
-    sweep = TrackedSweep(np.zeros((10, 6, 8), np.uint8), 3.0 + np.arange(10) / 50, {"ProbeToTracker": track},
-                         np.ones(10, bool))
+    sweep = TrackedSweep(
+        np.zeros((10, 6, 8), np.uint8), 3.0 + np.arange(10) / 50, {"ProbeToTracker": track}, np.ones(10, bool)
+    )
     path = tmp_path / "moved.igs.mha"
     write_sweep(path, sweep)
     return path
@@ -77,9 +78,21 @@ def test_the_first_client_is_waited_for_when_asked(recording, capsys):
 
 
 def test_ctrl_c_ends_a_loop_with_130_and_the_counts(recording):
-    command = [sys.executable, "-m", "USGanSimLib", "replay", str(recording), "--port", "0", "--loop", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "USGanSimLib",
+        "replay",
+        str(recording),
+        "--port",
+        "0",
+        "--loop",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as child:
         try:
             port = int(re.search(r"127\.0\.0\.1:(\d+)", child.stderr.readline())[1])
             with LinkClient("127.0.0.1", port) as client:
@@ -95,14 +108,17 @@ def test_ctrl_c_ends_a_loop_with_130_and_the_counts(recording):
     assert err.strip().endswith("interrupted.")
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--rate", "-5"], "-5 Hz"),
-    (["--transform", "ProbeToReference"], "no transform ProbeToReference"),
-    (["--transform", "probe"], "'probe' does not name a transform"),
-    (["--port", "70000"], "70000 is no port"),
-    (["--host", "192.0.2.1"], "192.0.2.1"),
-    (["--calibration", "missing.json"], "missing.json"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rate", "-5"], "-5 Hz"),
+        (["--transform", "ProbeToReference"], "no transform ProbeToReference"),
+        (["--transform", "probe"], "'probe' does not name a transform"),
+        (["--port", "70000"], "70000 is no port"),
+        (["--host", "192.0.2.1"], "192.0.2.1"),
+        (["--calibration", "missing.json"], "missing.json"),
+    ],
+)
 def test_bad_input_ends_with_2_and_one_line(recording, capsys, words, said):
     code, result, err = answer(capsys, recording, "--port", 0, *words)
     assert (code, result) == (2, None)
@@ -124,8 +140,17 @@ def test_a_missing_file_is_named(tmp_path, capsys):
 
 
 def test_a_calibration_puts_the_images_in_reference(plus_data, capsys):
-    code, result, _ = answer(capsys, plus_data / "SpinePhantomFreehand.igs.mha", "--port", 0, "--rate", 500,
-                             "--calibration", plus_data / "PlusDeviceSet_SpinePhantomFreehandReconstructionOnly.xml",
-                             "--transform", "ProbeToReference")
+    code, result, _ = answer(
+        capsys,
+        plus_data / "SpinePhantomFreehand.igs.mha",
+        "--port",
+        0,
+        "--rate",
+        500,
+        "--calibration",
+        plus_data / "PlusDeviceSet_SpinePhantomFreehandReconstructionOnly.xml",
+        "--transform",
+        "ProbeToReference",
+    )
     assert code == 0
     assert {"ProbeToReference", "Image_Reference"} <= set(result["devices"])

@@ -36,8 +36,20 @@ class Renderer:
 def model(tmp_path, monkeypatch):
     """A model file with a header and no weights, and a renderer in the place of the one with torch."""
     normalisation = CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    info = ModelInfo("paper", {}, GEOMETRY, (8, 6), Crop(0, 0, 8, 6), "Reference", normalisation, Renderer.pose_range,
-                     training_set_sha256="0" * 64, seed=0, iterations=1, software_version="0")
+    info = ModelInfo(
+        "paper",
+        {},
+        GEOMETRY,
+        (8, 6),
+        Crop(0, 0, 8, 6),
+        "Reference",
+        normalisation,
+        Renderer.pose_range,
+        training_set_sha256="0" * 64,
+        seed=0,
+        iterations=1,
+        software_version="0",
+    )
     header = json.dumps({"__metadata__": {METADATA_KEY: info.to_json()}}).encode()
     path = tmp_path / "model.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
@@ -65,11 +77,13 @@ def test_poses_become_images_until_the_time_is_over(model, capsys):
                 tracker.send([wire.transform_message("ProbeToReference", np.eye(4), float(i))])
                 if stopping.wait(0.01):
                     return
+
         sender = threading.Thread(target=track)
         sender.start()
         with LinkClient("127.0.0.1", port, wanted=("IMAGE",)) as client:
-            code, result, err = answer(capsys, model, "--connect", f"127.0.0.1:{tracker.port}", "--port", port,
-                                       "--seconds", 1.0)
+            code, result, err = answer(
+                capsys, model, "--connect", f"127.0.0.1:{tracker.port}", "--port", port, "--seconds", 1.0
+            )
             stopping.set()
             sender.join()
             images = client.counts.received[("IMAGE", "Image_Reference")]
@@ -91,13 +105,16 @@ def test_a_tracker_that_is_not_there_is_said_and_is_no_error(model, capsys):
     assert result["latency"]["rate_hz"] is None
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--connect", "localhost"], "'localhost' is not HOST:PORT"),
-    (["--connect", "localhost:port"], "is not HOST:PORT"),
-    (["--connect", "localhost:99999"], "99999 is no port"),
-    (["--port", "99999"], "99999 is no port"),
-    (["--transform", "probe"], "'probe' does not name a transform"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--connect", "localhost"], "'localhost' is not HOST:PORT"),
+        (["--connect", "localhost:port"], "is not HOST:PORT"),
+        (["--connect", "localhost:99999"], "99999 is no port"),
+        (["--port", "99999"], "99999 is no port"),
+        (["--transform", "probe"], "'probe' does not name a transform"),
+    ],
+)
 def test_bad_input_ends_with_2_and_one_line(model, capsys, words, said):
     code, result, err = answer(capsys, model, "--port", 0, "--seconds", 0.1, *words)
     assert (code, result) == (2, None)

@@ -49,10 +49,18 @@ def sweep():
     seen[[0, 1], INVALID_FRAMES] = False
     frames = np.random.default_rng(0).integers(0, 255, (COUNT, SOURCE_PX[1], SOURCE_PX[0]), np.uint8)
     return TrackedSweep(
-        frames, 3.0 + 0.1 * np.arange(COUNT),
-        {"ProbeToTracker": TransformTrack(probe, seen[0]), "ReferenceToTracker": TransformTrack(reference, seen[1]),
-         "ImageToProbe": TransformTrack(np.tile(CALIBRATION, (COUNT, 1, 1)), np.ones(COUNT, bool))},
-        np.ones(COUNT, bool), "sweep", {"FrameNumber": tuple(str(40 + k) for k in range(COUNT))}, {"Note": "a phantom"})
+        frames,
+        3.0 + 0.1 * np.arange(COUNT),
+        {
+            "ProbeToTracker": TransformTrack(probe, seen[0]),
+            "ReferenceToTracker": TransformTrack(reference, seen[1]),
+            "ImageToProbe": TransformTrack(np.tile(CALIBRATION, (COUNT, 1, 1)), np.ones(COUNT, bool)),
+        },
+        np.ones(COUNT, bool),
+        "sweep",
+        {"FrameNumber": tuple(str(40 + k) for k in range(COUNT))},
+        {"Note": "a phantom"},
+    )
 
 
 @pytest.fixture
@@ -69,8 +77,13 @@ def model(sweep, tmp_path):
     crop = Crop(0, 0, *SOURCE_PX)
     geometry = ImageGeometry(*SOURCE_PX, CALIBRATION).resized(crop, WIDTH_PX, HEIGHT_PX)
     known = poses(64, 3) @ geometry.image_to_probe
-    info = dataclasses.replace(info, geometry=geometry, source_size_px=SOURCE_PX, crop=crop,
-                               pose_range=PoseRange(WIDTH_PX, HEIGHT_PX, known, 20.0))
+    info = dataclasses.replace(
+        info,
+        geometry=geometry,
+        source_size_px=SOURCE_PX,
+        crop=crop,
+        pose_range=PoseRange(WIDTH_PX, HEIGHT_PX, known, 20.0),
+    )
     path = tmp_path / "model.safetensors"
     save_model(path, generator.state_dict(), info)
     return path
@@ -79,12 +92,28 @@ def model(sweep, tmp_path):
 @pytest.fixture
 def simulate(model, recording, tmp_path, capsys):
     """A function that simulates the recording; its result and the path of what was written."""
+
     def simulate(*words, out="out.igs.mha", poses_from=recording):
         path = tmp_path / out
-        code = main(["simulate", str(model), "--poses", str(poses_from), "--out", str(path), "--threads", "1",
-                     "--device", "cpu", "--json", *map(str, words)])
+        code = main(
+            [
+                "simulate",
+                str(model),
+                "--poses",
+                str(poses_from),
+                "--out",
+                str(path),
+                "--threads",
+                "1",
+                "--device",
+                "cpu",
+                "--json",
+                *map(str, words),
+            ]
+        )
         said = capsys.readouterr()
         return (json.loads(said.out) if code == 0 else (code, said.err)), path
+
     return simulate
 
 
@@ -127,8 +156,14 @@ def test_transforms_of_the_recordings_own_pixels_are_left_out(simulate, sweep, t
     track = TransformTrack(np.tile(np.eye(4), (COUNT, 1, 1)), np.arange(COUNT) > 3)
     path = tmp_path / "more.igs.mha"
     status = tuple(None if k > 3 else "OUT_OF_VIEW" for k in range(COUNT))
-    write_sweep(path, dataclasses.replace(sweep, transforms={**sweep.transforms, "ImageToStylus": track},
-                                          frame_fields={"ImageToStylusTransformStatus": status}))
+    write_sweep(
+        path,
+        dataclasses.replace(
+            sweep,
+            transforms={**sweep.transforms, "ImageToStylus": track},
+            frame_fields={"ImageToStylusTransformStatus": status},
+        ),
+    )
     written = read_sweep(simulate(poses_from=path)[1])
     assert set(written.transforms) == {"ProbeToTracker", "ReferenceToTracker", "ImageToProbe"}
     assert not written.frame_fields
@@ -140,8 +175,11 @@ def test_images_are_the_networks_at_the_recorded_poses(simulate, sweep, model):
     generator, info = untrained_model(choose_recipe("paper", generator_channels=32), WIDTH_PX, HEIGHT_PX)
     renderer.resample(4)
     for k in set(range(COUNT)) - set(INVALID_FRAMES):
-        pose = (np.linalg.inv(sweep.transforms["ReferenceToTracker"].matrices[k])
-                @ sweep.transforms["ProbeToTracker"].matrices[k] @ renderer.image_to_probe)
+        pose = (
+            np.linalg.inv(sweep.transforms["ReferenceToTracker"].matrices[k])
+            @ sweep.transforms["ProbeToTracker"].matrices[k]
+            @ renderer.image_to_probe
+        )
         affine = torch.from_numpy(info.normalisation.fold(pose[:3, [0, 1, 3]]))[None]
         with torch.no_grad():
             exact = copy.deepcopy(generator).double()(torch.from_numpy(renderer.noise).double()[None], affine)
@@ -178,8 +216,10 @@ def test_samples_of_a_pose_follow_each_other_with_their_number_and_its_stamp(sim
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(simulate):
-    first, again, other = (simulate("--seed", seed, out=name)[1].read_bytes()
-                           for seed, name in ((1, "a.igs.mha"), (1, "b.igs.mha"), (2, "c.igs.mha")))
+    first, again, other = (
+        simulate("--seed", seed, out=name)[1].read_bytes()
+        for seed, name in ((1, "a.igs.mha"), (1, "b.igs.mha"), (2, "c.igs.mha"))
+    )
     assert first == again
     assert first != other
 
@@ -273,12 +313,35 @@ def test_a_real_recording_without_image_to_probe_is_simulated_on_its_calibration
     geometry = source.resized(crop, WIDTH_PX, HEIGHT_PX)
     known = sweep.probe_to_reference().matrices @ geometry.image_to_probe
     generator, info = untrained_model(choose_recipe("paper", generator_channels=32), WIDTH_PX, HEIGHT_PX)
-    info = dataclasses.replace(info, geometry=geometry, source_size_px=(sweep.width_px, sweep.height_px), crop=crop,
-                               pose_range=PoseRange.of_training_poses(known, WIDTH_PX, HEIGHT_PX))
+    info = dataclasses.replace(
+        info,
+        geometry=geometry,
+        source_size_px=(sweep.width_px, sweep.height_px),
+        crop=crop,
+        pose_range=PoseRange.of_training_poses(known, WIDTH_PX, HEIGHT_PX),
+    )
     save_model(tmp_path / "spine.safetensors", generator.state_dict(), info)
     out = tmp_path / "simulated.igs.mha"
-    assert main(["simulate", str(tmp_path / "spine.safetensors"), "--poses", str(spine), "--out", str(out),
-                 "--calibration", str(calibration), "--threads", "1", "--device", "cpu", "--json"]) == 0
+    assert (
+        main(
+            [
+                "simulate",
+                str(tmp_path / "spine.safetensors"),
+                "--poses",
+                str(spine),
+                "--out",
+                str(out),
+                "--calibration",
+                str(calibration),
+                "--threads",
+                "1",
+                "--device",
+                "cpu",
+                "--json",
+            ]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert (result["frames"], result["invalid_poses"], result["out_of_range"]) == (21, 0, 0)
     written = read_sweep(out)

@@ -34,12 +34,23 @@ def a_model(noisy: Dataset, tmp_path: Path) -> Path:
     from USGanSimLib.ml.model_file import save_model
     from USGanSimLib.ml.networks import Generator, NetworkSettings
 
-    settings = NetworkSettings(WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2)
+    settings = NetworkSettings(
+        WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2
+    )
     info = ModelInfo(
-        recipe="paper", network=dict(settings.as_dict()), geometry=noisy.geometry, crop=noisy.crop,
-        source_size_px=noisy.source_size_px, reference_frame="Reference", normalisation=noisy.normalisation,
+        recipe="paper",
+        network=dict(settings.as_dict()),
+        geometry=noisy.geometry,
+        crop=noisy.crop,
+        source_size_px=noisy.source_size_px,
+        reference_frame="Reference",
+        normalisation=noisy.normalisation,
         pose_range=PoseRange.of_training_poses(noisy.poses[noisy.train_indices], WIDTH_PX, HEIGHT_PX),
-        training_set_sha256=noisy.sha256, seed=0, iterations=3, software_version="0")
+        training_set_sha256=noisy.sha256,
+        seed=0,
+        iterations=3,
+        software_version="0",
+    )
     save_model(tmp_path / "model.safetensors", Generator(settings).state_dict(), info)
     return tmp_path / "model.safetensors"
 
@@ -47,7 +58,9 @@ def a_model(noisy: Dataset, tmp_path: Path) -> Path:
 @pytest.fixture
 def landmarks(tmp_path: Path) -> Path:
     path = tmp_path / "p.landmarks.json"
-    path.write_text(json.dumps({"frame": "Reference", "unit": "mm", "landmarks": {"crux": [16.0, 14.0, 0.5]}}))
+    path.write_text(
+        json.dumps({"frame": "Reference", "unit": "mm", "landmarks": {"crux": [16.0, 14.0, 0.5]}})
+    )
     return path
 
 
@@ -67,8 +80,29 @@ def filled(study: Path, key: Path, columns: dict[str, str]) -> None:
 
 def test_a_study_is_made_answered_and_scored(noisy, a_model, tmp_path, capsys) -> None:
     study, key = tmp_path / "study", tmp_path / "key.json"
-    assert cli.main(["study", "make", "real-or-simulated", str(a_model), "--dataset", str(noisy.folder), "--out",
-                     str(study), "--key", str(key), "--count", "6", "--sigma-mm", "1,0", "--device", "cpu"]) == 0
+    assert (
+        cli.main(
+            [
+                "study",
+                "make",
+                "real-or-simulated",
+                str(a_model),
+                "--dataset",
+                str(noisy.folder),
+                "--out",
+                str(study),
+                "--key",
+                str(key),
+                "--count",
+                "6",
+                "--sigma-mm",
+                "1,0",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     assert "24 pictures" in capsys.readouterr().out
     filled(study, key, {"answer": "kind"})
     words = ["study", "score", str(study), "--key", str(key), "--out", str(tmp_path / "score.json")]
@@ -80,10 +114,26 @@ def test_a_study_is_made_answered_and_scored(noisy, a_model, tmp_path, capsys) -
     assert "σ = 1 mm" in capsys.readouterr().out
 
 
-def test_a_study_of_landmarks_is_made_answered_and_scored(noisy, a_model, landmarks, tmp_path, capsys) -> None:
+def test_a_study_of_landmarks_is_made_answered_and_scored(
+    noisy, a_model, landmarks, tmp_path, capsys
+) -> None:
     study, key = tmp_path / "study", tmp_path / "key.json"
-    make = ["study", "make", "landmarks", str(a_model), "--dataset", str(noisy.folder), "--out", str(study), "--key",
-            str(key), "--count", "5", "--device", "cpu"]
+    make = [
+        "study",
+        "make",
+        "landmarks",
+        str(a_model),
+        "--dataset",
+        str(noisy.folder),
+        "--out",
+        str(study),
+        "--key",
+        str(key),
+        "--count",
+        "5",
+        "--device",
+        "cpu",
+    ]
     assert cli.main(make) == 2
     assert "needs their true places" in capsys.readouterr().err
     assert cli.main([*make, "--landmarks", str(landmarks), "--json"]) == 0
@@ -95,16 +145,37 @@ def test_a_study_of_landmarks_is_made_answered_and_scored(noisy, a_model, landma
     assert simulated["name"] == "paper (simulated)"
 
 
-@pytest.mark.parametrize(("words", "reason"), [
-    (["--count", "0"], "--count must be 1 or more"),
-    (["--sigma-mm", "-1"], "no list of blurs"),
-    (["--sigma-mm", "one"], "no list of blurs"),
-    (["--count", "9"], "need 18 held-out frames"),
-])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--count", "0"], "--count must be 1 or more"),
+        (["--sigma-mm", "-1"], "no list of blurs"),
+        (["--sigma-mm", "one"], "no list of blurs"),
+        (["--count", "9"], "need 18 held-out frames"),
+    ],
+)
 def test_bad_words_are_one_line_and_leave_nothing(noisy, a_model, tmp_path, capsys, words, reason) -> None:
     before = sorted(tmp_path.iterdir())
-    assert cli.main(["study", "make", "real-or-simulated", str(a_model), "--dataset", str(noisy.folder), "--out",
-                     str(tmp_path / "study"), "--key", str(tmp_path / "key.json"), "--device", "cpu", *words]) == 2
+    assert (
+        cli.main(
+            [
+                "study",
+                "make",
+                "real-or-simulated",
+                str(a_model),
+                "--dataset",
+                str(noisy.folder),
+                "--out",
+                str(tmp_path / "study"),
+                "--key",
+                str(tmp_path / "key.json"),
+                "--device",
+                "cpu",
+                *words,
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert reason in error
     assert error.count("\n") == 1
@@ -118,19 +189,42 @@ def an_observer(tmp_path: Path) -> Path:
 
     torch.manual_seed(0)
     path = tmp_path / "observer.safetensors"
-    save_observer(path, LandmarkNetwork(1, 2), ObserverInfo(("crux",), 1.0, 2, (1001, 1002), 0, 1,
-                                                           Thresholds((0.0,), (0.0,)), "0"))
+    save_observer(
+        path,
+        LandmarkNetwork(1, 2),
+        ObserverInfo(("crux",), 1.0, 2, (1001, 1002), 0, 1, Thresholds((0.0,), (0.0,)), "0"),
+    )
     return path
 
 
-def test_evaluate_adds_the_observers_tables_and_its_floor(noisy, an_observer, landmarks, tmp_path, capsys) -> None:
-    words = ["evaluate", "--dataset", str(noisy.folder), "--observer", str(an_observer), "--landmarks", str(landmarks),
-             "--curve", "", "--out", str(tmp_path / "report"), "--json"]
+def test_evaluate_adds_the_observers_tables_and_its_floor(
+    noisy, an_observer, landmarks, tmp_path, capsys
+) -> None:
+    words = [
+        "evaluate",
+        "--dataset",
+        str(noisy.folder),
+        "--observer",
+        str(an_observer),
+        "--landmarks",
+        str(landmarks),
+        "--curve",
+        "",
+        "--out",
+        str(tmp_path / "report"),
+        "--json",
+    ]
     assert cli.main(words) == 0
     content = json.loads(capsys.readouterr().out)
     rows = {row["name"]: row for row in content["rows"]}
-    assert {"Landmarks, read by the observer", "Distribution of the images"} <= {t["title"] for t in content["tables"]}
-    assert rows["real image"]["landmark_readings"] == rows["real image, poses shuffled"]["landmark_readings"] == 16
+    assert {"Landmarks, read by the observer", "Distribution of the images"} <= {
+        t["title"] for t in content["tables"]
+    }
+    assert (
+        rows["real image"]["landmark_readings"]
+        == rows["real image, poses shuffled"]["landmark_readings"]
+        == 16
+    )
     assert rows["real image"]["landmark_to_real_mean_mm"] == 0
     assert content["observer"]["heldout_landmarks"] == {"crux": 16}
     assert content["warnings"] == []
@@ -150,7 +244,19 @@ def test_an_observer_that_knows_the_subject_is_warned_of(noisy, an_observer, lan
 
 
 def test_an_observer_without_landmarks_is_refused(noisy, an_observer, tmp_path, capsys) -> None:
-    assert cli.main(["evaluate", "--dataset", str(noisy.folder), "--observer", str(an_observer), "--out",
-                     str(tmp_path / "report")]) == 2
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                "--dataset",
+                str(noisy.folder),
+                "--observer",
+                str(an_observer),
+                "--out",
+                str(tmp_path / "report"),
+            ]
+        )
+        == 2
+    )
     assert "Give both" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()

@@ -17,8 +17,18 @@ from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.ml.checkpoint import load_checkpoint
 from USGanSimLib.recording.dataset import write_dataset
 
-SMALL = ["--batch", "4", "--generator-channels", "32", "--discriminator-channels", "4",
-         "--device", "cpu", "--threads", "1"]
+SMALL = [
+    "--batch",
+    "4",
+    "--generator-channels",
+    "32",
+    "--discriminator-channels",
+    "4",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+]
 
 
 @pytest.fixture
@@ -114,17 +124,25 @@ def test_a_resumed_run_keeps_the_settings_it_began_with(dataset, tmp_path):
     assert cli.main([*begun, *SMALL, "--recipe", "paper-l2", "--iterations", "1", "--seed", "9"]) == 0
     assert cli.main([*begun, "--resume", "--iterations", "2"]) == 0
     settings = load_checkpoint(tmp_path / "run" / "checkpoint.pt").settings
-    assert (settings.recipe.name, settings.recipe.batch, settings.seed, settings.iterations) == ("paper-l2", 4, 9, 2)
+    assert (settings.recipe.name, settings.recipe.batch, settings.seed, settings.iterations) == (
+        "paper-l2",
+        4,
+        9,
+        2,
+    )
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--recipe", "papre"], "no recipe 'papre'"),
-    (["--iterations", "0"], "--iterations is 0"),
-    (["--batch", "1"], "batch of 1"),
-    (["--generator-channels", "48"], "48 generator channels cannot be halved"),
-    (["--device", "abacus"], "abacus"),
-    (["--resume"], "There is no checkpoint"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--recipe", "papre"], "no recipe 'papre'"),
+        (["--iterations", "0"], "--iterations is 0"),
+        (["--batch", "1"], "batch of 1"),
+        (["--generator-channels", "48"], "48 generator channels cannot be halved"),
+        (["--device", "abacus"], "abacus"),
+        (["--resume"], "There is no checkpoint"),
+    ],
+)
 def test_bad_input_is_one_line_exit_2_and_an_error_event(words, said, dataset, tmp_path, capsys):
     assert cli.main(["train", str(dataset), "--out", str(tmp_path / "run"), *words]) == 2
     out, err = capsys.readouterr()
@@ -144,8 +162,22 @@ def test_a_folder_that_is_no_training_set_is_refused(tmp_path, capsys):
 @pytest.mark.slow
 def test_under_torchrun_one_process_speaks(dataset, repository, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(repository / "USGanSim"))
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "USGanSimLib",
-             "train", str(dataset), "--out", str(tmp_path / "run"), *SMALL, "--iterations", "3"]
+    words = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "USGanSimLib",
+        "train",
+        str(dataset),
+        "--out",
+        str(tmp_path / "run"),
+        *SMALL,
+        "--iterations",
+        "3",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     events = [json.loads(line)["event"] for line in done.stdout.splitlines()]

@@ -15,11 +15,14 @@ pytest.importorskip("torch")
 TINY = ["--subjects", "1", "--images", "4", "--iterations", "1", "--trial-images", "4"]
 
 
-def test_the_observer_is_written_and_its_figures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_observer_is_written_and_its_figures_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from USGanSimLib.evaluation import observer_views
 
-    monkeypatch.setattr(observer_views, "fetal_body", functools.partial(observer_views.fetal_body, voxel_mm=2.0))
+    monkeypatch.setattr(
+        observer_views, "fetal_body", functools.partial(observer_views.fetal_body, voxel_mm=2.0)
+    )
     out = tmp_path / "observer.safetensors"
     assert cli.main(["train-observer", "--out", str(out), *TINY, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -33,9 +36,12 @@ def test_the_observer_is_written_and_its_figures_are_told(tmp_path: Path, monkey
     assert out.read_bytes() == first
 
 
-@pytest.mark.parametrize(("words", "reason"), [(["--images", "0"], "0 images"), (["--seed", "-1"], "negative")])
-def test_bad_numbers_are_one_line_and_write_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                                    words: list[str], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "reason"), [(["--images", "0"], "0 images"), (["--seed", "-1"], "negative")]
+)
+def test_bad_numbers_are_one_line_and_write_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+) -> None:
     assert cli.main(["train-observer", "--out", str(tmp_path / "o.safetensors"), *words]) == 2
     error = capsys.readouterr().err
     assert reason in error

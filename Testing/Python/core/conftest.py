@@ -23,17 +23,29 @@ def a_metafile(tmp_path: Path) -> Callable[..., Path]:
     `frames` are the lines of the frame fields, `pixels` the bytes after the header, and every other argument is a
     header field; None leaves it out.
     """
-    def write(name: str = "hand.igs.mha", frames: str = TWO_STAMPS, pixels: bytes = bytes(range(12)),
-              **fields: str | None) -> Path:
+
+    def write(
+        name: str = "hand.igs.mha",
+        frames: str = TWO_STAMPS,
+        pixels: bytes = bytes(range(12)),
+        **fields: str | None,
+    ) -> Path:
         known: dict[str, str | None] = {
-            "ObjectType": "Image", "NDims": "3", "BinaryData": "True", "CompressedData": "False",
-            "DimSize": "3 2 2", "Kinds": "domain domain list", "ElementType": "MET_UCHAR",
-            "UltrasoundImageOrientation": "MF"}
+            "ObjectType": "Image",
+            "NDims": "3",
+            "BinaryData": "True",
+            "CompressedData": "False",
+            "DimSize": "3 2 2",
+            "Kinds": "domain domain list",
+            "ElementType": "MET_UCHAR",
+            "UltrasoundImageOrientation": "MF",
+        }
         last = fields.pop("ElementDataFile", "LOCAL")
         header = "".join(f"{key} = {value}\n" for key, value in (known | fields).items() if value is not None)
         path = tmp_path / name
         path.write_bytes((header + frames + f"ElementDataFile = {last}\n").encode("latin-1") + pixels)
         return path
+
     return write
 
 
@@ -41,15 +53,31 @@ def a_metafile(tmp_path: Path) -> Callable[..., Path]:
 def an_nrrd(tmp_path: Path) -> Callable[..., Path]:
     """Writes an NRRD of two frames of 3×2 pixels, numbered 0 to 11. `lines` are added to the header; every other
     argument is a basic field, underscores for blanks, and None leaves it out."""
-    def write(name: str = "hand.igs.nrrd", lines: str = TWO_STAMPS.replace(" = ", ":="),
-              pixels: bytes = bytes(range(12)), **fields: str | None) -> Path:
-        known: dict[str, str | None] = {"dimension": "3", "type": "uint8", "encoding": "raw", "sizes": "3 2 2",
-                                        "kinds": "domain domain list"}
-        basic = "".join(f"{key.replace('_', ' ')}: {value}\n" for key, value in (known | fields).items()
-                        if value is not None)
+
+    def write(
+        name: str = "hand.igs.nrrd",
+        lines: str = TWO_STAMPS.replace(" = ", ":="),
+        pixels: bytes = bytes(range(12)),
+        **fields: str | None,
+    ) -> Path:
+        known: dict[str, str | None] = {
+            "dimension": "3",
+            "type": "uint8",
+            "encoding": "raw",
+            "sizes": "3 2 2",
+            "kinds": "domain domain list",
+        }
+        basic = "".join(
+            f"{key.replace('_', ' ')}: {value}\n"
+            for key, value in (known | fields).items()
+            if value is not None
+        )
         path = tmp_path / name
-        path.write_bytes(("NRRD0004\n# a comment: of no meaning\n" + basic + lines + "\n").encode("latin-1") + pixels)
+        path.write_bytes(
+            ("NRRD0004\n# a comment: of no meaning\n" + basic + lines + "\n").encode("latin-1") + pixels
+        )
         return path
+
     return write
 
 
@@ -83,15 +111,26 @@ def pin_set() -> Callable[..., PinSet]:
     Images are of 820×616 px, of `mm_per_px`; clicks are off by `click_px`, the pin is off the image plane by
     `elevation_mm` (standard deviations), the tracker by `tracker_mm` and `tracker_deg` (RMS in space), and a share of
     the points by 20 to 80 px."""
-    def make(seed: int, count: int = 50, tilt_deg: float | tuple[float, float, float] = 30.0, click_px: float = 1.5,
-             elevation_mm: float = 0.7, tracker_mm: float = 0.15, tracker_deg: float = 0.1,
-             outlier_share: float = 0.0, mm_per_px: tuple[float, float] = (0.08, 0.084)) -> PinSet:
+
+    def make(
+        seed: int,
+        count: int = 50,
+        tilt_deg: float | tuple[float, float, float] = 30.0,
+        click_px: float = 1.5,
+        elevation_mm: float = 0.7,
+        tracker_mm: float = 0.15,
+        tracker_deg: float = 0.1,
+        outlier_share: float = 0.0,
+        mm_per_px: tuple[float, float] = (0.08, 0.084),
+    ) -> PinSet:
         rng = np.random.default_rng(seed)
         width_px, height_px, sizes_mm = 820, 616, np.array(mm_per_px)
         image_to_probe = np.eye(4)
         image_to_probe[:3, :3] = Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix()
         image_to_probe[:3, 3] = rng.normal(0, 60, 3)
-        pixels = rng.uniform((0.15 * width_px, 0.15 * height_px), (0.85 * width_px, 0.85 * height_px), (count, 2))
+        pixels = rng.uniform(
+            (0.15 * width_px, 0.15 * height_px), (0.85 * width_px, 0.85 * height_px), (count, 2)
+        )
         tilts = rng.uniform(-1, 1, (count, 3)) * tilt_deg
         turns = Rotation.random(random_state=seed) * Rotation.from_euler("xyz", tilts, degrees=True)
         in_image_mm = np.column_stack([pixels * sizes_mm, elevation_mm * rng.standard_normal(count)])
@@ -106,8 +145,15 @@ def pin_set() -> Callable[..., PinSet]:
         marked = pixels + click_px * rng.standard_normal((count, 2))
         outliers = rng.random(count) < outlier_share
         direction, length = rng.uniform(0, 2 * np.pi, count), rng.uniform(20, 80, count)
-        marked += outliers[:, None] * np.column_stack([np.cos(direction), np.sin(direction)]) * length[:, None]
+        marked += (
+            outliers[:, None] * np.column_stack([np.cos(direction), np.sin(direction)]) * length[:, None]
+        )
         marked = np.clip(marked, 0, (width_px - 1, height_px - 1))
-        return PinSet(PinPoints(np.arange(count), marked, poses, width_px, height_px),
-                      image_to_probe @ np.diag([*sizes_mm, 1, 1]), pin_mm, outliers)
+        return PinSet(
+            PinPoints(np.arange(count), marked, poses, width_px, height_px),
+            image_to_probe @ np.diag([*sizes_mm, 1, 1]),
+            pin_mm,
+            outliers,
+        )
+
     return make

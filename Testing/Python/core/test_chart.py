@@ -8,9 +8,14 @@ import pytest
 from USGanSimLib.calibration.chart import BLUE, RED, Chart, side_by_side, ticks
 
 
-@pytest.mark.parametrize(("low", "high", "expected"), [
-    (0, 820, [0, 200, 400, 600, 800]), (-1.2, 1.3, [-1, -0.5, 0, 0.5, 1]),
-    (0.31, 0.352, [0.31, 0.32, 0.33, 0.34, 0.35])])
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 820, [0, 200, 400, 600, 800]),
+        (-1.2, 1.3, [-1, -0.5, 0, 0.5, 1]),
+        (0.31, 0.352, [0.31, 0.32, 0.33, 0.34, 0.35]),
+    ],
+)
 def test_axes_carry_round_numbers(low, high, expected):
     assert ticks(low, high) == pytest.approx(expected)
 

@@ -88,21 +88,35 @@ def test_words_that_are_not_understood_exit_2(a_command, capsys, words: list[str
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
-    script = ("import sys; from USGanSimLib.cli import main\n"
-              "try: main(['--help'])\n"
-              "finally: print('heavy:', sorted({'torch', 'slicer', 'pyigtl'} & set(sys.modules)))")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
-                          cwd=Path(USGanSimLib.__file__).parents[1])
+    script = (
+        "import sys; from USGanSimLib.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print('heavy:', sorted({'torch', 'slicer', 'pyigtl'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(USGanSimLib.__file__).parents[1],
+    )
     assert "heavy: []" in done.stdout
-    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ") and line[4] != " "}
+    listed = {
+        line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ") and line[4] != " "
+    }
     assert set(cli.COMMANDS) <= listed
     assert "Not for clinical use" in done.stdout
 
 
 def test_the_module_runs_and_exits_with_the_code_of_the_command() -> None:
     def run_module(word: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "USGanSimLib", word], capture_output=True, text=True,
-                              cwd=Path(USGanSimLib.__file__).parents[1], check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "USGanSimLib", word],
+            capture_output=True,
+            text=True,
+            cwd=Path(USGanSimLib.__file__).parents[1],
+            check=False,
+        )
 
     version, unknown = run_module("--version"), run_module("nonsense")
     assert (version.returncode, version.stdout.strip()) == (0, USGanSimLib.__version__)

@@ -37,7 +37,9 @@ def test_the_moments_are_those_of_all_pixels() -> None:
 
 def test_the_grid_is_every_pixel_times_the_pose() -> None:
     poses = some_poses()
-    np.testing.assert_allclose(grid(pixel_affine(poses), WIDTH_PX, HEIGHT_PX), every_pixel_mm(poses), atol=1e-9)
+    np.testing.assert_allclose(
+        grid(pixel_affine(poses), WIDTH_PX, HEIGHT_PX), every_pixel_mm(poses), atol=1e-9
+    )
     assert grid(pixel_affine(poses[0]), WIDTH_PX, HEIGHT_PX).shape == (3, HEIGHT_PX, WIDTH_PX)
 
 
@@ -63,7 +65,9 @@ def test_folded_coefficients_give_the_normalised_coordinates() -> None:
     normalised = grid(found.fold(pixel_affine(poses)), WIDTH_PX, HEIGHT_PX).astype(float)
     np.testing.assert_allclose(normalised.mean(axis=(0, 2, 3)), 0, atol=1e-12)
     np.testing.assert_allclose(normalised.std(axis=(0, 2, 3)), 1)
-    expected = (every_pixel_mm(poses) - np.reshape(found.mean_mm, (3, 1, 1))) / np.reshape(found.std_mm, (3, 1, 1))
+    expected = (every_pixel_mm(poses) - np.reshape(found.mean_mm, (3, 1, 1))) / np.reshape(
+        found.std_mm, (3, 1, 1)
+    )
     np.testing.assert_allclose(normalised, expected, atol=1e-9)
 
 

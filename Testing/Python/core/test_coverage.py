@@ -18,7 +18,9 @@ WIDTH, HEIGHT, MM_PER_PX = 101, 61, 0.5  # images of 50×30 mm
 def a_pose(z_mm: float = 0.0, tilt_deg: float = 0.0) -> np.ndarray:
     """An image in the plane z = z_mm of Reference, tilted about its upper edge."""
     pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_euler("x", tilt_deg, degrees=True).as_matrix() @ np.diag([MM_PER_PX, MM_PER_PX, 1])
+    pose[:3, :3] = Rotation.from_euler("x", tilt_deg, degrees=True).as_matrix() @ np.diag(
+        [MM_PER_PX, MM_PER_PX, 1]
+    )
     pose[:3, 3] = 0.5, 0.5, z_mm
     return pose
 
@@ -66,9 +68,17 @@ def test_nothing_recorded_covers_nothing():
 
 
 def test_a_landmark_is_seen_by_the_images_that_pass_through_it(a_sweep_of_40_mm):
-    views = landmark_views(a_sweep_of_40_mm, WIDTH, HEIGHT, {
-        "inside": np.array([20.0, 10.0, 20.0]), "beside": np.array([-4.0, 10.0, 20.0]),
-        "below": np.array([20.0, 40.0, 20.0]), "behind": np.array([20.0, 10.0, 50.0])})
+    views = landmark_views(
+        a_sweep_of_40_mm,
+        WIDTH,
+        HEIGHT,
+        {
+            "inside": np.array([20.0, 10.0, 20.0]),
+            "beside": np.array([-4.0, 10.0, 20.0]),
+            "below": np.array([20.0, 40.0, 20.0]),
+            "behind": np.array([20.0, 10.0, 50.0]),
+        },
+    )
     step_mm = 39 / 79
     assert views[0].frames == pytest.approx(6 / step_mm, abs=1)
     assert [view.frames for view in views[1:]] == [0, 0, 0]
@@ -88,14 +98,18 @@ def test_a_landmark_seen_often_but_from_one_side_only_is_thin():
 
 def test_poses_come_from_the_chain_and_only_where_all_of_it_is_valid():
     random = np.random.default_rng(1)
+
     def moved(count):
         matrices = np.tile(np.eye(4), (count, 1, 1))
         matrices[:, :3, :3] = Rotation.random(count, rng=random).as_matrix()
         matrices[:, :3, 3] = random.normal(size=(count, 3))
         return matrices
+
     probe, reference, calibration = moved(6), moved(6), np.diag([0.2, 0.2, 1, 1.0])
-    transforms = {"ProbeToTracker": TransformTrack(probe, np.array([1, 1, 0, 1, 1, 1], bool)),
-                  "ReferenceToTracker": TransformTrack(reference, np.array([1, 1, 1, 1, 0, 1], bool))}
+    transforms = {
+        "ProbeToTracker": TransformTrack(probe, np.array([1, 1, 0, 1, 1, 1], bool)),
+        "ReferenceToTracker": TransformTrack(reference, np.array([1, 1, 1, 1, 0, 1], bool)),
+    }
     poses = image_poses(transforms, calibration)
     valid = [0, 1, 3, 5]
     np.testing.assert_allclose(poses, np.linalg.inv(reference[valid]) @ probe[valid] @ calibration)
@@ -122,6 +136,6 @@ def test_the_picture_shows_what_was_swept_and_which_landmark_is_thin(a_sweep_of_
     _, columns = np.nonzero((picture[:, :300] == red).all(axis=2))
     # The box is 55 mm wide, so the view's 300 px are 55 mm.
     assert columns.min() - 2 <= 45 * 300 / 55 <= columns.min() + 6
-    assert (picture[18:18 + 150, :270, 0] > 200).mean() > 0.9
+    assert (picture[18 : 18 + 150, :270, 0] > 200).mean() > 0.9
     save_coverage_picture(tmp_path / "coverage.png", picture)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "coverage.png")), picture)

@@ -32,7 +32,9 @@ def fan_frames(black: int = 0) -> np.ndarray:
     random = np.random.default_rng(5)
     v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
     middle_x, middle_y = FAN.x_px + (FAN.width_px - 1) / 2, FAN.y_px - 0.5
-    inside = (((u - middle_x) / (FAN.width_px / 2)) ** 2 + ((v - middle_y) / FAN.height_px) ** 2 <= 1) & (v >= FAN.y_px)
+    inside = (((u - middle_x) / (FAN.width_px / 2)) ** 2 + ((v - middle_y) / FAN.height_px) ** 2 <= 1) & (
+        v >= FAN.y_px
+    )
     frames = np.full((FRAMES, HEIGHT_PX, WIDTH_PX), black, np.uint8)
     frames[:, inside] = random.integers(black + 20, 256, (FRAMES, int(inside.sum())), dtype=np.uint8)
     return frames
@@ -59,10 +61,21 @@ def add_saturated_near_field(frames: np.ndarray) -> None:
     frames[:, FAN.y_px : FAN.y_px + 12, FAN.x_px + 4 : FAN.x_px + FAN.width_px - 4] = 255
 
 
-@pytest.mark.parametrize("change", [lambda frames: None, add_text, add_ruler, add_running_clock, add_grabber_noise,
-                                    add_saturated_near_field])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frames: None,
+        add_text,
+        add_ruler,
+        add_running_clock,
+        add_grabber_noise,
+        add_saturated_near_field,
+    ],
+)
 @pytest.mark.parametrize("black", [0, 16])
-def test_the_fan_is_found_and_what_surrounds_it_is_not(change: Callable[[np.ndarray], None], black: int) -> None:
+def test_the_fan_is_found_and_what_surrounds_it_is_not(
+    change: Callable[[np.ndarray], None], black: int
+) -> None:
     frames = fan_frames(black)
     change(frames)
     found = found_in(frames)
@@ -113,9 +126,12 @@ def test_a_long_recording_is_looked_at_in_evenly_spread_frames() -> None:
     assert (darkest[0, 0], brightest[0, 0]) == (10, 99)
 
 
-@pytest.mark.parametrize(("mm_per_px", "expected_mm_per_px"), [((0.1, 0.1), 100 * 1.06 / 120), ((0.1, 0.05), None)])
+@pytest.mark.parametrize(
+    ("mm_per_px", "expected_mm_per_px"), [((0.1, 0.1), 100 * 1.06 / 120), ((0.1, 0.05), None)]
+)
 def test_the_grown_crop_has_square_pixels_and_room_around_the_box(
-        mm_per_px: tuple[float, float], expected_mm_per_px: float | None) -> None:
+    mm_per_px: tuple[float, float], expected_mm_per_px: float | None
+) -> None:
     box = Crop(400, 300, 60, 100)
     crop = grown_to_aspect(box, (1000, 800), mm_per_px, (160, 120))
     x_mm, y_mm = crop.width_px * mm_per_px[0] / 160, crop.height_px * mm_per_px[1] / 120
@@ -142,8 +158,14 @@ def test_every_wire_of_the_water_tank_is_inside_the_crop(plus_data: Path) -> Non
     name = "fCal_Test_Calibration_3NWires_fCal2.0"
     found = image_area(*pixel_extremes([read_sweep(plus_data / f"{name}.igs.mha")]))
     root = ElementTree.parse(plus_data / f"{name}.results.xml").getroot()
-    wires = np.array([point.get("Position", "").split()[:2] for points in root.iterfind(".//Frame/SegmentedPoints")
-                      for point in points], float)
+    wires = np.array(
+        [
+            point.get("Position", "").split()[:2]
+            for points in root.iterfind(".//Frame/SegmentedPoints")
+            for point in points
+        ],
+        float,
+    )
     assert len(wires) == 184 * 9
     first = np.array([found.x_px, found.y_px])
     last = first + np.array([found.width_px - 1, found.height_px - 1])

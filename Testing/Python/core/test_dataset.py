@@ -32,17 +32,31 @@ def poses() -> np.ndarray:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Dataset]:
-    def write(name: str = "set", images: Any = IMAGES, poses: np.ndarray = poses(),  # noqa: B008
-              geometry: ImageGeometry = GEOMETRY, **more: Any) -> Dataset:
+    def write(
+        name: str = "set",
+        images: Any = IMAGES,
+        poses: np.ndarray = poses(),  # noqa: B008
+        geometry: ImageGeometry = GEOMETRY,
+        **more: Any,
+    ) -> Dataset:
         return write_dataset(tmp_path / name, images, poses, geometry, **{"heldout": HELDOUT, **more})
+
     return write
 
 
 def test_everything_written_comes_back(write: Callable[..., Dataset]) -> None:
     source = Source("a.igs.mha", "ab" * 32, 14, 12, {"image_invalid": 2})
-    written = write(timestamps_s=np.arange(COUNT) / 7, sweep_index=np.zeros(COUNT, int),
-                    source_frame=np.arange(COUNT) + 2, source_size_px=(40, 30), crop=Crop(1, 2, 20, 16), lag_s=0.03,
-                    reference_frame="Table", split="sweeps", sources=[source])
+    written = write(
+        timestamps_s=np.arange(COUNT) / 7,
+        sweep_index=np.zeros(COUNT, int),
+        source_frame=np.arange(COUNT) + 2,
+        source_size_px=(40, 30),
+        crop=Crop(1, 2, 20, 16),
+        lag_s=0.03,
+        reference_frame="Table",
+        split="sweeps",
+        sources=[source],
+    )
     read = open_dataset(written.folder)
     assert np.array_equal(read.images, IMAGES)
     assert np.array_equal(read.poses, poses())
@@ -72,7 +86,9 @@ def test_an_image_beyond_the_set_is_an_index_error(write: Callable[..., Dataset]
         write().read_images([index])
 
 
-def test_normalisation_is_that_of_every_pixel_of_the_training_frames_alone(write: Callable[..., Dataset]) -> None:
+def test_normalisation_is_that_of_every_pixel_of_the_training_frames_alone(
+    write: Callable[..., Dataset],
+) -> None:
     pixels = np.array([[u, v, 0, 1] for u in range(WIDTH_PX) for v in range(HEIGHT_PX)], float)
     coordinates = np.concatenate([(pose @ pixels.T)[:3].T for pose in poses()[~HELDOUT]])
     normalisation = write().normalisation
@@ -86,8 +102,13 @@ def test_the_hash_depends_on_pixels_poses_split_and_geometry(write: Callable[...
     other_poses[5, 0, 3] += 1e-9
     other_split[0] = True
     other_geometry = ImageGeometry(WIDTH_PX, HEIGHT_PX, np.diag([0.5, 0.25 + 1e-12, 1.0, 1.0]))
-    hashes = [write("a").sha256, write("b", images=other_images).sha256, write("c", poses=other_poses).sha256,
-              write("d", heldout=other_split).sha256, write("e", geometry=other_geometry).sha256]
+    hashes = [
+        write("a").sha256,
+        write("b", images=other_images).sha256,
+        write("c", poses=other_poses).sha256,
+        write("d", heldout=other_split).sha256,
+        write("e", geometry=other_geometry).sha256,
+    ]
     assert len(set(hashes)) == 5
     assert all(len(bytes.fromhex(digest)) == 32 for digest in hashes)
 
@@ -105,7 +126,8 @@ def test_held_out_everything_is_refused(write: Callable[..., Dataset], tmp_path:
 
 @pytest.mark.parametrize("images", [IMAGES[:-1], IMAGES[:, 1:], IMAGES.astype(np.int16)])
 def test_images_that_do_not_go_with_the_poses_are_refused_and_leave_nothing(
-        write: Callable[..., Dataset], tmp_path: Path, images: np.ndarray) -> None:
+    write: Callable[..., Dataset], tmp_path: Path, images: np.ndarray
+) -> None:
     with pytest.raises(ValueError, match="image"):
         write(images=images)
     assert not list(tmp_path.iterdir())
@@ -131,7 +153,8 @@ class FullDisk:
 
 
 def test_a_full_disk_is_told_and_leaves_the_old_set_alone(
-        write: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = write(images=IMAGES[::-1])
     plain = Path.open
 
@@ -186,7 +209,8 @@ def _pickle(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_shorten, _another_count, _no_hash, _no_json, _pickle])
 def test_a_damaged_set_is_refused_in_one_sentence(
-        write: Callable[..., Dataset], damage: Callable[[Path], None]) -> None:
+    write: Callable[..., Dataset], damage: Callable[[Path], None]
+) -> None:
     folder = write().folder
     damage(folder)
     with pytest.raises(UserError, match="is damaged"):
@@ -200,7 +224,9 @@ def test_a_missing_file_of_a_set_is_named(write: Callable[..., Dataset]) -> None
         open_dataset(folder)
 
 
-def test_a_set_of_a_later_version_is_refused(write: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_of_a_later_version_is_refused(
+    write: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write().folder
     monkeypatch.setattr(dataset_module, "FORMAT_VERSION", 0)
     with pytest.raises(UserError, match="has format 1"):
@@ -237,8 +263,13 @@ def test_reading_random_batches_leaves_no_images_in_resident_memory(tmp_path: Pa
 
     geometry = ImageGeometry(160, 120, np.eye(4))
     write_dataset(tmp_path / "large", images(), np.tile(np.eye(4), (count, 1, 1)), geometry)
-    run = subprocess.run([sys.executable, "-c", RESIDENT, str(tmp_path / "large")], check=True, text=True,
-                         capture_output=True, cwd=repository / "USGanSim")
+    run = subprocess.run(
+        [sys.executable, "-c", RESIDENT, str(tmp_path / "large")],
+        check=True,
+        text=True,
+        capture_output=True,
+        cwd=repository / "USGanSim",
+    )
     by_batches_mb, by_map_mb = map(float, run.stdout.split())
     assert by_map_mb > 70, "touching the map should fill memory, or this test measures nothing"
     assert by_batches_mb < 10

@@ -8,8 +8,10 @@ from USGanSimLib.errors import UserError
 
 
 def test_message_and_hint_are_one_line() -> None:
-    assert str(UserError("2 of 3 frames are missing.", "Copy the file again.")) == \
-        "2 of 3 frames are missing. Copy the file again."
+    assert (
+        str(UserError("2 of 3 frames are missing.", "Copy the file again."))
+        == "2 of 3 frames are missing. Copy the file again."
+    )
     assert str(UserError("Nothing is there.")) == "Nothing is there."
 
 

@@ -38,7 +38,9 @@ def a_set(folder: Path, exclusion: Exclusion | None = None) -> Dataset:
 
 
 @pytest.mark.parametrize(("radius_mm", "left"), [(0, 9), (0.99, 9), (1.01, 8), (5.01, 4), (8.5, 1)])
-def test_frames_within_the_radius_of_a_held_out_pose_are_left_out(tmp_path: Path, radius_mm: float, left: int) -> None:
+def test_frames_within_the_radius_of_a_held_out_pose_are_left_out(
+    tmp_path: Path, radius_mm: float, left: int
+) -> None:
     dataset = a_set(tmp_path / "set", Exclusion(radius_mm))
     assert dataset.train_indices.tolist() == list(range(left))
     assert dataset.heldout_indices.tolist() == [9, 10, 11]
@@ -89,7 +91,9 @@ def at_rest(count: int, sd_mm: float, sd_deg: float) -> np.ndarray:
     random = np.random.default_rng(3)
     poses = np.tile(np.eye(4), (count, 1, 1))
     middle = Rotation.from_euler("xyz", [40, -20, 100], degrees=True)
-    poses[:, :3, :3] = (Rotation.from_rotvec(np.deg2rad(random.normal(0, sd_deg, (count, 3)))) * middle).as_matrix()
+    poses[:, :3, :3] = (
+        Rotation.from_rotvec(np.deg2rad(random.normal(0, sd_deg, (count, 3)))) * middle
+    ).as_matrix()
     poses[:, :3, 3] = random.normal([10, 20, 30], sd_mm, (count, 3))
     return poses
 
@@ -144,10 +148,19 @@ def test_an_excluded_set_comes_back_and_shares_the_hash_of_its_split(tmp_path: P
 def test_splitting_anew_in_memory_is_what_writing_it_would_be(tmp_path: Path) -> None:
     plain, exclusion = a_set(tmp_path / "plain"), Exclusion(1.5)
     for changed, written in (
-            (resplit(plain, exclusion=exclusion), a_set(tmp_path / "excluded", exclusion)),
-            (resplit(plain, np.arange(12) < 4, exclusion),
-             write_dataset(tmp_path / "first", plain.images, plain.poses, GEOMETRY, heldout=np.arange(12) < 4,
-                           exclusion=exclusion))):
+        (resplit(plain, exclusion=exclusion), a_set(tmp_path / "excluded", exclusion)),
+        (
+            resplit(plain, np.arange(12) < 4, exclusion),
+            write_dataset(
+                tmp_path / "first",
+                plain.images,
+                plain.poses,
+                GEOMETRY,
+                heldout=np.arange(12) < 4,
+                exclusion=exclusion,
+            ),
+        ),
+    ):
         assert changed.train_indices.tolist() == written.train_indices.tolist()
         assert (changed.sha256, changed.split_sha256) == (written.sha256, written.split_sha256)
         assert dataclasses.astuple(changed.normalisation) == dataclasses.astuple(written.normalisation)

@@ -28,7 +28,9 @@ def test_a_file_appears_when_it_is_complete_and_replaces_the_old_one(tmp_path: P
 
 
 @pytest.mark.parametrize("failure", [ValueError("broken"), KeyboardInterrupt()])
-def test_a_failure_while_writing_a_file_leaves_the_old_one_alone(tmp_path: Path, failure: BaseException) -> None:
+def test_a_failure_while_writing_a_file_leaves_the_old_one_alone(
+    tmp_path: Path, failure: BaseException
+) -> None:
     target = tmp_path / "result.txt"
     target.write_text("old")
     with pytest.raises(type(failure)), replacing_file(target) as part:
@@ -78,8 +80,10 @@ def test_an_interrupted_folder_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_with_somebody_elses_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match=r"holds other files \(no mark.json in it\)"), \
-            replacing_folder(tmp_path, "mark.json"):
+    with (
+        pytest.raises(UserError, match=r"holds other files \(no mark.json in it\)"),
+        replacing_folder(tmp_path, "mark.json"),
+    ):
         pass
     assert names_in(tmp_path) == ["thesis.txt"]
 
@@ -91,7 +95,9 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing/result.json", "."])
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="could not be written"):
         write_json(Path(name), {})

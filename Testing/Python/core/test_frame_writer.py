@@ -17,7 +17,9 @@ from USGanSimLib.recording.sequence_file import read_sweep
 
 
 def a_frame(number: int) -> Frame:
-    return Frame(np.full((6, 8), number % 251, np.uint8), float(number), {"ProbeToTracker": (np.eye(4), True)})
+    return Frame(
+        np.full((6, 8), number % 251, np.uint8), float(number), {"ProbeToTracker": (np.eye(4), True)}
+    )
 
 
 @pytest.fixture
@@ -110,7 +112,9 @@ def test_a_moved_folder_is_told_with_what_to_do(live, tmp_path, monkeypatch):
     assert until(lambda: writer.counts.written == 1)
     (tmp_path / "session").rename(tmp_path / "moved")
     assert until(lambda: "was moved" in writer.problem)
-    with pytest.raises(UserError, match="1 frames are kept. .* was moved while recording.*'usgansim recover'"):
+    with pytest.raises(
+        UserError, match="1 frames are kept. .* was moved while recording.*'usgansim recover'"
+    ):
         writer.stop()
     assert recover(tmp_path / "moved" / "x.igs.recording").frames == 1
 

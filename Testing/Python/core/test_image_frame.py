@@ -34,8 +34,10 @@ def test_a_sheared_image_has_square_axes_all_the_same():
     np.testing.assert_allclose(np.cross(face[:3, 0], POSE[:3, 0]), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("offset", "pixel"), [
-    (Offset(across_mm=5), (60, 0)), (Offset(across_mm=-2.5), (45, 0)), (Offset(depth_mm=4), (50, 10))])
+@pytest.mark.parametrize(
+    ("offset", "pixel"),
+    [(Offset(across_mm=5), (60, 0)), (Offset(across_mm=-2.5), (45, 0)), (Offset(depth_mm=4), (50, 10))],
+)
 def test_a_move_in_the_plane_puts_the_face_onto_a_known_pixel(offset, pixel):
     np.testing.assert_allclose(moved(POSE, WIDTH_PX, offset) @ FACE_PX, POSE @ [*pixel, 0, 1], atol=1e-12)
 

@@ -33,7 +33,7 @@ def test_the_centroid_of_a_block_mean_is_the_pixel_it_becomes() -> None:
     v, u = np.argwhere(full).mean(axis=0)
     crop = Crop(8, 4, 64, 48)
     small = full[4:52, 8:72].reshape(12, 4, 16, 4).mean(axis=(1, 3))
-    (row, column), = np.argwhere(small > 0)
+    ((row, column),) = np.argwhere(small > 0)
     np.testing.assert_allclose(resized_to_source(crop, 16, 12) @ [column, row, 0, 1], [u, v, 0, 1])
 
 

@@ -62,7 +62,9 @@ def test_latency_is_split_into_age_render_and_write():
     for image in range(101):
         arrived_s = image / 50
         # Rendering takes 1, 2, … 101 ms; waiting always 3 ms, writing half a millisecond.
-        log.add(arrived_s, arrived_s + 0.003, arrived_s + 0.004 + image / 1000, arrived_s + 0.0045 + image / 1000)
+        log.add(
+            arrived_s, arrived_s + 0.003, arrived_s + 0.004 + image / 1000, arrived_s + 0.0045 + image / 1000
+        )
     report = log.report()
     assert report.pose_age.median_ms == pytest.approx(3)
     assert report.render.median_ms == pytest.approx(51)
@@ -88,8 +90,11 @@ def test_without_images_there_are_no_figures():
 
 
 def test_only_live_states_belong_to_the_probe_of_this_moment():
-    assert {state for state in PoseState if state.is_live} == {PoseState.GOOD, PoseState.OUT_OF_RANGE,
-                                                                  PoseState.FROZEN}
+    assert {state for state in PoseState if state.is_live} == {
+        PoseState.GOOD,
+        PoseState.OUT_OF_RANGE,
+        PoseState.FROZEN,
+    }
 
 
 def test_a_pose_outside_the_trained_range_is_told_with_its_distance():

@@ -31,8 +31,13 @@ def an_image(number: int) -> np.ndarray:
 
 def append(live: LiveFile, first: int, last: int) -> None:
     for number in range(first, last):
-        live.append(an_image(number), 10 + number / 60, {"ProbeToTracker": (a_pose(number), number % 5 != 2)},
-                    number % 7 != 3, {"ArrivalTimestamp": str(number)})
+        live.append(
+            an_image(number),
+            10 + number / 60,
+            {"ProbeToTracker": (a_pose(number), number % 5 != 2)},
+            number % 7 != 3,
+            {"ArrivalTimestamp": str(number)},
+        )
 
 
 def assert_frames(path, count: int) -> None:
@@ -86,10 +91,13 @@ def test_vtk_reads_the_finished_recording(live, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.igs.recording", "x.igs.mhd"])
-@pytest.mark.parametrize(("cut_index", "cut_pixels", "whole"), [
-    (0, 0, 20), (1, 0, 19), (0, 1, 19), (3, 47, 19), (3, 48 * 3, 17), (600, 0, 17)])
-def test_a_recording_cut_anywhere_is_recovered_to_its_last_whole_frame(live, tmp_path, name, cut_index, cut_pixels,
-                                                                      whole):
+@pytest.mark.parametrize(
+    ("cut_index", "cut_pixels", "whole"),
+    [(0, 0, 20), (1, 0, 19), (0, 1, 19), (3, 47, 19), (3, 48 * 3, 17), (600, 0, 17)],
+)
+def test_a_recording_cut_anywhere_is_recovered_to_its_last_whole_frame(
+    live, tmp_path, name, cut_index, cut_pixels, whole
+):
     append(live, 0, 20)
     live.close()
     for part, cut in (("x.igs.recording", cut_index), ("x.igs.raw", cut_pixels)):
@@ -144,8 +152,12 @@ for number in range(10_000):
 
 def test_kill_9_in_mid_recording_loses_at_most_the_last_second(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "x.igs.mhd")], stdout=subprocess.PIPE,
-                          text=True, env=environment) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path / "x.igs.mhd")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as child:
         handed_over, killed_s = -1, time.monotonic() + 1.5
         for line in child.stdout:
             handed_over = int(line)
@@ -224,7 +236,7 @@ class FullDisk:
 
     def __call__(self, file, data) -> None:
         view = memoryview(data).cast("B")
-        self._write(file, view[:self.room])
+        self._write(file, view[: self.room])
         if len(view) > self.room:
             self.room = 0
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

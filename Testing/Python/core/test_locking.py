@@ -9,8 +9,10 @@ import pytest
 
 from USGanSimLib.locking import holding, is_held
 
-HOLDER = ("import sys, time; from pathlib import Path; from USGanSimLib.locking import holding\n"
-          "with holding(Path(sys.argv[1])) as held:\n    print(held, flush=True); time.sleep(60)")
+HOLDER = (
+    "import sys, time; from pathlib import Path; from USGanSimLib.locking import holding\n"
+    "with holding(Path(sys.argv[1])) as held:\n    print(held, flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture

@@ -27,12 +27,20 @@ def an_info() -> ModelInfo:
     poses = np.tile(np.eye(4), (5, 1, 1))
     poses[:, 0, 3] = np.arange(5) + 1 / 3
     return ModelInfo(
-        recipe="paper", network={"width_px": 32, "up_layers": 3},
-        geometry=ImageGeometry(820, 616, FULL_IMAGE_TO_PROBE).resized(crop, 32, 24), source_size_px=(820, 616),
-        crop=crop, reference_frame="Reference",
+        recipe="paper",
+        network={"width_px": 32, "up_layers": 3},
+        geometry=ImageGeometry(820, 616, FULL_IMAGE_TO_PROBE).resized(crop, 32, 24),
+        source_size_px=(820, 616),
+        crop=crop,
+        reference_frame="Reference",
         normalisation=CoordinateNormalisation((1.0, 2.0, 3.0), (4.0, 5.0, 0.1 + 0.2)),
-        pose_range=PoseRange(32, 24, poses, 1.25, 5.0), training_set_sha256="ab" * 32, seed=7, iterations=1000,
-        software_version="0.1", metrics={"mae_grey": 12.5})
+        pose_range=PoseRange(32, 24, poses, 1.25, 5.0),
+        training_set_sha256="ab" * 32,
+        seed=7,
+        iterations=1000,
+        software_version="0.1",
+        metrics={"mae_grey": 12.5},
+    )
 
 
 def test_the_full_images_calibration_is_found_again_from_the_models_own_pixels() -> None:
@@ -48,7 +56,11 @@ def write_header(path: Path, header: Any, data_bytes: int = 0) -> Path:
 def test_everything_comes_back_from_a_file_that_safetensors_wrote(tmp_path: Path) -> None:
     info = an_info()
     path = tmp_path / "model.safetensors"
-    save_file({"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float32)}, path, {METADATA_KEY: info.to_json()})
+    save_file(
+        {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float32)},
+        path,
+        {METADATA_KEY: info.to_json()},
+    )
     header = read_model_header(path)
     assert header.parameters == 17
     for field in dataclasses.fields(ModelInfo):
@@ -75,8 +87,18 @@ def test_a_pickle_with_the_models_name_is_refused_and_never_loaded(tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"abc", b"\0" * 64, b"\xff" * 64, struct.pack("<Q", 10) + b"not json!!",
-                                     struct.pack("<Q", 4) + b"[12]", struct.pack("<Q", 2) + b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"abc",
+        b"\0" * 64,
+        b"\xff" * 64,
+        struct.pack("<Q", 10) + b"not json!!",
+        struct.pack("<Q", 4) + b"[12]",
+        struct.pack("<Q", 2) + b"\xff\xfe",
+    ],
+)
 def test_bytes_that_are_no_header_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
@@ -92,11 +114,19 @@ def test_a_file_cut_short_is_refused_with_both_sizes(tmp_path: Path) -> None:
         read_model_header(path)
 
 
-@pytest.mark.parametrize("header", [
-    {}, {"__metadata__": {"format": "pt"}}, {"__metadata__": {METADATA_KEY: "[]"}},
-    {"__metadata__": {METADATA_KEY: "{}"}},
-    {"__metadata__": 3}, {"a": 3}, {"a": {"shape": [2]}}, {"a": {"shape": 2, "data_offsets": "no"}},
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"__metadata__": {"format": "pt"}},
+        {"__metadata__": {METADATA_KEY: "[]"}},
+        {"__metadata__": {METADATA_KEY: "{}"}},
+        {"__metadata__": 3},
+        {"a": 3},
+        {"a": {"shape": [2]}},
+        {"a": {"shape": 2, "data_offsets": "no"}},
+    ],
+)
 def test_a_header_without_our_metadata_is_refused(tmp_path: Path, header: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="not a model of this software"):
         read_model_header(write_header(tmp_path / "model.safetensors", header))
@@ -106,14 +136,23 @@ def spoiled(**changes: Any) -> str:
     return json.dumps({**json.loads(an_info().to_json()), **changes})
 
 
-@pytest.mark.parametrize("text", [
-    spoiled(format=99), spoiled(width_px="wide"), spoiled(image_to_probe=[[1, 2], [3, 4]]),
-    spoiled(image_to_probe=[[float("nan")] * 4] * 4), spoiled(crop_px=[1, 2]), spoiled(normalisation={"mean": [1]}),
-    spoiled(training_poses={"coverage_mm": 1, "margin_mm": 1, "image_to_reference": []}),
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        spoiled(format=99),
+        spoiled(width_px="wide"),
+        spoiled(image_to_probe=[[1, 2], [3, 4]]),
+        spoiled(image_to_probe=[[float("nan")] * 4] * 4),
+        spoiled(crop_px=[1, 2]),
+        spoiled(normalisation={"mean": [1]}),
+        spoiled(training_poses={"coverage_mm": 1, "margin_mm": 1, "image_to_reference": []}),
+    ],
+)
 def test_metadata_with_a_wrong_value_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="not a model of this software"):
-        read_model_header(write_header(tmp_path / "model.safetensors", {"__metadata__": {METADATA_KEY: text}}))
+        read_model_header(
+            write_header(tmp_path / "model.safetensors", {"__metadata__": {METADATA_KEY: text}})
+        )
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:

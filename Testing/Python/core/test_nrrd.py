@@ -13,22 +13,27 @@ from USGanSimLib.recording.pixels import read_pixels
 
 
 def test_fields_and_pairs_are_told_apart(an_nrrd):
-    path = an_nrrd(lines="Seq_Frame0000_Status:=OK\nultrasound image orientation:=UN\nWebsite:=a: b := c\n",
-                   space_origin="(0,0)")
+    path = an_nrrd(
+        lines="Seq_Frame0000_Status:=OK\nultrasound image orientation:=UN\nWebsite:=a: b := c\n",
+        space_origin="(0,0)",
+    )
     header = read_header(path)
     assert header.fields == {"Website": "a: b := c"}
     assert (header.orientation, header.image_status) == ("UN", "Status")
     assert header.frame_fields == {"Status": {0: "OK"}}
-    assert path.read_bytes()[header.data_offset:] == bytes(range(12))
+    assert path.read_bytes()[header.data_offset :] == bytes(range(12))
 
 
-@pytest.mark.parametrize(("sizes", "kinds", "pixels_of_frame_1"), [
-    ("3 2 2", "domain domain list", [[6, 7, 8], [9, 10, 11]]),
-    ("3 2 2", None, [[6, 7, 8], [9, 10, 11]]),
-    ("3 2 1 2", "domain domain domain list", [[6, 7, 8], [9, 10, 11]]),
-    ("2 3 2 1", "list domain domain domain", [[1, 3, 5], [7, 9, 11]]),
-    ("1 3 2 2", "vector domain domain list", [[6, 7, 8], [9, 10, 11]]),
-])
+@pytest.mark.parametrize(
+    ("sizes", "kinds", "pixels_of_frame_1"),
+    [
+        ("3 2 2", "domain domain list", [[6, 7, 8], [9, 10, 11]]),
+        ("3 2 2", None, [[6, 7, 8], [9, 10, 11]]),
+        ("3 2 1 2", "domain domain domain list", [[6, 7, 8], [9, 10, 11]]),
+        ("2 3 2 1", "list domain domain domain", [[1, 3, 5], [7, 9, 11]]),
+        ("1 3 2 2", "vector domain domain list", [[6, 7, 8], [9, 10, 11]]),
+    ],
+)
 def test_the_frame_axis_is_found_wherever_it_stands(an_nrrd, sizes, kinds, pixels_of_frame_1):
     frames = read_pixels(read_header(an_nrrd(sizes=sizes, kinds=kinds)))
     assert frames.shape == (2, 2, 3)
@@ -51,14 +56,17 @@ def test_pixels_may_lie_in_a_file_beside_the_header(an_nrrd, tmp_path):
     assert frames.ravel().tolist() == list(range(12))
 
 
-@pytest.mark.parametrize(("fields", "said"), [
-    ({"sizes": None}, "no field 'sizes'"),
-    ({"encoding": "bzip2"}, "encoding 'bzip2'"),
-    ({"byte_skip": "16"}, "'byte skip: 16'"),
-    ({"data_file": "frame%03d.raw 1 2 1"}, r"several files \(frame%03d.raw 1 2 1\)"),
-    ({"data_file": "LIST"}, r"several files \(LIST\)"),
-    ({"sizes": "3 2"}, "2 sizes .* 3 kinds"),
-])
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"sizes": None}, "no field 'sizes'"),
+        ({"encoding": "bzip2"}, "encoding 'bzip2'"),
+        ({"byte_skip": "16"}, "'byte skip: 16'"),
+        ({"data_file": "frame%03d.raw 1 2 1"}, r"several files \(frame%03d.raw 1 2 1\)"),
+        ({"data_file": "LIST"}, r"several files \(LIST\)"),
+        ({"sizes": "3 2"}, "2 sizes .* 3 kinds"),
+    ],
+)
 def test_what_is_not_read_is_refused_with_what_it_says(an_nrrd, fields, said):
     with pytest.raises(UserError, match=said):
         read_header(an_nrrd(**fields))

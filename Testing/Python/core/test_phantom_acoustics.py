@@ -230,7 +230,9 @@ def test_moving_the_probe_moves_the_anatomy_by_as_much(fetus):
         second = scanner.image(start @ moved(x_mm, y_mm), STILL, np.random.default_rng(1)).astype(float)
         inner = (slice(20, 100), slice(60, 100))
         shifts = [(du, dv) for du in range(-14, 15) for dv in range(-12, 13)]
-        scores = [correlation(first[inner], np.roll(second, (dv, du), axis=(0, 1))[inner]) for du, dv in shifts]
+        scores = [
+            correlation(first[inner], np.roll(second, (dv, du), axis=(0, 1))[inner]) for du, dv in shifts
+        ]
         found = np.array(shifts[int(np.argmax(scores))]) * scanner.geometry.mm_per_px
         np.testing.assert_allclose(found, (x_mm, y_mm), atol=0.6)
 
@@ -247,8 +249,10 @@ def fields_of(moments):
     """The scatterers (N,) that a beam sees in each moment, at places far from each other."""
     places = np.random.default_rng(0).uniform(-100, 100, (3, 15000)).astype(np.float32)
     cells = Scatterers(0)
-    return [sum(values for _, values in cells.layers(places, np.array([0.0, 0.0, 1.0]), 1.0, moment))
-            for moment in moments]
+    return [
+        sum(values for _, values in cells.layers(places, np.array([0.0, 0.0, 1.0]), 1.0, moment))
+        for moment in moments
+    ]
 
 
 def test_the_changing_share_of_speckle_moves_smoothly_over_a_sweep():
@@ -291,13 +295,19 @@ def test_one_pose_has_many_images_that_differ_by_more_than_noise(fetus):
     assert np.mean([correlation(a, b) for a, b in itertools.pairwise(draws)]) > 0.6, "no longer one pose"
 
 
-@pytest.mark.parametrize("name", ["gain_db", "pressure_mm", "motion_mm", "beat", "speckle_change", "contact_losses"])
+@pytest.mark.parametrize(
+    "name", ["gain_db", "pressure_mm", "motion_mm", "beat", "speckle_change", "contact_losses"]
+)
 def test_each_kind_of_variability_shows_alone(fetus, name):
     nothing = dict.fromkeys(Variability.__dataclass_fields__, 0.0)
-    moments = Moments(np.random.default_rng(5), Variability(**(nothing | {name: getattr(Variability(), name) * 1.5})))
+    moments = Moments(
+        np.random.default_rng(5), Variability(**(nothing | {name: getattr(Variability(), name) * 1.5}))
+    )
     scanner = scanner_of(fetus, curvilinear())
     pose = plane_through(fetus.landmarks_mm["four-chamber crux"])
-    first, second = (scanner.image(pose, moments.draw(), np.random.default_rng(0)).astype(float) for _ in range(2))
+    first, second = (
+        scanner.image(pose, moments.draw(), np.random.default_rng(0)).astype(float) for _ in range(2)
+    )
     assert np.abs(first - second).mean() > 0.05
 
 
@@ -323,7 +333,9 @@ def test_displays_reach_the_grey_levels_of_real_scanners(name, low, high):
     line, sample, seen = probe.beam_index(scanner.geometry)
     patch = seen & (np.abs(line - probe.lines / 2) < 40) & (np.abs(sample - probe.samples / 2) < 45)
     rng = np.random.default_rng(0)
-    grey = np.concatenate([scanner.image(moved(50.0 * k, 7.0 * k, 20.0 * k), STILL, rng)[patch] for k in range(6)])
+    grey = np.concatenate(
+        [scanner.image(moved(50.0 * k, 7.0 * k, 20.0 * k), STILL, rng)[patch] for k in range(6)]
+    )
     assert low < skew(grey.astype(float)) < high
     assert 30 < grey.mean() < 200
 

@@ -20,8 +20,12 @@ from USGanSimLib.phantom.tissues import LABELS, TISSUES
 COARSE_MM = 1.4
 SUBJECTS = (0, 2, 5)
 TISSUE_OF = {
-    "four-chamber crux": "falx", "stomach centre": "stomach", "cord insertion": "umbilical cord",
-    "mid-line echo": "falx", "cavum septi pellucidi": "cavum septi pellucidi", "nasal tip": "fetal soft tissue",
+    "four-chamber crux": "falx",
+    "stomach centre": "stomach",
+    "cord insertion": "umbilical cord",
+    "mid-line echo": "falx",
+    "cavum septi pellucidi": "cavum septi pellucidi",
+    "nasal tip": "fetal soft tissue",
 }
 
 
@@ -141,7 +145,9 @@ def test_the_volumes_hold_the_landmarks_in_reference_coordinates(standard, tmp_p
     for path, dtype in ((labels, np.uint8), (ct, "<i2")):
         head, _, pixels = path.read_bytes().partition(b"\n\n")
         field = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
-        voxels = np.frombuffer(gzip.decompress(pixels), dtype).reshape([int(n) for n in field["sizes"].split()][::-1])
+        voxels = np.frombuffer(gzip.decompress(pixels), dtype).reshape(
+            [int(n) for n in field["sizes"].split()][::-1]
+        )
         assert field["space"] == "right-anterior-superior"
         origin = np.array([float(n) for n in field["space origin"].strip("()").split(",")])
         x, y, z = np.rint((standard.landmarks_mm["stomach centre"] - origin) / COARSE_MM).astype(int)
@@ -166,7 +172,9 @@ def test_slicer_reads_the_volumes_and_the_markups(standard, tmp_path):
     assert node.GetImageData().GetScalarComponentAsDouble(i, j, k, 0) == LABELS["stomach"]
 
     path = tmp_path / "fetus.mrk.json"
-    path.write_text(json.dumps(markups({name: place.tolist() for name, place in standard.landmarks_mm.items()})))
+    path.write_text(
+        json.dumps(markups({name: place.tolist() for name, place in standard.landmarks_mm.items()}))
+    )
     points, json_storage = slicer.vtkMRMLMarkupsFiducialNode(), slicer.vtkMRMLMarkupsJsonStorageNode()
     json_storage.SetFileName(str(path))
     assert json_storage.ReadData(points)

@@ -46,14 +46,20 @@ def scanner():
 
 
 def rotation_deg(first, second):
-    return np.rad2deg(Rotation.from_matrix(np.swapaxes(first, 1, 2)[:, :3, :3] @ second[:, :3, :3]).magnitude())
+    return np.rad2deg(
+        Rotation.from_matrix(np.swapaxes(first, 1, 2)[:, :3, :3] @ second[:, :3, :3]).magnitude()
+    )
 
 
 def test_the_tracker_trembles_as_much_as_its_setting_says():
     poses = np.tile(plane_through(np.array([5.0, 70, -20])), (6000, 1, 1))
     times_s = np.arange(6000) / 30
-    read = tracked(poses, times_s, Tracker(jitter_mm=0.3, jitter_deg=0.2, lost_share=0), np.random.default_rng(0))
-    still = tracked(poses, times_s, Tracker(jitter_mm=0, jitter_deg=0, lost_share=0), np.random.default_rng(0))
+    read = tracked(
+        poses, times_s, Tracker(jitter_mm=0.3, jitter_deg=0.2, lost_share=0), np.random.default_rng(0)
+    )
+    still = tracked(
+        poses, times_s, Tracker(jitter_mm=0, jitter_deg=0, lost_share=0), np.random.default_rng(0)
+    )
     offset = read["ProbeToTracker"].matrices - still["ProbeToTracker"].matrices
     assert np.sqrt((offset[:, :3, 3] ** 2).sum(axis=1).mean()) == pytest.approx(0.3, rel=0.03)
     turned = rotation_deg(still["ProbeToTracker"].matrices, read["ProbeToTracker"].matrices)
@@ -63,8 +69,12 @@ def test_the_tracker_trembles_as_much_as_its_setting_says():
 
 def test_the_tracker_loses_sight_for_the_share_that_its_setting_says():
     times_s = np.arange(60000) / 30
-    read = tracked(np.tile(np.eye(4), (60000, 1, 1)), times_s, Tracker(lost_share=0.05, gap_s=0.4),
-                   np.random.default_rng(1))
+    read = tracked(
+        np.tile(np.eye(4), (60000, 1, 1)),
+        times_s,
+        Tracker(lost_share=0.05, gap_s=0.4),
+        np.random.default_rng(1),
+    )
     seen = read["ProbeToTracker"].valid
     # Gaps of independent length that may overlap: 1 − exp(−share).
     assert 1 - seen.mean() == pytest.approx(1 - np.exp(-0.05), rel=0.2)
@@ -144,7 +154,9 @@ def test_repeats_of_a_pose_are_independent_draws(scanner):
 
 
 def test_persistence_keeps_a_share_of_the_frame_before(scanner):
-    lasting = Scanner(scanner.medium, scanner.probe, scanner.geometry, replace(PLAIN.display, persistence=0.5))
+    lasting = Scanner(
+        scanner.medium, scanner.probe, scanner.geometry, replace(PLAIN.display, persistence=0.5)
+    )
     sweep = plan_sweep(SESSION[1], 6, PERFECT, seed=1)
     plain = [image.astype(float) for image in images(sweep, scanner, PERFECT, 1)]
     mixed = [image.astype(float) for image in images(sweep, lasting, PERFECT, 1)]
@@ -155,13 +167,19 @@ def test_persistence_keeps_a_share_of_the_frame_before(scanner):
 def test_landmarks_project_where_they_show_through_prepare(scanner, tmp_path):
     """From recording to training set: the pixel that the true place of the stomach projects to is dark fluid."""
     stomach = scanner.medium.landmarks_mm["stomach centre"]
-    poses = np.stack([plane_through(stomach + np.array([x, 0, z])) for x in (-14, 0, 14) for z in (-2, -1, 0, 1, 2)])
+    poses = np.stack(
+        [plane_through(stomach + np.array([x, 0, z])) for x in (-14, 0, 14) for z in (-2, -1, 0, 1, 2)]
+    )
     setting = adjusted(PERFECT, {"motion_mm": 0.1, "contact_losses": 0})
     sweep = TrueSweep("abdominal", 2, np.arange(15) / 30, poses, poses, poses)
     write_recording(tmp_path / "s.igs.mha", [sweep], scanner, setting, 0, Silent())
     truth = write_truth(tmp_path, "s", scanner, setting, MADE_BY)
-    prepare([tmp_path / "s.igs.mha"], read_calibration(truth["calibration"]), tmp_path / "set",
-            PrepareOptions(size_px=(120, 90)))
+    prepare(
+        [tmp_path / "s.igs.mha"],
+        read_calibration(truth["calibration"]),
+        tmp_path / "set",
+        PrepareOptions(size_px=(120, 90)),
+    )
     dataset = open_dataset(tmp_path / "set")
     place = np.array(json.loads(truth["landmarks"].read_text())["landmarks"]["stomach centre"])
     step_mm = dataset.geometry.mm_per_px[0]
@@ -183,8 +201,13 @@ def test_targets_shine_at_the_pixels_that_are_written_beside_them(make, plan, pr
     scanner = Scanner(tank, probe, probe.image_geometry(320, 240), setting.display)
     sweep = plan_target_sweep(plan, tank.middle_mm, probe, 400, setting, seed=1)
     some = slice(0, 400, 40)
-    sweep = replace(sweep, times_s=sweep.times_s[some], tracked_poses=sweep.tracked_poses[some],
-                    image_poses=sweep.image_poses[some], before_poses=sweep.before_poses[some])
+    sweep = replace(
+        sweep,
+        times_s=sweep.times_s[some],
+        tracked_poses=sweep.tracked_poses[some],
+        image_poses=sweep.image_poses[some],
+        before_poses=sweep.before_poses[some],
+    )
     count = write_points(tmp_path / "t.csv", sweep, tank, scanner)
     with (tmp_path / "t.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -194,7 +217,7 @@ def test_targets_shine_at_the_pixels_that_are_written_beside_them(make, plan, pr
     for row in rows:
         u, v, image = float(row["u_px"]), float(row["v_px"]), shown[int(row["frame"])]
         top, left = max(round(v) - 3, 0), max(round(u) - 3, 0)
-        patch = image[top:top + 7, left:left + 7].astype(float)
+        patch = image[top : top + 7, left : left + 7].astype(float)
         if patch.max() < 40:
             continue  # at the edge of the beam's thickness
         peak = np.array(np.unravel_index(patch.argmax(), patch.shape))[::-1]
@@ -243,7 +266,10 @@ def test_truth_holds_the_true_matrix_beside_the_one_that_is_handed_out(scanner, 
 def test_every_number_of_a_setting_can_be_changed_alone():
     numbers = as_numbers(PLAIN)
     assert set(numbers) == set(RANGES)
-    assert len(numbers) == sum(len(fields(part)) for part in (PLAIN.variability, PLAIN.tracker, PLAIN.display)) + 3
+    assert (
+        len(numbers)
+        == sum(len(fields(part)) for part in (PLAIN.variability, PLAIN.tracker, PLAIN.display)) + 3
+    )
     for name, (low, high) in RANGES.items():
         value = int(high) if name == "compounding" else (low + high) / 2
         changed = as_numbers(adjusted(PLAIN, {name: value}))
@@ -251,8 +277,10 @@ def test_every_number_of_a_setting_can_be_changed_alone():
         assert {key for key in numbers if changed[key] != numbers[key]} <= {name}
 
 
-@pytest.mark.parametrize("changes", [{"presure_mm": 1}, {"pressure_mm": -1}, {"rate_share": 0}, {"tone": float("nan")},
-                                     {"compounding": 2.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"presure_mm": 1}, {"pressure_mm": -1}, {"rate_share": 0}, {"tone": float("nan")}, {"compounding": 2.5}],
+)
 def test_a_setting_that_cannot_be_is_refused_by_name(changes):
     with pytest.raises(UserError, match=next(iter(changes))):
         adjusted(PLAIN, changes)

@@ -34,14 +34,19 @@ def bound_mm(truth, mm_per_px) -> float:
         # it by w × p, and the pin moves the other way.
         jacobian = np.column_stack([-cross(in_image), np.eye(3), np.diag(in_image)[:, :2], -to_image])
         turned = axes.T @ cross(lever) * np.deg2rad(TRACKER_DEG) / np.sqrt(3)
-        noise = np.diag(np.square([CLICK_PX * mm_per_px[0], CLICK_PX * mm_per_px[1], ELEVATION_MM])) \
-            + np.eye(3) * TRACKER_MM**2 / 3 + turned @ turned.T
+        noise = (
+            np.diag(np.square([CLICK_PX * mm_per_px[0], CLICK_PX * mm_per_px[1], ELEVATION_MM]))
+            + np.eye(3) * TRACKER_MM**2 / 3
+            + turned @ turned.T
+        )
         information += jacobian.T @ np.linalg.solve(noise, jacobian)
     covariance = np.linalg.inv(information)
     distances = []
     rng = np.random.default_rng(0)
     for place in truth.places * [*mm_per_px, 1, 1]:
-        at_place = np.column_stack([-cross(place[:3]), np.eye(3), np.diag(place[:3])[:, :2], np.zeros((3, 3))])
+        at_place = np.column_stack(
+            [-cross(place[:3]), np.eye(3), np.diag(place[:3])[:, :2], np.zeros((3, 3))]
+        )
         samples = rng.multivariate_normal(np.zeros(3), at_place @ covariance @ at_place.T, 4000)
         distances.append(np.linalg.norm(samples, axis=1).mean())
     return float(np.mean(distances))
@@ -55,11 +60,14 @@ def cross(vector) -> np.ndarray:
 
 def test_a_small_turn_moves_a_point_by_the_cross_product():
     turn, point = np.array([1e-6, -2e-6, 3e-6]), np.array([3.0, 40, 5])
-    np.testing.assert_allclose(Rotation.from_rotvec(turn).apply(point) - point, -cross(point) @ turn, atol=1e-9)
+    np.testing.assert_allclose(
+        Rotation.from_rotvec(turn).apply(point) - point, -cross(point) @ turn, atol=1e-9
+    )
 
 
-@pytest.mark.parametrize(("tilt_deg", "mm_per_px"), [
-    (15, (0.08, 0.084)), (30, (0.08, 0.084)), (30, (0.1, 0.1)), (30, (0.2, 0.2))])
+@pytest.mark.parametrize(
+    ("tilt_deg", "mm_per_px"), [(15, (0.08, 0.084)), (30, (0.08, 0.084)), (30, (0.1, 0.1)), (30, (0.2, 0.2))]
+)
 @pytest.mark.parametrize("trials", [12, pytest.param(60, marks=pytest.mark.slow)])
 def test_errors_are_near_the_least_that_any_fit_could_have(pin_set, tilt_deg, mm_per_px, trials):
     true, bound, predicted = [], [], []
@@ -69,8 +77,10 @@ def test_errors_are_near_the_least_that_any_fit_could_have(pin_set, tilt_deg, mm
         true.append(truth.error_mm(fit.image_to_probe))
         bound.append(bound_mm(truth, mm_per_px))
         predicted.append(predicted_error_mm(fit, places(820, 616)).mean())
-    print(f"±{tilt_deg}°, {mm_per_px[0]:g}×{mm_per_px[1]:g} mm a pixel, {trials} trials: error {np.mean(true):.3f} mm "
-          f"(median {np.median(true):.3f}), bound {np.mean(bound):.3f} mm, predicted median {np.median(predicted):.3f}")
+    print(
+        f"±{tilt_deg}°, {mm_per_px[0]:g}×{mm_per_px[1]:g} mm a pixel, {trials} trials: error {np.mean(true):.3f} mm "
+        f"(median {np.median(true):.3f}), bound {np.mean(bound):.3f} mm, predicted median {np.median(predicted):.3f}"
+    )
     # A mean of 60 errors scatters by 5 % (SD), one of 12 by 12 %.
     assert np.mean(true) == pytest.approx(np.mean(bound), rel=0.15 if trials >= 60 else 0.35)
     assert np.mean(predicted) == pytest.approx(np.mean(bound), rel=0.15)

@@ -76,9 +76,13 @@ def test_images_without_a_spot_are_refused(course):
 
 def test_clicks_beside_the_pin_and_outside_the_image_are_refused(course):
     images = drawn(course, np.full(FRAMES, 120.0))
-    with pytest.raises(UserError, match=r"No bright compact spot is at the 1 given places \(first: frame 3\)"):
+    with pytest.raises(
+        UserError, match=r"No bright compact spot is at the 1 given places \(first: frame 3\)"
+    ):
         propose(images, {3: np.array([15.0, 12.0])})
-    with pytest.raises(UserError, match=rf"click in frame 3, \(500, 20\) px, is outside the image of {WIDTH}×"):
+    with pytest.raises(
+        UserError, match=rf"click in frame 3, \(500, 20\) px, is outside the image of {WIDTH}×"
+    ):
         propose(images, {3: np.array([500.0, 20.0])})
 
 

@@ -22,7 +22,7 @@ def true_distances_mm(truth) -> np.ndarray:
     system = np.zeros((3 * count, 3 + count))
     system[:, :3] = np.tile(np.eye(3), (count, 1))
     for index in range(count):
-        system[3 * index:3 * index + 3, 3 + index] = -normals[index]
+        system[3 * index : 3 * index + 3, 3 + index] = -normals[index]
     return np.linalg.lstsq(system, in_reference.ravel(), rcond=None)[0][3:]
 
 

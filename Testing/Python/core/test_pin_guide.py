@@ -65,7 +65,9 @@ def test_with_enough_of_everything_nothing_is_missing():
     rng = np.random.default_rng(1)
     for step in range(60):
         phase = 2 * np.pi * step / 30
-        guide.add(an_image(80 + 40 * np.sin(phase), 60 + 30 * np.cos(2 * phase)), a_pose(*rng.uniform(-25, 25, 3)))
+        guide.add(
+            an_image(80 + 40 * np.sin(phase), 60 + 30 * np.cos(2 * phase)), a_pose(*rng.uniform(-25, 25, 3))
+        )
     assert guide.progress().missing() == []
     assert guide.progress().enough
 
@@ -107,7 +109,11 @@ def test_the_tables_are_those_that_the_calibration_reads(tmp_path):
 
 
 def test_residuals_come_furthest_first_with_outliers_named():
-    found = pin_residuals({"frames": [3, 5, 8], "residuals_mm": [[0.3, -0.4], [6.0, 8.0], [0.0, 0.1]],
-                           "outlier_frames": [5]})
+    found = pin_residuals(
+        {"frames": [3, 5, 8], "residuals_mm": [[0.3, -0.4], [6.0, 8.0], [0.0, 0.1]], "outlier_frames": [5]}
+    )
     assert [(one.frame, one.mm, one.used) for one in found] == [
-        (5, pytest.approx(10.0), False), (3, pytest.approx(0.5), True), (8, pytest.approx(0.1), True)]
+        (5, pytest.approx(10.0), False),
+        (3, pytest.approx(0.5), True),
+        (8, pytest.approx(0.1), True),
+    ]

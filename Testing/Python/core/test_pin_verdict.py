@@ -26,7 +26,9 @@ def verdict(points) -> str:
 def test_narrow_sets_are_weak_or_refused_and_wide_ones_good(pin_set, trials):
     narrow = [verdict(pin_set(seed, tilt_deg=5).points) for seed in range(trials)]
     wide = [verdict(pin_set(seed, count=40, tilt_deg=30).points) for seed in range(trials)]
-    print(f"narrow: {sum(v != 'good' for v in narrow)} of {trials} weak or refused; wide: {wide.count('good')} good")
+    print(
+        f"narrow: {sum(v != 'good' for v in narrow)} of {trials} weak or refused; wide: {wide.count('good')} good"
+    )
     assert sum(v != "good" for v in narrow) >= 0.95 * trials
     assert wide.count("good") >= 0.95 * trials
 
@@ -42,7 +44,10 @@ def test_the_fit_residual_is_the_same_where_the_error_is_not(pin_set):
 def test_advice_names_the_axis_that_was_not_tilted(pin_set):
     calibration = calibrate_pinhead(pin_set(2, tilt_deg=(2.0, 30, 3)).points)
     assert calibration.verdict == "weak"
-    assert "Tilt at least ±15° about the image's x axis (±2° so far) and z axis (±3° so far)." in calibration.advice
+    assert (
+        "Tilt at least ±15° about the image's x axis (±2° so far) and z axis (±3° so far)."
+        in calibration.advice
+    )
     np.testing.assert_allclose(calibration.quality.tilt_deg, (2, 30, 3), rtol=0.25)
 
 
@@ -57,9 +62,12 @@ def test_quality_has_the_spreads_of_the_truth(pin_set):
     assert abs(result.fit.mm_per_px[1] - 0.084) < 4 * y_sd
 
 
-@pytest.mark.parametrize("without_effect", [
-    "a pixel size at the end of its range", "turns about one axis alone, exactly"])
-def test_an_undetermined_parameter_means_an_infinite_error_and_a_refusal(pin_set, monkeypatch, without_effect):
+@pytest.mark.parametrize(
+    "without_effect", ["a pixel size at the end of its range", "turns about one axis alone, exactly"]
+)
+def test_an_undetermined_parameter_means_an_infinite_error_and_a_refusal(
+    pin_set, monkeypatch, without_effect
+):
     """The first column of the Jacobian is zero, or the columns are not independent: neither may end in NaN, nor in the
     small error that a pseudo-inverse would give to what it leaves out."""
     exact = {"click_px": 0, "elevation_mm": 0, "tracker_mm": 0, "tracker_deg": 0}
@@ -69,20 +77,27 @@ def test_an_undetermined_parameter_means_an_infinite_error_and_a_refusal(pin_set
     parameters = good.parameters.copy()
     if not one_axis:
         parameters[6] = np.log(1e-4)
-    undetermined = replace(good, parameters=parameters, covariance=covariance(
-        parameters, points, (good.in_plane_mm, good.elevation_mm), None))
+    undetermined = replace(
+        good,
+        parameters=parameters,
+        covariance=covariance(parameters, points, (good.in_plane_mm, good.elevation_mm), None),
+    )
     quality = assess(undetermined, points)
     assert quality.condition == quality.corner_error_mm == np.inf
     assert np.isinf(quality.place_errors_mm).all()
     assert all(np.isinf(sd).all() for sd in quality.parameter_sd.values())
     assert np.isfinite(assess(good, pin_set(3).points).condition)
     monkeypatch.setattr(pin_verdict, "fit_with_brightness", lambda *_: (undetermined, points))
-    with pytest.raises(UserError, match="The 48 points do not determine the calibration: many fit them alike"):
+    with pytest.raises(
+        UserError, match="The 48 points do not determine the calibration: many fit them alike"
+    ):
         calibrate_pinhead(pin_set(3).points)
 
 
 @pytest.mark.parametrize("smallest_mm", [0.002, 0.0021, 0.0023])
-def test_pixels_at_the_end_of_their_range_are_recognised_whatever_the_rounding(pin_set, monkeypatch, smallest_mm):
+def test_pixels_at_the_end_of_their_range_are_recognised_whatever_the_rounding(
+    pin_set, monkeypatch, smallest_mm
+):
     """exp(log x) is x for some numbers and not for others, and that differs from machine to machine."""
     monkeypatch.setattr(pinhead, "PIXEL_LIMITS_MM", (smallest_mm, 20.0))
     points = pin_set(2).points
@@ -120,7 +135,9 @@ def test_parallel_poses_are_refused_with_the_angle(pin_set):
 def test_a_pin_on_one_line_of_the_image_is_refused(pin_set):
     points = pin_set(0).points
     flat = replace(points, pixels=np.column_stack([points.pixels[:, 0], np.full(50, 200.0)]))
-    with pytest.raises(UserError, match="The 50 points do not determine the calibration: the pin stays in one line"):
+    with pytest.raises(
+        UserError, match="The 50 points do not determine the calibration: the pin stays in one line"
+    ):
         calibrate_pinhead(flat)
 
 
@@ -134,8 +151,11 @@ def test_turning_about_one_axis_alone_is_no_calibration(pin_set):
 @pytest.mark.parametrize("tilt_deg", [10, 30])
 def test_poses_of_the_wrong_direction_are_recognised(pin_set, tilt_deg):
     points = pin_set(1, tilt_deg=tilt_deg).points
-    with pytest.raises(UserError, match=r"wrong direction: as given the pin wanders by [\d.]+ mm .*, with their "
-                                        r"inverses by 0\.\d mm.*these are ReferenceToProbe"):
+    with pytest.raises(
+        UserError,
+        match=r"wrong direction: as given the pin wanders by [\d.]+ mm .*, with their "
+        r"inverses by 0\.\d mm.*these are ReferenceToProbe",
+    ):
         calibrate_pinhead(replace(points, probe_to_reference=np.linalg.inv(points.probe_to_reference)))
 
 

@@ -19,7 +19,9 @@ def plain_least_squares(points) -> np.ndarray:
     u, v = points.pixels.T
     rotations, shifts = points.probe_to_reference[:, :3, :3], points.probe_to_reference[:, :3, 3]
     eye = np.tile(np.eye(3), (len(u), 1, 1))
-    system = np.concatenate([u[:, None, None] * rotations, v[:, None, None] * rotations, rotations, -eye], axis=2)
+    system = np.concatenate(
+        [u[:, None, None] * rotations, v[:, None, None] * rotations, rotations, -eye], axis=2
+    )
     start = np.linalg.lstsq(system.reshape(-1, 12), -shifts.ravel(), rcond=None)[0]
 
     def misfit(x):
@@ -120,7 +122,9 @@ def test_courses_in_a_rhythm_are_correlated_by_chance_as_few_independent_values_
 
 @pytest.mark.parametrize(("tilt_deg", "allowed_mm"), [(15, 0.65), (30, 0.35)])
 @pytest.mark.parametrize("trials", [24, pytest.param(60, marks=pytest.mark.slow)])
-def test_errors_stay_within_the_promise_and_below_those_of_plain_least_squares(pin_set, tilt_deg, allowed_mm, trials):
+def test_errors_stay_within_the_promise_and_below_those_of_plain_least_squares(
+    pin_set, tilt_deg, allowed_mm, trials
+):
     own, plain, with_outliers = [], [], []
     for seed in range(trials):
         truth = pin_set(1000 + seed, tilt_deg=tilt_deg)
@@ -128,8 +132,10 @@ def test_errors_stay_within_the_promise_and_below_those_of_plain_least_squares(p
         plain.append(truth.error_mm(plain_least_squares(truth.points)))
         spoilt = pin_set(1000 + seed, tilt_deg=tilt_deg, outlier_share=0.1)
         with_outliers.append(spoilt.error_mm(fit_pinhead(spoilt.points).image_to_probe))
-    print(f"±{tilt_deg}°, {trials} trials: {np.mean(own):.3f} mm, plain least squares {np.mean(plain):.3f} mm, "
-          f"with 10 % outliers {np.mean(with_outliers):.3f} mm")
+    print(
+        f"±{tilt_deg}°, {trials} trials: {np.mean(own):.3f} mm, plain least squares {np.mean(plain):.3f} mm, "
+        f"with 10 % outliers {np.mean(with_outliers):.3f} mm"
+    )
     # The mean of 24 trials scatters by 5 %.
     assert np.mean(own) <= allowed_mm * (1 if trials >= 60 else 1.1)
     assert np.mean(own) <= 1.1 * np.mean(plain)

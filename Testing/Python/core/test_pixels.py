@@ -63,7 +63,9 @@ def test_a_large_stream_is_unpacked_into_a_file_without_a_name(a_metafile, tmp_p
 def test_a_full_disk_while_unpacking_is_told_with_the_size(a_metafile, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     monkeypatch.setattr(pixels, "IN_MEMORY_BYTES", 11)
-    with pytest.raises(UserError, match="The 12 bytes of pixels of hand.igs.mha could not be unpacked into .*gone"):
+    with pytest.raises(
+        UserError, match="The 12 bytes of pixels of hand.igs.mha could not be unpacked into .*gone"
+    ):
         frames_of(compressed(a_metafile, zlib.compress(NUMBERED)))
 
 
@@ -85,11 +87,14 @@ def test_a_truncated_stream_is_refused_with_the_bytes_that_are_there(a_metafile)
         frames_of(path)
 
 
-@pytest.mark.parametrize(("count", "amount"), [
-    (6, "6"), (11, "11"), (18, "more than 12"), (40_000_000, "more than 12")])
+@pytest.mark.parametrize(
+    ("count", "amount"), [(6, "6"), (11, "11"), (18, "more than 12"), (40_000_000, "more than 12")]
+)
 def test_a_stream_of_another_size_is_refused_with_both_sizes(a_metafile, count, amount):
     path = compressed(a_metafile, zlib.compress(bytes(count)))
-    with pytest.raises(UserError, match=f"unpacks to {amount} bytes of pixels, where 2 images of 3×2 px need 12"):
+    with pytest.raises(
+        UserError, match=f"unpacks to {amount} bytes of pixels, where 2 images of 3×2 px need 12"
+    ):
         frames_of(path)
 
 
@@ -112,16 +117,21 @@ def test_a_damaged_stream_is_refused(a_metafile, place):
 
 
 def test_a_missing_pixel_file_is_named(a_metafile):
-    with pytest.raises(UserError, match=r"hand.igs.mhd has its pixels in elsewhere.raw, which is not beside it"):
+    with pytest.raises(
+        UserError, match=r"hand.igs.mhd has its pixels in elsewhere.raw, which is not beside it"
+    ):
         frames_of(a_metafile(name="hand.igs.mhd", ElementDataFile="elsewhere.raw", pixels=b""))
 
 
-@pytest.mark.parametrize(("fields", "said"), [
-    ({"ElementType": "MET_USHORT"}, "type MET_USHORT"),
-    ({"ElementType": "MET_CHAR"}, "type MET_CHAR"),
-    ({"ElementNumberOfChannels": "3"}, "3 colours"),
-    ({"UltrasoundImageType": "RF_REAL"}, "holds RF_REAL, not B-mode"),
-])
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ElementType": "MET_USHORT"}, "type MET_USHORT"),
+        ({"ElementType": "MET_CHAR"}, "type MET_CHAR"),
+        ({"ElementNumberOfChannels": "3"}, "3 colours"),
+        ({"UltrasoundImageType": "RF_REAL"}, "holds RF_REAL, not B-mode"),
+    ],
+)
 def test_pixels_other_than_grey_b_mode_of_8_bits_are_refused_with_the_reason(a_metafile, fields, said):
     with pytest.raises(UserError, match=said):
         frames_of(a_metafile(**fields))

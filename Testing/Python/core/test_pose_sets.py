@@ -14,7 +14,9 @@ from USGanSimLib.geometry.pose_sets import along_curve, around, at_centre, at_fa
 
 UP = np.array([0.0, 1, 0])
 IMAGE_TO_PROBE = np.eye(4)
-IMAGE_TO_PROBE[:3, :3] = Rotation.from_euler("xyz", [80, 10, 5], degrees=True).as_matrix() @ np.diag([0.5, 0.4, 1])
+IMAGE_TO_PROBE[:3, :3] = Rotation.from_euler("xyz", [80, 10, 5], degrees=True).as_matrix() @ np.diag(
+    [0.5, 0.4, 1]
+)
 IMAGE_TO_PROBE[:3, 3] = 3, -40, 7
 GEOMETRY = ImageGeometry(101, 81, IMAGE_TO_PROBE)
 
@@ -75,7 +77,9 @@ def test_an_image_is_placed_with_its_rigid_probe():
     depth = poses[:, :3, 1] / 0.4
     np.testing.assert_allclose(depth, frames[:, :3, 1], atol=1e-9)
     probes = (poses @ np.linalg.inv(IMAGE_TO_PROBE))[:, :3, :3]
-    np.testing.assert_allclose(np.swapaxes(probes, 1, 2) @ probes, np.tile(np.eye(3), (len(probes), 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        np.swapaxes(probes, 1, 2) @ probes, np.tile(np.eye(3), (len(probes), 1, 1)), atol=1e-9
+    )
 
 
 def test_an_image_can_be_placed_by_its_centre():

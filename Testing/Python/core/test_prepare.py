@@ -56,21 +56,40 @@ def dot(frame: int) -> tuple[float, float]:
 def sweep(name: str = "sweep", frames: int = FRAMES, start_s: float = 5.0) -> TrackedSweep:
     """A soft bright dot that wanders over the image while probe and reference both move."""
     v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
-    images = np.array([250 * np.exp(-((u - dot(k)[0]) ** 2 + (v - dot(k)[1]) ** 2) / (2 * 6.0**2))
-                       for k in range(frames)]).round().astype(np.uint8)
+    images = (
+        np.array(
+            [
+                250 * np.exp(-((u - dot(k)[0]) ** 2 + (v - dot(k)[1]) ** 2) / (2 * 6.0**2))
+                for k in range(frames)
+            ]
+        )
+        .round()
+        .astype(np.uint8)
+    )
     times_s = start_s + np.arange(frames) / RATE_HZ
     reference = np.array([reference_to_tracker(t) for t in times_s])
     probe = reference @ np.array([probe_to_reference(t) for t in times_s])
     valid = np.ones(frames, bool)
-    return TrackedSweep(images, times_s, {"ProbeToTracker": TransformTrack(probe, valid.copy()),
-                                          "ReferenceToTracker": TransformTrack(reference, valid.copy())}, valid, name)
+    return TrackedSweep(
+        images,
+        times_s,
+        {
+            "ProbeToTracker": TransformTrack(probe, valid.copy()),
+            "ReferenceToTracker": TransformTrack(reference, valid.copy()),
+        },
+        valid,
+        name,
+    )
 
 
-def with_invalid(sweep: TrackedSweep, images: Sequence[int] = (), probe: Sequence[int] = (),
-                 reference: Sequence[int] = ()) -> TrackedSweep:
+def with_invalid(
+    sweep: TrackedSweep, images: Sequence[int] = (), probe: Sequence[int] = (), reference: Sequence[int] = ()
+) -> TrackedSweep:
     image_valid = ~np.isin(np.arange(len(sweep)), list(images))
-    tracks = {name: TransformTrack(track.matrices, ~np.isin(np.arange(len(sweep)), list(lost)))
-              for (name, track), lost in zip(sweep.transforms.items(), (probe, reference), strict=True)}
+    tracks = {
+        name: TransformTrack(track.matrices, ~np.isin(np.arange(len(sweep)), list(lost)))
+        for (name, track), lost in zip(sweep.transforms.items(), (probe, reference), strict=True)
+    }
     return dataclasses.replace(sweep, image_valid=image_valid, transforms=tracks)
 
 
@@ -78,9 +97,12 @@ def at_times(sweep: TrackedSweep, times_s: np.ndarray) -> TrackedSweep:
     return dataclasses.replace(sweep, timestamps_s=times_s)
 
 
-def prepared(out: Path, *sweeps: TrackedSweep, calibration: Calibration = CALIBRATION,
-             **options: Any) -> tuple[dict[str, Any], Dataset]:
-    result = prepare_sweeps(sweeps, [""] * len(sweeps), calibration, out, dataclasses.replace(OPTIONS, **options))
+def prepared(
+    out: Path, *sweeps: TrackedSweep, calibration: Calibration = CALIBRATION, **options: Any
+) -> tuple[dict[str, Any], Dataset]:
+    result = prepare_sweeps(
+        sweeps, [""] * len(sweeps), calibration, out, dataclasses.replace(OPTIONS, **options)
+    )
     return result, open_dataset(out)
 
 
@@ -89,11 +111,19 @@ def centroid(image: np.ndarray) -> tuple[float, float]:
     return float((image * u).sum() / image.sum()), float((image * v).sum() / image.sum())
 
 
-@pytest.mark.parametrize(("crop", "size_px"), [
-    (Crop(20, 30, 203, 160), (60, 50)), ("full", (97, 41)), ("auto", (80, 60)), ("tight", (70, 60)),
-    (Crop(40, 50, 180, 140), (270, 140))])
+@pytest.mark.parametrize(
+    ("crop", "size_px"),
+    [
+        (Crop(20, 30, 203, 160), (60, 50)),
+        ("full", (97, 41)),
+        ("auto", (80, 60)),
+        ("tight", (70, 60)),
+        (Crop(40, 50, 180, 140), (270, 140)),
+    ],
+)
 def test_a_dot_stays_at_its_millimetres_through_crop_and_resize(
-        tmp_path: Path, crop: Crop | str, size_px: tuple[int, int]) -> None:
+    tmp_path: Path, crop: Crop | str, size_px: tuple[int, int]
+) -> None:
     recording = sweep()
     _, dataset = prepared(tmp_path / "set", recording, crop=crop, size_px=size_px)
     for index, frame in enumerate(dataset.source_frame):
@@ -116,7 +146,12 @@ def test_an_image_gets_the_pose_of_its_stamp_plus_the_lag(lag_s: float) -> None:
     np.testing.assert_allclose(usable.probe_to_reference, expected, atol=1e-9)
     # Within 0.05 s lies one frame, 0.13 s reach over three.
     lost = {0.013: 1, -0.13: 3, 0.05: 1}[lag_s]
-    assert usable.excluded == {"image_invalid": 0, "pose_invalid": 0, "outside_recording": lost, "pose_gap": 0}
+    assert usable.excluded == {
+        "image_invalid": 0,
+        "pose_invalid": 0,
+        "outside_recording": lost,
+        "pose_gap": 0,
+    }
     assert len(usable.frames) == FRAMES - lost
 
 
@@ -127,7 +162,10 @@ def test_without_lag_the_poses_are_those_of_the_recording_bit_for_bit() -> None:
 
 
 def counts(usable: UsableFrames) -> list[int]:
-    return [usable.excluded[reason] for reason in ("image_invalid", "pose_invalid", "outside_recording", "pose_gap")]
+    return [
+        usable.excluded[reason]
+        for reason in ("image_invalid", "pose_invalid", "outside_recording", "pose_gap")
+    ]
 
 
 def test_invalid_images_and_poses_are_left_out_and_counted_once() -> None:
@@ -155,18 +193,31 @@ def test_repeated_time_stamps_are_told_when_a_lag_is_asked_for_and_harmless_othe
     times_s = recording.timestamps_s.copy()
     times_s[7], times_s[20] = times_s[6], times_s[18]
     recording = at_times(recording, times_s)
-    with pytest.raises(UserError, match=r"doubled\.igs\.mha do not increase at 2 of 40 frames \(first: frame 7"):
+    with pytest.raises(
+        UserError, match=r"doubled\.igs\.mha do not increase at 2 of 40 frames \(first: frame 7"
+    ):
         usable_frames(recording, dataclasses.replace(OPTIONS, lag_s=0.02))
     assert len(usable_frames(recording, OPTIONS).frames) == FRAMES
 
 
 def test_the_result_counts_what_went_in_and_what_came_out(tmp_path: Path) -> None:
     first = with_invalid(sweep("a"), images=[0, 1], probe=[5])
-    result, dataset = prepared(tmp_path / "set", first, sweep("b", frames=30, start_s=9.0), holdout=0.25, blocks=1)
+    result, dataset = prepared(
+        tmp_path / "set", first, sweep("b", frames=30, start_s=9.0), holdout=0.25, blocks=1
+    )
     assert (result["frames_in"], result["frames_out"]) == (70, 67)
-    assert result["excluded"] == {"image_invalid": 2, "pose_invalid": 1, "outside_recording": 0, "pose_gap": 0}
+    assert result["excluded"] == {
+        "image_invalid": 2,
+        "pose_invalid": 1,
+        "outside_recording": 0,
+        "pose_gap": 0,
+    }
     assert (result["train"], result["heldout"]) == (67 - 9 - 8, 9 + 8)
-    assert (result["size"], result["crop"], result["source_size"]) == ([60, 50], [20, 30, 203, 160], [240, 200])
+    assert (result["size"], result["crop"], result["source_size"]) == (
+        [60, 50],
+        [20, 30, 203, 160],
+        [240, 200],
+    )
     assert result["sha256"] == dataset.sha256
     assert result["out"] == str(tmp_path / "set")
     # Pixel sizes are those of ImageToProbe's columns, times source pixels in one of ours.
@@ -209,7 +260,9 @@ def test_a_held_pose_is_never_split_and_sweeps_that_count_alike_are_told_apart(t
     """Twice four poses of five frames in one recording; its middle tenth would cut a pose."""
     fields = {"Sweep": ("one",) * 20 + ("two",) * 20, "Hold": tuple(str(k // 5 % 4) for k in range(40))}
     held = dataclasses.replace(sweep("a"), frame_fields=fields)
-    result, dataset = prepared(tmp_path / "set", held, sweep("b", frames=10, start_s=9.0), holdout=0.1, blocks=1)
+    result, dataset = prepared(
+        tmp_path / "set", held, sweep("b", frames=10, start_s=9.0), holdout=0.1, blocks=1
+    )
     assert dataset.hold.tolist() == [k // 5 for k in range(40)] + [-1] * 10
     of_poses = dataset.heldout[:40].reshape(8, 5)
     assert (of_poses.all(axis=1) | ~of_poses.any(axis=1)).all()
@@ -219,8 +272,12 @@ def test_a_held_pose_is_never_split_and_sweeps_that_count_alike_are_told_apart(t
 
 def test_sweeps_that_follow_one_another_in_one_recording_are_held_out_from_one_by_one(tmp_path: Path) -> None:
     names = ("heart",) * 20 + ("head",) * 12 + ("heart",) * 8
-    several = dataclasses.replace(with_invalid(sweep("a"), images=[0], probe=[]), frame_fields={"Sweep": names})
-    _, dataset = prepared(tmp_path / "set", several, sweep("b", frames=10, start_s=9.0), holdout=0.25, blocks=1)
+    several = dataclasses.replace(
+        with_invalid(sweep("a"), images=[0], probe=[]), frame_fields={"Sweep": names}
+    )
+    _, dataset = prepared(
+        tmp_path / "set", several, sweep("b", frames=10, start_s=9.0), holdout=0.25, blocks=1
+    )
     assert dataset.sweep_index.tolist() == [0] * 39 + [1] * 10
     assert dataset.sweep.tolist() == [0] * 19 + [1] * 12 + [2] * 8 + [3] * 10
     assert [int(dataset.heldout[dataset.sweep == k].sum()) for k in range(4)] == [5, 3, 2, 2]
@@ -256,15 +313,18 @@ def with_own_geometry(sweep: TrackedSweep, scale: float) -> TrackedSweep:
 
 
 def test_recordings_of_two_depths_are_refused_with_the_distance(tmp_path: Path) -> None:
-    said = refusal(tmp_path, with_own_geometry(sweep("a"), 1.0), with_own_geometry(sweep("b", start_s=0), 1.1))
+    said = refusal(
+        tmp_path, with_own_geometry(sweep("a"), 1.0), with_own_geometry(sweep("b", start_s=0), 1.1)
+    )
     # The last corner, (239, 199) px, moves by a tenth of its distance from pixel (0, 0).
     apart_mm = 0.1 * np.linalg.norm(IMAGE_TO_PROBE[:3, :2] @ [239, 199])
     assert f"{apart_mm:.1f} mm at a corner" in said
 
 
 def test_recordings_that_agree_on_their_own_geometry_are_taken_together(tmp_path: Path) -> None:
-    result, _ = prepared(tmp_path / "set", with_own_geometry(sweep("a"), 1.2),
-                         with_own_geometry(sweep("b", start_s=0), 1.2))
+    result, _ = prepared(
+        tmp_path / "set", with_own_geometry(sweep("a"), 1.2), with_own_geometry(sweep("b", start_s=0), 1.2)
+    )
     assert result["frames_out"] == 80
 
 
@@ -306,8 +366,10 @@ def test_a_crop_that_leaves_the_image_is_refused(tmp_path: Path) -> None:
     assert "leaves the image of 240×200" in refusal(tmp_path, sweep(), crop=Crop(200, 0, 41, 10))
 
 
-@pytest.mark.parametrize(("options", "message"), [({"size_px": (160, 7)}, "160×7"), ({"lag_s": np.nan}, "nan s"),
-                                                  ({"crop": "wide"}, "'wide' is no crop")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"size_px": (160, 7)}, "160×7"), ({"lag_s": np.nan}, "nan s"), ({"crop": "wide"}, "'wide' is no crop")],
+)
 def test_options_without_meaning_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         PrepareOptions(**options)
@@ -368,9 +430,18 @@ def test_a_large_recording_is_prepared_in_little_memory(tmp_path: Path, reposito
             image[100:500, 200:700] = 60 + index % 2 * 100
             writer.append(image, index / 20, {"ProbeToReference": (np.eye(4), True)})
     (tmp_path / "CAL.json").write_text('{"image_to_probe": [[0.1,0,0,0],[0,0.1,0,0],[0,0,0.1,0],[0,0,0,1]]}')
-    run = subprocess.run([sys.executable, "-c", PEAK, *map(str, (tmp_path / "large.igs.mha", tmp_path / "CAL.json",
-                                                                 tmp_path / "set"))],
-                         check=True, text=True, capture_output=True, cwd=repository / "USGanSim")
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            PEAK,
+            *map(str, (tmp_path / "large.igs.mha", tmp_path / "CAL.json", tmp_path / "set")),
+        ],
+        check=True,
+        text=True,
+        capture_output=True,
+        cwd=repository / "USGanSim",
+    )
     more_mb, frames_out = map(float, run.stdout.split())
     assert frames_out == count
     assert more_mb < 100, f"{count * width_px * height_px / 1e6:.0f} MB of frames"
@@ -381,11 +452,15 @@ def wire_pixels(results: Path) -> Iterator[tuple[int, np.ndarray]]:
     for frame in ElementTree.parse(results).getroot().iterfind(".//CalibrationData/Frame"):
         points = frame.findall("SegmentedPoints/Point")
         if frame.get("SegmentationStatus") == "OK":
-            yield int(frame.get("Index", "")), np.array([p.get("Position", "").split()[:2] for p in points], float)
+            yield (
+                int(frame.get("Index", "")),
+                np.array([p.get("Position", "").split()[:2] for p in points], float),
+            )
 
 
 def test_every_wire_of_the_real_recording_is_a_spot_at_its_place_in_the_small_images(
-        plus_data: Path, tmp_path: Path) -> None:
+    plus_data: Path, tmp_path: Path
+) -> None:
     results = plus_data / f"{WIRES}.results.xml"
     result = prepare([plus_data / f"{WIRES}.igs.mha"], read_calibration(results), tmp_path / "set")
     dataset = open_dataset(tmp_path / "set")
@@ -418,9 +493,13 @@ def test_the_chain_of_the_wires_gives_the_known_point(plus_data: Path, tmp_path:
     options = PrepareOptions(crop="full", size_px=(820, 616))
     recording = read_sweep(plus_data / f"{WIRES}.igs.mha")
     first = dataclasses.replace(
-        recording, frames=recording.frames[:20], timestamps_s=recording.timestamps_s[:20],
-        image_valid=recording.image_valid[:20], frame_fields={},
-        transforms={name: track[:20] for name, track in recording.transforms.items()})
+        recording,
+        frames=recording.frames[:20],
+        timestamps_s=recording.timestamps_s[:20],
+        image_valid=recording.image_valid[:20],
+        frame_fields={},
+        transforms={name: track[:20] for name, track in recording.transforms.items()},
+    )
     prepare_sweeps([first], [""], calibration, tmp_path / "set", options)
     dataset = open_dataset(tmp_path / "set")
     np.testing.assert_allclose(dataset.poses[0] @ [410, 308, 0, 1], [3.716, -69.322, -3.704, 1], atol=0.001)

@@ -57,7 +57,9 @@ def test_a_stop_file_asks_for_the_end_until_it_is_cleared(tmp_path: Path) -> Non
 
 
 def test_lines_that_arrive_in_pieces_are_read_as_they_were_written():
-    text = '{"event": "step", "step": 1}\nusgansim: ein Fähnchen\n{"broken": \n\n{"event": "done"}\r\n'.encode()
+    text = (
+        '{"event": "step", "step": 1}\nusgansim: ein Fähnchen\n{"broken": \n\n{"event": "done"}\r\n'.encode()
+    )
     reader, objects, texts = JsonLineReader(), [], []
     for start in range(0, len(text), 3):  # 3 cuts through the ä, which has two bytes.
         some, other = reader.feed(text[start : start + 3])

@@ -41,33 +41,50 @@ def tracked(count: int, stylus: int) -> dict[str, int]:
 
 
 READ = {
-    "BkCurvilinearScanConvertedData.igs.mha":
-        Expected(1, 600, 400, 1, 15.462571, 15.462571, {"ReferenceToTracker": 1, "StylusToTracker": 1}),
+    "BkCurvilinearScanConvertedData.igs.mha": Expected(
+        1, 600, 400, 1, 15.462571, 15.462571, {"ReferenceToTracker": 1, "StylusToTracker": 1}
+    ),
     "BoneUltrasound_L14.igs.mha": Expected(21, 820, 616, 21, 232.542071, 234.2611, tracked(21, 21)),
-    "EightLandmarkPointsTrackedForPhantomRegistration.igs.mha":
-        Expected(1000, 0, 0, 0, 280.4611428572264, 347.0668714287492,
-                 {"ReferenceToTracker": 1000, "StylusToTracker": 1000}),
+    "EightLandmarkPointsTrackedForPhantomRegistration.igs.mha": Expected(
+        1000,
+        0,
+        0,
+        0,
+        280.4611428572264,
+        347.0668714287492,
+        {"ReferenceToTracker": 1000, "StylusToTracker": 1000},
+    ),
     f"{NWIRE}.igs.mha": Expected(97, 820, 616, 97, 345.627957, 355.783014, tracked(97, 0)),
     f"{NWIRE}.igs.nrrd": Expected(97, 820, 616, 97, 345.627957, 355.783014, tracked(97, 0)),
-    f"{NWIRE}Cropped.igs.mha":
-        Expected(20, 200, 150, 20, 345.627957, 347.658686, {"ImageToCroppedImage": 20} | tracked(20, 0)),
+    f"{NWIRE}Cropped.igs.mha": Expected(
+        20, 200, 150, 20, 345.627957, 347.658686, {"ImageToCroppedImage": 20} | tracked(20, 0)
+    ),
     "Prostate10_tracker.igs.mha": Expected(10, 1, 1, 10, 1.0, 5.5, {"ToolToTracker": 10}),
     # Frame 2 has no fields at all, and no transform has a status.
     "Prostate10_video.igs.mhd": Expected(10, 640, 480, 9, 1.0, 5.0, {"ToolToTracker": 0}),
     f"{SPINE}.igs.mha": Expected(21, 820, 616, 21, 215.102186, 216.947186, tracked(21, 21)),
     "SyntheticTrackerBuffer20.igs.mha": Expected(20, 1, 1, 20, 1.0, 10.5, {"ToolToTracker": 20}),
     "SyntheticVideoBuffer20.igs.mha": Expected(20, 320, 240, 20, 0.5, 10.0, {"ToolToTracker": 0}),
-    "TransformInterpolationTest.igs.mha":
-        Expected(500, 1, 1, 500, 1898165.1, 1898175.172497, {"ProbeToTracker": 499, "ReferenceToTracker": 0}),
-    "USTC_3NWires_RandomStepperMotionCalibration.igs.mha":
-        Expected(212, 820, 616, 212, 546.997347, 576.364911,
-                 {"ProbeToStepperHome": 212, "StepperEncoderValuesToStepperHome": 212, "TemplateToStepperHome": 212}),
-    "USTC_FrameGrabber_TemplateTranslationData.igs.mha":
-        Expected(100, 640, 480, 100, 0.0, 9.9, {"TemplateToStepperHome": 100}),
+    "TransformInterpolationTest.igs.mha": Expected(
+        500, 1, 1, 500, 1898165.1, 1898175.172497, {"ProbeToTracker": 499, "ReferenceToTracker": 0}
+    ),
+    "USTC_3NWires_RandomStepperMotionCalibration.igs.mha": Expected(
+        212,
+        820,
+        616,
+        212,
+        546.997347,
+        576.364911,
+        {"ProbeToStepperHome": 212, "StepperEncoderValuesToStepperHome": 212, "TemplateToStepperHome": 212},
+    ),
+    "USTC_FrameGrabber_TemplateTranslationData.igs.mha": Expected(
+        100, 640, 480, 100, 0.0, 9.9, {"TemplateToStepperHome": 100}
+    ),
     f"{SIMULATED}.igs.mha": Expected(15, 1, 1, 15, 692.532329, 693.962414, tracked(15, 15)),
     f"{SIMULATED}Compressed.igs.mha": Expected(15, 1, 1, 15, 692.532329, 693.962414, tracked(15, 15)),
-    "WaterTankBottomTranslationTrackerBuffer-trimmed.igs.mha":
-        Expected(801, 0, 0, 0, 7415.679586, 7436.385229, tracked(801, 801)),
+    "WaterTankBottomTranslationTrackerBuffer-trimmed.igs.mha": Expected(
+        801, 0, 0, 0, 7415.679586, 7436.385229, tracked(801, 801)
+    ),
     "WaterTankBottomTranslationVideoBuffer.igs.mha": Expected(201, 820, 616, 201, 7417.7313, 7435.148643, {}),
     f"{WIRES}.igs.mha": Expected(190, 820, 616, 190, 2572.905343, 2588.069843, tracked(190, 190)),
 }
@@ -131,8 +148,10 @@ CALIBRATIONS = {
     WIRES_CALIBRATION: ((820, 616), (-0.000519165, 0.0744587, 0.000837223, 11.2137)),
     SPINE_CALIBRATION: (None, (-0.00157821, 0.0785919, -0.00803285, 15.3978)),
     "BoneUltrasound_L14_config.xml": (None, (0.000796231, 0.0854272, 0.000850194, 12.74)),
-    "PlusDeviceSet_NwirePhantomFreehand_vtkVolumeReconstructorTest2.xml":
-        (None, (-0.0094, -0.0739, -0.0028, -103.5322)),
+    "PlusDeviceSet_NwirePhantomFreehand_vtkVolumeReconstructorTest2.xml": (
+        None,
+        (-0.0094, -0.0739, -0.0028, -103.5322),
+    ),
 }
 
 
@@ -143,12 +162,17 @@ def test_a_plus_calibration_is_read(plus_data, name):
     assert calibration.image_to_probe[0].tolist() == list(first_row)
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    ("PlusDeviceSet_fCal_Sim_SpatialCalibration_2.0.xml",
-     "no transform ImageToProbe; it has ImageToTransducerOriginPixel"),
-    ("TemporalCalibrationResultsBaseline.xml", "no transform ImageToProbe, nor any other"),
-    ("LineSegmentationResultsBaseline.xml", "no transform ImageToProbe, nor any other"),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "PlusDeviceSet_fCal_Sim_SpatialCalibration_2.0.xml",
+            "no transform ImageToProbe; it has ImageToTransducerOriginPixel",
+        ),
+        ("TemporalCalibrationResultsBaseline.xml", "no transform ImageToProbe, nor any other"),
+        ("LineSegmentationResultsBaseline.xml", "no transform ImageToProbe, nor any other"),
+    ],
+)
 def test_a_plus_file_without_image_to_probe_is_refused(plus_data, name, said):
     with pytest.raises(UserError, match=said):
         read_calibration(plus_data / name)
@@ -156,13 +180,18 @@ def test_a_plus_file_without_image_to_probe_is_refused(plus_data, name, said):
 
 def image_to_reference(plus_data, recording: str, calibration: str):
     sweep = read_sweep(plus_data / f"{recording}.igs.mha")
-    return sweep, sweep.graph(read_calibration(plus_data / calibration).image_to_probe).track("Image", "Reference")
+    return sweep, sweep.graph(read_calibration(plus_data / calibration).image_to_probe).track(
+        "Image", "Reference"
+    )
 
 
-@pytest.mark.parametrize(("recording", "calibration", "answer_mm"), [
-    (WIRES, WIRES_CALIBRATION, (3.716, -69.322, -3.704)),
-    (SPINE, SPINE_CALIBRATION, (-38.805, 207.753, 56.292)),
-])
+@pytest.mark.parametrize(
+    ("recording", "calibration", "answer_mm"),
+    [
+        (WIRES, WIRES_CALIBRATION, (3.716, -69.322, -3.704)),
+        (SPINE, SPINE_CALIBRATION, (-38.805, 207.753, 56.292)),
+    ],
+)
 def test_the_chain_gives_the_known_place_of_a_pixel(plus_data, recording, calibration, answer_mm):
     _, track = image_to_reference(plus_data, recording, calibration)
     place_mm = track.matrices[0] @ [410, 308, 0, 1]
@@ -173,7 +202,9 @@ def test_the_frames_agree_with_the_volume_that_plus_made_of_them(plus_data):
     sweep, track = image_to_reference(plus_data, SPINE, SPINE_CALIBRATION)
     header = read_header(plus_data / "SpinePhantomFreehandReconstructed.mha")
     volume = read_pixels(header).astype(np.float32)
-    origin_mm, spacing_mm = (np.array(header.fields[field].split(), float) for field in ("Offset", "ElementSpacing"))
+    origin_mm, spacing_mm = (
+        np.array(header.fields[field].split(), float) for field in ("Offset", "ElementSpacing")
+    )
     u, v = np.meshgrid(np.arange(0, 820, 4), np.arange(0, 616, 4))
     pixels = np.stack([u.ravel(), v.ravel(), np.zeros(u.size), np.ones(u.size)])
     real, sampled = [], []
@@ -195,6 +226,8 @@ def test_the_nine_wires_are_straight(plus_data):
             wires[point.get("WireName")].append((track.matrices[int(frame.get("Index"))] @ [u, v, 0, 1])[:3])
     assert len(wires) == 9
     # The two smaller singular values are the distances from the line that fits best.
-    squares = [(np.linalg.svd(places - np.mean(places, axis=0), compute_uv=False)[1:] ** 2).sum() / len(places)
-               for places in wires.values()]
+    squares = [
+        (np.linalg.svd(places - np.mean(places, axis=0), compute_uv=False)[1:] ** 2).sum() / len(places)
+        for places in wires.values()
+    ]
     assert np.sqrt(np.mean(squares)) <= 0.24

@@ -17,14 +17,19 @@ def exact_average(image: np.ndarray, width_px: int, height_px: int) -> np.ndarra
     pieces = image.astype(object).repeat(height_px, axis=0).repeat(width_px, axis=1)
     rows, columns = image.shape
     cells = pieces.reshape(height_px, rows, width_px, columns).sum(axis=(1, 3))
-    return np.array([[math.floor(Fraction(int(cell), rows * columns) + Fraction(1, 2)) for cell in row]
-                     for row in cells], np.uint8)
+    return np.array(
+        [[math.floor(Fraction(int(cell), rows * columns) + Fraction(1, 2)) for cell in row] for row in cells],
+        np.uint8,
+    )
 
 
-@pytest.mark.parametrize(("source", "target"), [((20, 15), (7, 4)), ((12, 12), (6, 4)), ((9, 8), (8, 7)),
-                                                ((13, 11), (13, 11)), ((11, 10), (1, 1))])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [((20, 15), (7, 4)), ((12, 12), (6, 4)), ((9, 8), (8, 7)), ((13, 11), (13, 11)), ((11, 10), (1, 1))],
+)
 def test_every_pixel_is_the_average_over_the_exact_area_it_covers(
-        source: tuple[int, int], target: tuple[int, int]) -> None:
+    source: tuple[int, int], target: tuple[int, int]
+) -> None:
     image = np.random.default_rng(3).integers(0, 256, source[::-1], dtype=np.uint8)
     resized = Resizer(Crop(0, 0, *source), *target)(image)
     assert resized.dtype == np.uint8

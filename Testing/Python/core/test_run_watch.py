@@ -72,8 +72,12 @@ def test_a_run_with_all_its_iterations_and_a_model_is_done(folder):
 
 
 def test_an_error_is_told_in_the_words_of_the_training(folder):
-    say(folder, {"event": "step", "step": 4}, {"event": "error", "message": "The disk is full.", "hint": "Free some."},
-        "usgansim train: The disk is full. Free some.")
+    say(
+        folder,
+        {"event": "step", "step": 4},
+        {"event": "error", "message": "The disk is full.", "hint": "Free some."},
+        "usgansim train: The disk is full. Free some.",
+    )
     status = RunWatch(folder.path).poll()
     assert (status.state, status.message, status.hint) == (RunState.FAILED, "The disk is full.", "Free some.")
 

@@ -38,8 +38,22 @@ def scan(tmp_path):
 
 
 def test_the_sample_scan_is_what_the_phantom_command_makes(scan, tmp_path, capsys):
-    assert main(["phantom", "--out", str(tmp_path / "made.igs.mha"), "--frames", str(FRAMES), "--seed", "168", "--set",
-                 "rate_share=0.5"]) == 0
+    assert (
+        main(
+            [
+                "phantom",
+                "--out",
+                str(tmp_path / "made.igs.mha"),
+                "--frames",
+                str(FRAMES),
+                "--seed",
+                "168",
+                "--set",
+                "rate_share=0.5",
+            ]
+        )
+        == 0
+    )
     ours, theirs = read_sweep(scan.recording), read_sweep(tmp_path / "made.igs.mha")
     assert np.array_equal(ours.frames, theirs.frames)
     assert np.array_equal(ours.timestamps_s, theirs.timestamps_s)
@@ -67,7 +81,9 @@ def test_another_number_of_frames_is_another_scan(scan):
 
 def test_its_course_passes_over_every_landmark_in_held_out_frames_and_often_enough_in_the_others():
     """Else the demo's report would have no landmarks: 20 training frames of each are needed to judge them."""
-    geometry = PROBES[sample_data.PROBE](fine=False).image_geometry(sample_data.WIDTH_PX, sample_data.HEIGHT_PX)
+    geometry = PROBES[sample_data.PROBE](fine=False).image_geometry(
+        sample_data.WIDTH_PX, sample_data.HEIGHT_PX
+    )
     places = np.array(list(fetal_body(sample_data.SUBJECT).landmarks_mm.values()))
     poses = np.concatenate(course()) @ geometry.image_to_probe
     shown = project(poses, places).within(np.ones((sample_data.HEIGHT_PX, sample_data.WIDTH_PX), bool))
@@ -78,12 +94,17 @@ def test_its_course_passes_over_every_landmark_in_held_out_frames_and_often_enou
 
 def test_the_shipped_model_fits_the_sample_scan_and_knows_its_course(scan):
     info = read_model_header(sample_data.sample_model_path()).info
-    info.require_fit(read_calibration(scan.calibration).image_to_probe,
-                     (sample_data.WIDTH_PX, sample_data.HEIGHT_PX), "the sample scan")
+    info.require_fit(
+        read_calibration(scan.calibration).image_to_probe,
+        (sample_data.WIDTH_PX, sample_data.HEIGHT_PX),
+        "the sample scan",
+    )
     poses = np.concatenate(course())[::10] @ info.geometry.image_to_probe
     distance = PoseDistance(info.geometry.width_px, info.geometry.height_px)
-    nearest_mm = [np.min(np.linalg.norm(distance.embed(info.pose_range.poses) - distance.embed(pose), axis=1))
-                  for pose in poses]
+    nearest_mm = [
+        np.min(np.linalg.norm(distance.embed(info.pose_range.poses) - distance.embed(pose), axis=1))
+        for pose in poses
+    ]
     assert np.median(nearest_mm) < 10
 
 

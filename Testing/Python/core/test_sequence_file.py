@@ -27,12 +27,18 @@ def a_sweep() -> TrackedSweep:
     return TrackedSweep(
         frames=random.integers(0, 256, (7, 4, 5), np.uint8),
         timestamps_s=100 + random.random(7).cumsum(),
-        transforms={"ProbeToTracker": TransformTrack(random.normal(size=(7, 4, 4)), random.random(7) > 0.3),
-                    "ImageToProbe": TransformTrack(random.normal(size=(7, 4, 4)), np.ones(7, bool))},
-        image_valid=np.array([1, 1, 0, 1, 1, 1, 1], bool), name="x",
-        frame_fields={"FrameNumber": (None, "2", "3", None, "5", "6", "7"),
-                      "ProbeToTrackerTransformStatus": (None,) * 3 + ("MISSING",) + (None,) * 3},
-        header={"Operator": "Jos\xe9", "ElementSpacing": "0.3 0.3 1"})
+        transforms={
+            "ProbeToTracker": TransformTrack(random.normal(size=(7, 4, 4)), random.random(7) > 0.3),
+            "ImageToProbe": TransformTrack(random.normal(size=(7, 4, 4)), np.ones(7, bool)),
+        },
+        image_valid=np.array([1, 1, 0, 1, 1, 1, 1], bool),
+        name="x",
+        frame_fields={
+            "FrameNumber": (None, "2", "3", None, "5", "6", "7"),
+            "ProbeToTrackerTransformStatus": (None,) * 3 + ("MISSING",) + (None,) * 3,
+        },
+        header={"Operator": "Jos\xe9", "ElementSpacing": "0.3 0.3 1"},
+    )
 
 
 def assert_same(first: TrackedSweep, second: TrackedSweep) -> None:
@@ -52,9 +58,16 @@ def test_a_round_trip_keeps_every_bit_and_every_field(a_sweep, tmp_path, name, c
     write_sweep(tmp_path / name, a_sweep, compress)
     read = read_sweep(tmp_path / name)
     assert_same(a_sweep, read)
-    assert read.header == a_sweep.header | ({} if name.endswith("nrrd") else {
-        "AnatomicalOrientation": "RAI", "CenterOfRotation": "0 0 0", "Offset": "0 0 0",
-        "TransformMatrix": "1 0 0 0 1 0 0 0 1"})
+    assert read.header == a_sweep.header | (
+        {}
+        if name.endswith("nrrd")
+        else {
+            "AnatomicalOrientation": "RAI",
+            "CenterOfRotation": "0 0 0",
+            "Offset": "0 0 0",
+            "TransformMatrix": "1 0 0 0 1 0 0 0 1",
+        }
+    )
     assert read.frame_fields["FrameNumber"] == a_sweep.frame_fields["FrameNumber"]
     assert read.frame_fields["ProbeToTrackerTransformStatus"][3] == "MISSING"
     # Once more: what was read is written as the same bytes.
@@ -65,13 +78,16 @@ def test_a_round_trip_keeps_every_bit_and_every_field(a_sweep, tmp_path, name, c
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_of_a_tracker_alone_makes_the_round_trip(a_sweep, tmp_path, name):
-    tracker = dataclasses.replace(a_sweep, frames=np.zeros((7, 0, 0), np.uint8), image_valid=np.zeros(7, bool))
+    tracker = dataclasses.replace(
+        a_sweep, frames=np.zeros((7, 0, 0), np.uint8), image_valid=np.zeros(7, bool)
+    )
     write_sweep(tmp_path / name, tracker)
     assert_same(tracker, read_sweep(tmp_path / name))
 
 
-@pytest.mark.parametrize(("orientation", "view"), [
-    ("UN", np.s_[:, ::-1, ::-1]), ("MN", np.s_[:, ::-1]), ("UF", np.s_[:, :, ::-1])])
+@pytest.mark.parametrize(
+    ("orientation", "view"), [("UN", np.s_[:, ::-1, ::-1]), ("MN", np.s_[:, ::-1]), ("UF", np.s_[:, :, ::-1])]
+)
 def test_a_flipped_recording_is_read_and_written_as_mf(a_metafile, tmp_path, orientation, view):
     sweep = read_sweep(a_metafile(UltrasoundImageOrientation=orientation))
     assert np.array_equal(sweep.frames, np.arange(12).reshape(2, 2, 3)[view])
@@ -80,7 +96,10 @@ def test_a_flipped_recording_is_read_and_written_as_mf(a_metafile, tmp_path, ori
 
 
 def test_an_image_of_one_pixel_needs_no_orientation(a_metafile):
-    assert read_sweep(a_metafile(DimSize="1 1 2", UltrasoundImageOrientation="XX", pixels=b"\x00\x07")).frames[1] == 7
+    assert (
+        read_sweep(a_metafile(DimSize="1 1 2", UltrasoundImageOrientation="XX", pixels=b"\x00\x07")).frames[1]
+        == 7
+    )
 
 
 def test_ten_thousand_frames_and_more_make_the_round_trip(tmp_path):
@@ -176,11 +195,17 @@ def test_an_interrupted_recording_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    ({"fields": {"Note": "two\nlines"}}, "Seq_Frame0000_Note has more than one line"),
-    ({"fields": {"Note": "\u03c0"}}, "Seq_Frame0000_Note has characters that the format cannot hold: 'π'"),
-    ({"transforms": {"Probe": (np.eye(4), True)}}, "'Probe' does not name a transform"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"fields": {"Note": "two\nlines"}}, "Seq_Frame0000_Note has more than one line"),
+        (
+            {"fields": {"Note": "\u03c0"}},
+            "Seq_Frame0000_Note has characters that the format cannot hold: 'π'",
+        ),
+        ({"transforms": {"Probe": (np.eye(4), True)}}, "'Probe' does not name a transform"),
+    ],
+)
 def test_what_no_header_can_hold_is_refused(tmp_path, arguments, said):
     with pytest.raises(UserError, match=said), SweepWriter(tmp_path / "x.igs.mha", 1, 1) as writer:
         writer.append(np.zeros((1, 1), np.uint8), 0, **({"transforms": {}} | arguments))
@@ -189,7 +214,9 @@ def test_what_no_header_can_hold_is_refused(tmp_path, arguments, said):
 
 def test_a_header_field_of_two_lines_is_refused(a_sweep, tmp_path):
     with pytest.raises(UserError, match="The field Operator has more than one line"):
-        write_sweep(tmp_path / "x.igs.mha", dataclasses.replace(a_sweep, header={"Operator": "A\nDimSize = 9 9 9"}))
+        write_sweep(
+            tmp_path / "x.igs.mha", dataclasses.replace(a_sweep, header={"Operator": "A\nDimSize = 9 9 9"})
+        )
 
 
 def test_a_recording_without_frames_is_refused(tmp_path):
@@ -199,8 +226,10 @@ def test_a_recording_without_frames_is_refused(tmp_path):
 
 
 def test_an_image_of_another_size_is_a_mistake_of_the_caller(tmp_path):
-    with (pytest.raises(ValueError, match=r"image must be \(2, 3\) uint8, not \(3, 2\)"),
-          SweepWriter(tmp_path / "x.igs.mha", 3, 2) as writer):
+    with (
+        pytest.raises(ValueError, match=r"image must be \(2, 3\) uint8, not \(3, 2\)"),
+        SweepWriter(tmp_path / "x.igs.mha", 3, 2) as writer,
+    ):
         writer.append(np.zeros((3, 2), np.uint8), 0, {})
 
 
@@ -225,11 +254,13 @@ def test_nrrd_is_told_by_its_first_bytes_not_by_its_name(a_sweep, tmp_path):
 
 
 def test_a_valid_pose_that_is_not_rigid_is_refused_where_poses_are_asked_for(a_metafile):
-    frames = ("Seq_Frame0000_Timestamp = 1\nSeq_Frame0001_Timestamp = 2\n"
-              "Seq_Frame0000_ProbeToReferenceTransform = 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n"
-              "Seq_Frame0000_ProbeToReferenceTransformStatus = OK\n"
-              "Seq_Frame0001_ProbeToReferenceTransform = nan 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n"
-              "Seq_Frame0001_ProbeToReferenceTransformStatus = OK\n")
+    frames = (
+        "Seq_Frame0000_Timestamp = 1\nSeq_Frame0001_Timestamp = 2\n"
+        "Seq_Frame0000_ProbeToReferenceTransform = 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n"
+        "Seq_Frame0000_ProbeToReferenceTransformStatus = OK\n"
+        "Seq_Frame0001_ProbeToReferenceTransform = nan 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n"
+        "Seq_Frame0001_ProbeToReferenceTransformStatus = OK\n"
+    )
     sweep = read_sweep(a_metafile(frames=frames))
     with pytest.raises(UserError, match="not a rigid transform in 1 of 2 frames .first: frame 1"):
         sweep.probe_to_reference()

@@ -34,7 +34,9 @@ def session(tmp_path):
 @pytest.fixture
 def a_calibration(tmp_path):
     path = tmp_path / "CAL.json"
-    path.write_text(json.dumps({"image_to_probe": np.diag([0.2, 0.2, 0.2, 1]).tolist(), "image_size_px": [8, 6]}))
+    path.write_text(
+        json.dumps({"image_to_probe": np.diag([0.2, 0.2, 0.2, 1]).tolist(), "image_size_px": [8, 6]})
+    )
     return path
 
 
@@ -66,7 +68,9 @@ def test_a_crash_in_mid_sweep_is_recovered_into_the_session(session):
     assert [(one.path.name, one.frames) for one in found] == [("spine.igs.mhd", 7)]
     again = open_session(session.folder)
     assert [(sweep.name, sweep.state, sweep.frames, sweep.recovered) for sweep in again.sweeps] == [
-        ("heart", "kept", 4, False), ("spine", "kept", 7, True)]
+        ("heart", "kept", 4, False),
+        ("spine", "kept", 7, True),
+    ]
     assert [len(read_sweep(path)) for path in again.kept_files] == [4, 7]
 
 
@@ -81,7 +85,9 @@ def test_a_recording_that_the_session_never_heard_of_is_entered(session, tmp_pat
 def test_one_hopeless_recording_does_not_keep_the_others_from_being_recovered(session):
     session = record(session, "a", 0, finish=False)
     session = record(session, "b", 5, finish=False)
-    with pytest.raises(UserError, match="1 of 2 recordings were recovered. a.igs.recording holds no whole frame"):
+    with pytest.raises(
+        UserError, match="1 of 2 recordings were recovered. a.igs.recording holds no whole frame"
+    ):
         recover_folder(session.folder)
     assert [path.name for path in open_session(session.folder).kept_files] == ["b.igs.mhd"]
 
@@ -155,7 +161,8 @@ def test_what_is_no_session_is_told(tmp_path, session):
         with pytest.raises(UserError, match="is damaged"):
             open_session(session.folder)
     (session.folder / "session.json").write_text(
-        '{"sweeps": [{"name": "x", "state": "lost", "begun": ""}], "calibration": null}')
+        '{"sweeps": [{"name": "x", "state": "lost", "begun": ""}], "calibration": null}'
+    )
     with pytest.raises(UserError, match="'x' in an unknown state"):
         open_session(session.folder)
 

@@ -69,7 +69,9 @@ def test_each_image_is_that_of_its_pose_and_the_chain_to_ras_is_whole():
         pose = IMAGE_TO_PROBE.copy()
         pose[2, 3] += 0.5 * frame
         assert np.array_equal(sweep.frames[frame], RampRenderer().render(pose))
-        np.testing.assert_allclose(sweep.transforms["ImageToRas"].matrices[frame], REFERENCE_TO_RAS @ pose, atol=1e-9)
+        np.testing.assert_allclose(
+            sweep.transforms["ImageToRas"].matrices[frame], REFERENCE_TO_RAS @ pose, atol=1e-9
+        )
     probe = sweep.graph().track("Image", "Probe").matrices
     np.testing.assert_allclose(probe, np.tile(IMAGE_TO_PROBE, (COUNT, 1, 1)))
     moved = sweep.transforms["ProbeToReference"].matrices
@@ -102,7 +104,9 @@ def test_the_recording_is_read_back_with_its_truth(tmp_path):
     again = read_sweep(tmp_path / "set.igs.mha")
     assert np.array_equal(again.frames, sweep.frames)
     assert again.transforms.keys() == sweep.transforms.keys()
-    assert again.transforms["ImageToRas"].matrices.tobytes() == sweep.transforms["ImageToRas"].matrices.tobytes()
+    assert (
+        again.transforms["ImageToRas"].matrices.tobytes() == sweep.transforms["ImageToRas"].matrices.tobytes()
+    )
     assert again.frame_fields["OutsideTrainedRange"] == sweep.frame_fields["OutsideTrainedRange"]
 
 
@@ -112,7 +116,9 @@ def test_the_table_holds_the_true_poses(tmp_path):
     with (tmp_path / "poses.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
-    pose = np.array([float(rows[5][f"m{row}{column}"]) for row in range(4) for column in range(4)]).reshape(4, 4)
+    pose = np.array([float(rows[5][f"m{row}{column}"]) for row in range(4) for column in range(4)]).reshape(
+        4, 4
+    )
     expected = IMAGE_TO_PROBE.copy()
     expected[2, 3] += 2.5
     np.testing.assert_allclose(pose, REFERENCE_TO_RAS @ expected, atol=1e-9)
@@ -127,7 +133,9 @@ def ramp_at(grid: Grid) -> np.ndarray:
     inside = np.ones(len(index), bool)
     for axis, (low, high) in enumerate([(-6, 5.5), (3, 12.5), (1, 8.5)]):
         inside &= (reference[axis] > low + 0.5) & (reference[axis] < high - 0.5)
-    return (50.2 + 2 * reference[0] + 3 * reference[1] + reference[2]).reshape(grid.shape), inside.reshape(grid.shape)
+    return (50.2 + 2 * reference[0] + 3 * reference[1] + reference[2]).reshape(grid.shape), inside.reshape(
+        grid.shape
+    )
 
 
 def test_a_ramp_is_compounded_to_the_ramp_on_a_grid_of_its_own():
@@ -174,7 +182,10 @@ def test_invalid_images_take_no_part_in_the_volume():
     valid = np.ones(COUNT, bool)
     valid[4:] = False
     sweep.frames[4:] = 255
-    tracks = {**sweep.transforms, "ImageToRas": TransformTrack(sweep.transforms["ImageToRas"].matrices, valid)}
+    tracks = {
+        **sweep.transforms,
+        "ImageToRas": TransformTrack(sweep.transforms["ImageToRas"].matrices, valid),
+    }
     fewer = type(sweep)(sweep.frames, sweep.timestamps_s, tracks, valid, "few")
     volume, _ = ended(compounding(fewer, Grid.around(fewer, 0.5)))
     assert volume.grey.max() < 130

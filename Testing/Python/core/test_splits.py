@@ -30,7 +30,9 @@ def test_every_sweep_has_blocks_of_its_own() -> None:
 @pytest.mark.parametrize("length", [45, 97, 190, 26396])
 @pytest.mark.parametrize("holdout", [0.1, 0.2, 0.5])
 @pytest.mark.parametrize("blocks", [1, 2, 5])
-def test_blocks_are_contiguous_and_hold_the_share_that_was_asked_for(length: int, holdout: float, blocks: int) -> None:
+def test_blocks_are_contiguous_and_hold_the_share_that_was_asked_for(
+    length: int, holdout: float, blocks: int
+) -> None:
     flags = held_out("blocks", [length], holdout, blocks)
     found = runs(flags)
     assert len(found) == blocks
@@ -40,8 +42,10 @@ def test_blocks_are_contiguous_and_hold_the_share_that_was_asked_for(length: int
 
 
 def test_whole_sweeps_are_held_out_spread_over_the_list() -> None:
-    assert np.repeat([False, True, False, False, True, False], 3).tolist() == held_out(
-        "sweeps", [3] * 6, 0.33).tolist()
+    assert (
+        np.repeat([False, True, False, False, True, False], 3).tolist()
+        == held_out("sweeps", [3] * 6, 0.33).tolist()
+    )
     assert held_out("sweeps", [4, 2, 5, 3], 0.2).tolist() == [False] * 6 + [True] * 5 + [False] * 3
 
 
@@ -49,14 +53,19 @@ def test_nothing_is_held_out_where_nothing_is_asked() -> None:
     assert not held_out("blocks", [5, 6], 0).any()
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("sweeps", [100], 0.2, 2), "one sweep"),
-    (("blocks", [3], 0.2, 2), "3 usable frames are too short"),
-    (("blocks", [100], 1.0, 2), "share is 1"),
-    (("blocks", [100], -0.1, 2), "share is -0.1"),
-    (("blocks", [100], float("nan"), 2), "share is nan"),
-    (("blocks", [100], 0.2, 0), "0 held-out blocks"),
-])
-def test_a_split_that_cannot_be_had_is_refused(arguments: tuple[str, list[int], float, int], message: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweeps", [100], 0.2, 2), "one sweep"),
+        (("blocks", [3], 0.2, 2), "3 usable frames are too short"),
+        (("blocks", [100], 1.0, 2), "share is 1"),
+        (("blocks", [100], -0.1, 2), "share is -0.1"),
+        (("blocks", [100], float("nan"), 2), "share is nan"),
+        (("blocks", [100], 0.2, 0), "0 held-out blocks"),
+    ],
+)
+def test_a_split_that_cannot_be_had_is_refused(
+    arguments: tuple[str, list[int], float, int], message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         held_out(*arguments)

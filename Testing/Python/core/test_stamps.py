@@ -33,9 +33,11 @@ def test_everything_odd_is_counted_and_said():
     stamps_s[60:] = [stamp_s + 3 for stamp_s in stamps_s[60:]]
     watched = watch(stamps_s)
     assert counts(watched) == (1, 1, 1)
-    assert watched.sentences() == ["1 time stamps repeat the one before.",
-                                   "1 time stamps are earlier than the one before.",
-                                   "1 time stamps jump (longest step 3.02 s, usual 0.020 s)."]
+    assert watched.sentences() == [
+        "1 time stamps repeat the one before.",
+        "1 time stamps are earlier than the one before.",
+        "1 time stamps jump (longest step 3.02 s, usual 0.020 s).",
+    ]
 
 
 def test_a_gap_of_a_few_frames_at_a_high_rate_is_no_jump():

@@ -20,7 +20,9 @@ LAG_S, TRUE_MM_PER_PX, FRAMES = 0.06, 0.2, 90
 
 def place_mm(times_s: np.ndarray) -> np.ndarray:
     """(N, 3): the probe slides to and fro along its image, and a little deeper."""
-    return np.column_stack([6 * np.sin(2 * np.pi * 0.6 * times_s), 2 * np.sin(2 * np.pi * 0.37 * times_s), 0 * times_s])
+    return np.column_stack(
+        [6 * np.sin(2 * np.pi * 0.6 * times_s), 2 * np.sin(2 * np.pi * 0.37 * times_s), 0 * times_s]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,12 @@ def sliding() -> tuple[np.ndarray, np.ndarray, Tracking]:
     speckle = 110 + 35 * speckle / speckle.std()
     times_s = 1.0 + np.arange(FRAMES) / 12
     rows, columns = np.mgrid[:160, :200]
-    images = [ndimage.map_coordinates(speckle, [rows + 120 + y / TRUE_MM_PER_PX, columns + 120 + x / TRUE_MM_PER_PX],
-                                      order=3) for x, y, _ in place_mm(times_s + LAG_S)]
+    images = [
+        ndimage.map_coordinates(
+            speckle, [rows + 120 + y / TRUE_MM_PER_PX, columns + 120 + x / TRUE_MM_PER_PX], order=3
+        )
+        for x, y, _ in place_mm(times_s + LAG_S)
+    ]
     noise = np.random.default_rng(1).normal(0, 5, (FRAMES, 160, 200))
     pose_times_s = np.arange(0, 10, 0.03)
     poses = np.tile(np.eye(4), (len(pose_times_s), 1, 1))
@@ -57,13 +63,17 @@ def test_a_probe_at_rest_tells_nothing(sliding):
     images, _, _ = sliding
     still = np.repeat(images[:1], 30, axis=0)
     with pytest.raises(UserError, match=r"moves by 0\.\d\d px from image to image, where 1 px are needed"):
-        Content.followed(still, np.ones(30, bool), ImageGeometry(200, 160, np.diag([0.2, 0.2, 1, 1])), "sweep.mha")
+        Content.followed(
+            still, np.ones(30, bool), ImageGeometry(200, 160, np.diag([0.2, 0.2, 1, 1])), "sweep.mha"
+        )
 
 
 def test_content_that_changes_from_image_to_image_tells_nothing():
     noise = np.random.default_rng(0).integers(0, 255, (30, 160, 200)).astype(np.uint8)
     with pytest.raises(UserError, match=r"Only \d+ patches of sweep.mha could be followed"):
-        Content.followed(noise, np.ones(30, bool), ImageGeometry(200, 160, np.diag([0.2, 0.2, 1, 1])), "sweep.mha")
+        Content.followed(
+            noise, np.ones(30, bool), ImageGeometry(200, 160, np.diag([0.2, 0.2, 1, 1])), "sweep.mha"
+        )
 
 
 def test_a_sweep_across_its_plane_says_that_it_cannot_tell(plus_data):

@@ -74,7 +74,9 @@ def test_images_without_the_line_are_passed_over(image_times_s, pose_times_s):
 
 def test_too_little_motion_is_refused_with_the_number():
     with pytest.raises(UserError, match=r"The line in v.mha moves by 1\.\d px .* where 3 px are needed"):
-        Floor.seen(FloorLine(100 + np.random.default_rng(0).normal(0, 1.5, 90), 0.0), np.ones(90, bool), "v.mha")
+        Floor.seen(
+            FloorLine(100 + np.random.default_rng(0).normal(0, 1.5, 90), 0.0), np.ones(90, bool), "v.mha"
+        )
     with pytest.raises(UserError, match="No image of v.mha shows a bright straight line"):
         Floor.seen(FloorLine(np.full(9, np.nan), 0.0), np.ones(9, bool), "v.mha")
 
@@ -95,12 +97,15 @@ def test_a_lag_beyond_the_range_is_refused(image_times_s, pose_times_s):
 @pytest.mark.parametrize("max_lag_s", [0.0, -1.0, float("nan")])
 def test_a_range_without_lags_is_refused(image_times_s, pose_times_s, max_lag_s):
     with pytest.raises(UserError, match="leave nothing to seek"):
-        estimate_lag(floor(image_times_s), image_times_s, tracking(pose_times_s), "v.mha", max_lag_s=max_lag_s)
+        estimate_lag(
+            floor(image_times_s), image_times_s, tracking(pose_times_s), "v.mha", max_lag_s=max_lag_s
+        )
 
 
 def test_a_motion_that_repeats_itself_leaves_two_lags(image_times_s, pose_times_s):
     def pure(times_s):
         return 12 * np.sin(2 * np.pi * 4 * times_s)
+
     poses = np.tile(np.eye(4), (len(pose_times_s), 1, 1))
     poses[:, 0, 3] = pure(pose_times_s)
     track = Tracking(pose_times_s, TransformTrack(poses, np.ones(len(poses), bool)), "t")
@@ -119,7 +124,9 @@ def test_clocks_that_jump_back_or_stand_still_are_refused_with_the_frame(image_t
     back[100:] -= 2
     with pytest.raises(UserError, match=r"tracker.mha jump back 1 times \(first: by 1\.975 s at frame 100"):
         estimate_lag(floor(image_times_s), image_times_s, tracking(back), "v.mha")
-    with pytest.raises(UserError, match=r"30 of 60 time stamps of x repeat the one before \(first: frame 1\)"):
+    with pytest.raises(
+        UserError, match=r"30 of 60 time stamps of x repeat the one before \(first: frame 1\)"
+    ):
         require_increasing(np.repeat(np.arange(30.0), 2), "x")
     few = np.arange(60.0)
     few[7] = 6
@@ -135,7 +142,9 @@ def test_poses_between_samples_follow_the_curve_of_a_hand():
     turning = np.tile(np.eye(4), (93, 1, 1))
     angles = 0.5 * np.sin(3 * np.arange(93) * 0.13)
     turning[:, :3, :3] = Rotation.from_rotvec(angles[:, None] * (0.6, 0.0, 0.8)).as_matrix()
-    found = Tracking(np.arange(93) * 0.13, TransformTrack(turning, np.ones(93, bool)), "t").at(times_s).matrices
+    found = (
+        Tracking(np.arange(93) * 0.13, TransformTrack(turning, np.ones(93, bool)), "t").at(times_s).matrices
+    )
     turned = Rotation.from_matrix(found[:, :3, :3]).as_rotvec()
     np.testing.assert_allclose(turned[:, 0], 0.3 * np.sin(3 * times_s), atol=1e-3)
 
@@ -153,7 +162,9 @@ def test_the_lag_of_a_pin_is_found():
     image_to_probe = np.diag([0.1, 0.11, 1, 1])
     image_to_probe[:3, 3] = -30, 5, 12
     poses = np.tile(np.eye(4), (len(times_s), 1, 1))
-    angles = np.column_stack([0.5 * np.sin(2 * np.pi * f * times_s + p) for f, p in ((0.5, 0), (0.37, 1), (0.61, 2))])
+    angles = np.column_stack(
+        [0.5 * np.sin(2 * np.pi * f * times_s + p) for f, p in ((0.5, 0), (0.37, 1), (0.61, 2))]
+    )
     poses[:, :3, :3] = Rotation.from_rotvec(angles).as_matrix()
     pixels = np.column_stack([400 + 200 * np.sin(2.5 * times_s), 300 + 150 * np.sin(3.3 * times_s + 1)])
     in_image = np.column_stack([pixels, np.zeros(len(pixels)), np.ones(len(pixels))])
@@ -170,15 +181,24 @@ def test_the_lag_of_a_pin_is_found():
 
 def test_wires_are_straight_at_the_right_lag(image_times_s, pose_times_s):
     """Wires along z under a probe that slides along x while it advances: at a wrong lag they are wavy."""
+
     def poses_of(times_s):
         poses = np.tile(np.eye(4), (len(times_s), 1, 1))
         poses[:, 0, 3], poses[:, 2, 3] = stroke_mm(times_s), 3 * times_s
         return poses
-    track = Tracking(pose_times_s, TransformTrack(poses_of(pose_times_s), np.ones(len(pose_times_s), bool)), "t")
+
+    track = Tracking(
+        pose_times_s, TransformTrack(poses_of(pose_times_s), np.ones(len(pose_times_s), bool)), "t"
+    )
     shown = stroke_mm(image_times_s + LAG_S)
     rng = np.random.default_rng(3)
-    tracks = [WireTrack(np.arange(180), np.column_stack([(x - shown) / 0.1, np.full(180, 80.0)])
-                        + rng.normal(0, 1, (180, 2))) for x in (30, 40)]
+    tracks = [
+        WireTrack(
+            np.arange(180),
+            np.column_stack([(x - shown) / 0.1, np.full(180, 80.0)]) + rng.normal(0, 1, (180, 2)),
+        )
+        for x in (30, 40)
+    ]
     tracks[0].pixels[5] += 60  # a wrong spot
     found = estimate_lag(Wires.followed(tracks, np.diag([0.1, 0.1, 0.1, 1])), image_times_s, track, "v.mha")
     assert found.lag_s == pytest.approx(LAG_S, abs=0.003)
@@ -207,7 +227,9 @@ def test_a_slanted_line_is_found_at_the_middle_of_its_columns():
     rows, columns = np.mgrid[:200, :300]
     images = []
     for shift in (0.0, 10.4, 30.7):
-        line = 180 * np.exp(-0.5 * ((rows - 60 - shift - 0.2 * (columns - 150)) / 1.5) ** 2) * (columns >= 100)
+        line = (
+            180 * np.exp(-0.5 * ((rows - 60 - shift - 0.2 * (columns - 150)) / 1.5) ** 2) * (columns >= 100)
+        )
         line[180:184, 20:24] = 250
         images.append(line.astype(np.uint8))
     images.append(np.zeros((200, 300), np.uint8))
@@ -222,7 +244,9 @@ def test_the_water_tank_has_the_lag_that_plus_found(plus_data):
     video = read_sweep(plus_data / "WaterTankBottomTranslationVideoBuffer.igs.mha")
     poses = read_sweep(plus_data / "WaterTankBottomTranslationTrackerBuffer-trimmed.igs.mha")
     target = Floor.seen(floor_line(video.frames), video.image_valid, video.name)
-    found = estimate_lag(target, video.timestamps_s, Tracking(poses.timestamps_s, poses.probe_to_reference(), "t"), "v")
+    found = estimate_lag(
+        target, video.timestamps_s, Tracking(poses.timestamps_s, poses.probe_to_reference(), "t"), "v"
+    )
     assert found.lag_s == pytest.approx(-0.065, abs=0.010)
     assert found.ci_s[0] < -0.0648 < found.ci_s[1]
 
@@ -231,7 +255,9 @@ def test_the_wires_of_fcal_are_straightest_at_their_lag(plus_data):
     name = "fCal_Test_Calibration_3NWires_fCal2.0"
     sweep = read_sweep(plus_data / f"{name}.igs.mha")
     calibration = read_calibration(plus_data / f"{name}.results.xml")
-    target = Wires.followed(follow(read_points(plus_data / f"{name}.results.xml")), calibration.image_to_probe)
+    target = Wires.followed(
+        follow(read_points(plus_data / f"{name}.results.xml")), calibration.image_to_probe
+    )
     found = estimate_lag(target, sweep.timestamps_s, own_poses(sweep), "v")
     assert 0.02 <= found.lag_s <= 0.04
 
@@ -239,7 +265,9 @@ def test_the_wires_of_fcal_are_straightest_at_their_lag(plus_data):
 @pytest.mark.slow
 def test_the_nwire_phantom_has_its_lag(plus_data):
     sweep = read_sweep(plus_data / "NwirePhantomFreehand.igs.mha")
-    calibration = read_calibration(plus_data / "PlusDeviceSet_NwirePhantomFreehand_vtkVolumeReconstructorTest2.xml")
+    calibration = read_calibration(
+        plus_data / "PlusDeviceSet_NwirePhantomFreehand_vtkVolumeReconstructorTest2.xml"
+    )
     target = Wires.followed(follow(wire_spots(sweep.frames)), calibration.image_to_probe)
     found = estimate_lag(target, sweep.timestamps_s, own_poses(sweep), "v")
     assert found.lag_s == pytest.approx(0.08, abs=0.02)

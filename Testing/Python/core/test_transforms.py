@@ -35,49 +35,71 @@ def track_of(*matrices: NDArray[np.float64], valid: list[bool] | None = None) ->
     return TransformTrack(np.stack(matrices), np.array([True] * len(matrices) if valid is None else valid))
 
 
-@pytest.mark.parametrize(("name", "frames"), [
-    ("ProbeToTracker", ("Probe", "Tracker")),
-    ("ToolToTracker", ("Tool", "Tracker")),
-    ("TorsoToTool", ("Torso", "Tool")),
-    ("StylusTipToStylus", ("StylusTip", "Stylus")),
-    ("ImageToRAS", ("Image", "RAS")),
-])
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("ProbeToTracker", ("Probe", "Tracker")),
+        ("ToolToTracker", ("Tool", "Tracker")),
+        ("TorsoToTool", ("Torso", "Tool")),
+        ("StylusTipToStylus", ("StylusTip", "Stylus")),
+        ("ImageToRAS", ("Image", "RAS")),
+    ],
+)
 def test_a_transform_name_splits_at_the_to_before_a_capital(name: str, frames: tuple[str, str]) -> None:
     assert split_transform_name(name) == frames
 
 
-@pytest.mark.parametrize("name", ["Probe", "Probetotracker", "AToBToC", "ToTracker", "ProbeTo", "", "Probeto2"])
+@pytest.mark.parametrize(
+    "name", ["Probe", "Probetotracker", "AToBToC", "ToTracker", "ProbeTo", "", "Probeto2"]
+)
 def test_a_name_without_exactly_one_to_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"'{name}'"):
         split_transform_name(name)
 
 
 def test_the_graph_chains_and_inverts_to_any_transform() -> None:
-    probe_to_tracker, reference_to_tracker, image_to_probe = rigid(1), rigid(2), rigid(3) @ np.diag([0.1, 0.2, 0.3, 1])
-    graph = TransformGraph({
-        "ProbeToTracker": track_of(probe_to_tracker), "ReferenceToTracker": track_of(reference_to_tracker),
-        "ImageToProbe": TransformTrack.constant(image_to_probe)})
+    probe_to_tracker, reference_to_tracker, image_to_probe = (
+        rigid(1),
+        rigid(2),
+        rigid(3) @ np.diag([0.1, 0.2, 0.3, 1]),
+    )
+    graph = TransformGraph(
+        {
+            "ProbeToTracker": track_of(probe_to_tracker),
+            "ReferenceToTracker": track_of(reference_to_tracker),
+            "ImageToProbe": TransformTrack.constant(image_to_probe),
+        }
+    )
     image_to_reference = np.linalg.solve(reference_to_tracker, probe_to_tracker @ image_to_probe)
     np.testing.assert_allclose(graph.track("Image", "Reference").matrices[0], image_to_reference, atol=1e-9)
-    np.testing.assert_allclose(graph.track("Reference", "Image").matrices[0] @ image_to_reference, np.eye(4), atol=1e-8)
+    np.testing.assert_allclose(
+        graph.track("Reference", "Image").matrices[0] @ image_to_reference, np.eye(4), atol=1e-8
+    )
     np.testing.assert_array_equal(graph.track("Probe", "Probe").matrices, np.eye(4)[None])
     assert graph.frames == ["Image", "Probe", "Reference", "Tracker"]
     assert graph.reachable("Image") == ["Probe", "Reference", "Tracker"]
 
 
 def test_a_moment_is_valid_only_where_every_transform_on_the_way_is() -> None:
-    graph = TransformGraph({
-        "ProbeToTracker": track_of(*[rigid(1)] * 4, valid=[True, False, True, False]),
-        "ReferenceToTracker": track_of(*[rigid(2)] * 4, valid=[True, True, False, False]),
-        "StylusToTracker": track_of(*[rigid(3)] * 4, valid=[False] * 4)})
+    graph = TransformGraph(
+        {
+            "ProbeToTracker": track_of(*[rigid(1)] * 4, valid=[True, False, True, False]),
+            "ReferenceToTracker": track_of(*[rigid(2)] * 4, valid=[True, True, False, False]),
+            "StylusToTracker": track_of(*[rigid(3)] * 4, valid=[False] * 4),
+        }
+    )
     assert graph.track("Probe", "Reference").valid.tolist() == [True, False, False, False]
     assert graph.track("Reference", "Probe").valid.tolist() == [True, False, False, False]
 
 
 def test_the_numbers_of_an_invalid_moment_do_no_harm() -> None:
     nan, zero = np.full((4, 4), np.nan), np.zeros((4, 4))
-    graph = TransformGraph({"ProbeToTracker": track_of(nan, zero, rigid(1), valid=[False, False, True]),
-                            "ReferenceToTracker": TransformTrack.constant(np.eye(4))})
+    graph = TransformGraph(
+        {
+            "ProbeToTracker": track_of(nan, zero, rigid(1), valid=[False, False, True]),
+            "ReferenceToTracker": TransformTrack.constant(np.eye(4)),
+        }
+    )
     for track in (graph.track("Probe", "Reference"), graph.track("Reference", "Probe")):
         assert track.valid.tolist() == [False, False, True]
         assert np.isfinite(track.matrices).all()
@@ -144,7 +166,9 @@ def test_six_printed_digits_are_rigid_and_a_one_percent_scale_is_not() -> None:
     require_rigid(track_of(printed), "ProbeToTracker")
     scaled = rigid(6)
     scaled[:3, :3] *= 1.01
-    with pytest.raises(UserError, match="ProbeToTracker is not a rigid transform in 1 of 3 frames .first: frame 2"):
+    with pytest.raises(
+        UserError, match="ProbeToTracker is not a rigid transform in 1 of 3 frames .first: frame 2"
+    ):
         require_rigid(track_of(printed, printed, scaled), "ProbeToTracker")
     require_rigid(track_of(printed, scaled, valid=[True, False]), "ProbeToTracker")
 

@@ -38,6 +38,7 @@ def poses(count: int) -> np.ndarray:
 @pytest.fixture
 def scan(tmp_path):
     """Writes a scan; arguments replace its data sets, None leaves one out."""
+
     def write(name="RH_Per_L_DtP.h5", **data):
         known = {"frames": np.random.default_rng(3).integers(0, 256, (7, 6, 8), np.uint8), "tforms": poses(7)}
         path = tmp_path / name
@@ -46,6 +47,7 @@ def scan(tmp_path):
                 if value is not None:
                     file[key] = value
         return path
+
     return write
 
 
@@ -55,7 +57,9 @@ def test_a_scan_becomes_a_recording_with_its_images_and_poses(scan, tmp_path):
     sweep = read_sweep(out)
     with h5py.File(path) as file:
         assert np.array_equal(sweep.frames, file["frames"][()])
-        assert np.array_equal(sweep.transforms["ProbeToReference"].matrices, file["tforms"][()].astype(np.float64))
+        assert np.array_equal(
+            sweep.transforms["ProbeToReference"].matrices, file["tforms"][()].astype(np.float64)
+        )
     assert sweep.transforms["ProbeToReference"].valid.all()
     np.testing.assert_allclose(sweep.timestamps_s, np.arange(7) / 20)
 
@@ -72,7 +76,9 @@ def test_the_calibration_counts_pixels_from_zero_and_goes_through_both_matrices(
     csv.write_text(CALIB_MATRIX)
     # The set's first pixel is (1, 1): 0.25 and 0.2 mm, turned by 90° and moved.
     np.testing.assert_allclose(read_calib_matrix(csv) @ (0, 0, 0, 1), (-70.2, -79.75, -46, 1))
-    np.testing.assert_allclose(read_calib_matrix(csv) @ (639, 479, 0, 1), (-70 - 480 * 0.2, -80 + 640 * 0.25, -46, 1))
+    np.testing.assert_allclose(
+        read_calib_matrix(csv) @ (639, 479, 0, 1), (-70 - 480 * 0.2, -80 + 640 * 0.25, -46, 1)
+    )
     import_tus_rec(scan(), tmp_path / "x.igs.mha", calibration=csv)
     track = read_sweep(tmp_path / "x.igs.mha").transforms["ImageToProbe"]
     assert np.array_equal(track.matrices, np.tile(read_calib_matrix(csv), (7, 1, 1)))
@@ -82,18 +88,23 @@ def test_a_pose_that_is_not_a_number_is_invalid(scan, tmp_path):
     matrices = poses(7)
     matrices[3] = np.nan
     import_tus_rec(scan(tforms=matrices), tmp_path / "x.igs.mha")
-    assert read_sweep(tmp_path / "x.igs.mha").transforms["ProbeToReference"].valid.tolist() == [True] * 3 + [
-        False] + [True] * 3
+    assert (
+        read_sweep(tmp_path / "x.igs.mha").transforms["ProbeToReference"].valid.tolist()
+        == [True] * 3 + [False] + [True] * 3
+    )
 
 
-@pytest.mark.parametrize(("data", "said"), [
-    ({"frames": np.zeros((7, 6, 8), np.float32)}, "type float32"),
-    ({"frames": np.zeros((7, 6), np.uint8)}, r"shape \(7, 6\)"),
-    ({"frames": np.zeros((5, 6, 8), np.uint8)}, "has 5 frames, .* has 7 transforms"),
-    ({"tforms": np.zeros((7, 3, 4))}, r"'tforms' of shape \(7, 3, 4\)"),
-    ({"tforms": np.tile(np.diag([2.0, 2, 2, 1]), (7, 1, 1))}, "not a rigid transform in 7 of 7"),
-    ({"frames": None}, "has no 'frames'; it has tforms"),
-])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"frames": np.zeros((7, 6, 8), np.float32)}, "type float32"),
+        ({"frames": np.zeros((7, 6), np.uint8)}, r"shape \(7, 6\)"),
+        ({"frames": np.zeros((5, 6, 8), np.uint8)}, "has 5 frames, .* has 7 transforms"),
+        ({"tforms": np.zeros((7, 3, 4))}, r"'tforms' of shape \(7, 3, 4\)"),
+        ({"tforms": np.tile(np.diag([2.0, 2, 2, 1]), (7, 1, 1))}, "not a rigid transform in 7 of 7"),
+        ({"frames": None}, "has no 'frames'; it has tforms"),
+    ],
+)
 def test_what_is_no_such_set_is_refused_and_nothing_written(scan, tmp_path, data, said):
     with pytest.raises(UserError, match=said):
         import_tus_rec(scan(**data), tmp_path / "x.igs.mha")

@@ -14,9 +14,21 @@ import pytest
 def command(tmp_path):
     """A phantom scan that would take hours."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "USGanSimLib", "phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "USGANSIM_WATCHED": "1"})
+        [
+            sys.executable,
+            "-m",
+            "USGanSimLib",
+            "phantom",
+            "--out",
+            str(tmp_path / "p.igs.mha"),
+            "--frames",
+            "100000",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "USGANSIM_WATCHED": "1"},
+    )
     yield process
     process.kill()
     process.wait()

@@ -26,8 +26,13 @@ class DottedSet(NamedTuple):
     points: dict[int, NDArray[np.float64]]
 
 
-def dots(places_px: NDArray[np.float64], sigma_mm: float = 0.6, peak: float = 150.0, noise: float = 0.0,
-         seed: int = 0) -> NDArray[np.uint8]:
+def dots(
+    places_px: NDArray[np.float64],
+    sigma_mm: float = 0.6,
+    peak: float = 150.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> NDArray[np.uint8]:
     """Gaussian dots, round in millimetres, centred at (K, 2) pixels u, v."""
     v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
     grey = np.random.default_rng(seed).normal(0, noise, u.shape) if noise else np.zeros(u.shape)
@@ -52,7 +57,11 @@ def dotted_set(tmp_path: Path) -> DottedSet:
     heldout = np.zeros(count, bool)
     heldout[8:16] = True
     dataset = write_dataset(
-        tmp_path / "dotted", (dots(points[k], noise=3.0, seed=k) for k in range(count)), poses,
-        ImageGeometry(WIDTH_PX, HEIGHT_PX, np.diag([*MM_PER_PX, 0.4, 1.0])), heldout=heldout,
-        sources=[Source("dots.igs.mha", "0" * 64, count, count)])
+        tmp_path / "dotted",
+        (dots(points[k], noise=3.0, seed=k) for k in range(count)),
+        poses,
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, np.diag([*MM_PER_PX, 0.4, 1.0])),
+        heldout=heldout,
+        sources=[Source("dots.igs.mha", "0" * 64, count, count)],
+    )
     return DottedSet(dataset, points)

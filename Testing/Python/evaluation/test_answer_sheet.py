@@ -20,10 +20,19 @@ KINDS = ("real", "simulated")
 @pytest.fixture
 def study(tmp_path):
     """Six pictures, half of them real."""
-    cards = [Card(np.full((4, 6), 40 * k, np.uint8), {"sigma_mm": 0.0}, {"kind": KINDS[k % 2], "sigma_mm": 0.0})
-             for k in range(6)]
-    write_blind_set(tmp_path / "study", tmp_path / "key.json", KIND, {"mm_per_px": [0.5, 0.25]}, cards,
-                    ("image", "answer"), seed=1)
+    cards = [
+        Card(np.full((4, 6), 40 * k, np.uint8), {"sigma_mm": 0.0}, {"kind": KINDS[k % 2], "sigma_mm": 0.0})
+        for k in range(6)
+    ]
+    write_blind_set(
+        tmp_path / "study",
+        tmp_path / "key.json",
+        KIND,
+        {"mm_per_px": [0.5, 0.25]},
+        cards,
+        ("image", "answer"),
+        seed=1,
+    )
     return tmp_path / "study"
 
 
@@ -38,8 +47,10 @@ def test_an_interrupted_study_goes_on_with_the_first_picture_without_an_answer(s
 
 
 def test_answers_are_scored_as_they_were_given(study):
-    truth = {card["image"]: card["kind"]
-             for card in json.loads((study.parent / "key.json").read_text(encoding="utf-8"))["images"]}
+    truth = {
+        card["image"]: card["kind"]
+        for card in json.loads((study.parent / "key.json").read_text(encoding="utf-8"))["images"]
+    }
     sheet = AnswerSheet(study)
     for place, name in enumerate(sheet.names):
         wrong = place == 3
@@ -59,8 +70,15 @@ def test_a_later_answer_replaces_the_first(study):
 
 def test_what_a_study_says_of_its_pictures_stays_in_the_table(tmp_path):
     cards = [Card(np.zeros((4, 6), np.uint8), {"landmark": name}, {}) for name in ("crux", "stomach")]
-    write_blind_set(tmp_path / "study", tmp_path / "key.json", "landmarks", {"mm_per_px": [1, 1]}, cards,
-                    ("image", "landmark", "outcome", "u_px", "v_px"), seed=0)
+    write_blind_set(
+        tmp_path / "study",
+        tmp_path / "key.json",
+        "landmarks",
+        {"mm_per_px": [1, 1]},
+        cards,
+        ("image", "landmark", "outcome", "u_px", "v_px"),
+        seed=0,
+    )
     sheet = AnswerSheet(tmp_path / "study")
     assert sheet.answered == 0
     sheet.answer(1, outcome="measured", u_px="3.5", v_px="2")
@@ -68,8 +86,13 @@ def test_what_a_study_says_of_its_pictures_stays_in_the_table(tmp_path):
     with (tmp_path / "study" / "answers.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert sorted(row["landmark"] for row in rows) == ["crux", "stomach"]
-    assert rows[1] == {"image": "0002", "landmark": sheet.shown(1)["landmark"], "outcome": "measured", "u_px": "3.5",
-                       "v_px": "2"}
+    assert rows[1] == {
+        "image": "0002",
+        "landmark": sheet.shown(1)["landmark"],
+        "outcome": "measured",
+        "u_px": "3.5",
+        "v_px": "2",
+    }
 
 
 def test_the_key_is_not_needed(study):

@@ -55,8 +55,13 @@ def scanned(tmp_path: Path) -> Dataset:
     poses = np.tile(pose, (COUNT, 1, 1))
     poses[:, 0, 3] = 0.06 * np.arange(COUNT) ** 2
     images = np.rint([view(pose) for pose in poses]).astype(np.uint8)
-    return write_dataset(tmp_path / "set", images, poses, ImageGeometry(WIDTH_PX, HEIGHT_PX, pose),
-                         heldout=np.abs(np.arange(COUNT) - 11.5) < 6)
+    return write_dataset(
+        tmp_path / "set",
+        images,
+        poses,
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, pose),
+        heldout=np.abs(np.arange(COUNT) - 11.5) < 6,
+    )
 
 
 @pytest.mark.parametrize("shift_mm", [(0.0, 0.0), (3.0, -2.0), (-4.4, 5.1), (0.35, 0.2)])
@@ -79,7 +84,9 @@ def test_the_slope_is_the_speed_of_the_scene(scanned, speed: float, near_share: 
 
 
 def test_noise_that_is_drawn_anew_does_not_hide_the_movement(scanned) -> None:
-    assert GeometryControl(scanned).values(Seen(scanned, noise=25))["geometry_slope"] == pytest.approx(1, abs=0.05)
+    assert GeometryControl(scanned).values(Seen(scanned, noise=25))["geometry_slope"] == pytest.approx(
+        1, abs=0.05
+    )
 
 
 def test_a_copied_frame_does_not_follow(scanned) -> None:
@@ -98,7 +105,9 @@ def test_a_window_stays_clear_of_the_fan() -> None:
     assert rows.stop + 7 / 0.8 <= 55
     assert columns.start - 7 / 0.6 >= 10
     assert columns.stop + 7 / 0.6 <= 70
-    assert window_inside(np.zeros((HEIGHT_PX, WIDTH_PX), bool) | (np.arange(WIDTH_PX) < 20), MM_PER_PX) is None
+    assert (
+        window_inside(np.zeros((HEIGHT_PX, WIDTH_PX), bool) | (np.arange(WIDTH_PX) < 20), MM_PER_PX) is None
+    )
 
 
 def test_shuffled_poses_cost_a_predictor_that_looks_at_the_pose_and_no_other(scanned) -> None:
@@ -131,14 +140,21 @@ def test_frames_are_spread_to_both_ends() -> None:
     assert spread(np.arange(3), 9).tolist() == [0, 1, 2]
 
 
-def test_the_field_of_view_is_the_fan_with_its_holes_and_all_where_there_is_none(tmp_path, dotted_set) -> None:
+def test_the_field_of_view_is_the_fan_with_its_holes_and_all_where_there_is_none(
+    tmp_path, dotted_set
+) -> None:
     v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
     fan = np.hypot(u - 40, v + 10) < 60
     lit = fan & ~((np.abs(u - 40) < 4) & (np.abs(v - 25) < 4))
     random = np.random.default_rng(0)
     images = np.where(lit, random.integers(20, 200, (20, HEIGHT_PX, WIDTH_PX)), 3).astype(np.uint8)
-    dataset = write_dataset(tmp_path / "fan", images, np.tile(np.eye(4), (20, 1, 1)),
-                            ImageGeometry(WIDTH_PX, HEIGHT_PX, np.eye(4)), heldout=np.arange(20) > 15)
+    dataset = write_dataset(
+        tmp_path / "fan",
+        images,
+        np.tile(np.eye(4), (20, 1, 1)),
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, np.eye(4)),
+        heldout=np.arange(20) > 15,
+    )
     # The median rounds the fan's corners by a pixel or two.
     assert (field_of_view(dataset) != fan).sum() <= 6
     assert field_of_view(dotted_set.dataset).all()
@@ -151,8 +167,14 @@ def held_set(folder: Path, spread_grey: float = 20.0) -> Dataset:
     poses[8:16, 0, 3], poses[16:, 0, 3] = 6, 12
     clean = np.array([view(pose) for pose in poses])
     images = np.clip(np.rint(clean + random.normal(0, spread_grey, clean.shape)), 0, 255).astype(np.uint8)
-    return write_dataset(folder, images, poses, ImageGeometry(WIDTH_PX, HEIGHT_PX, poses[0]),
-                         heldout=np.arange(24) >= 8, hold=np.repeat([-1, 0, 1], 8))
+    return write_dataset(
+        folder,
+        images,
+        poses,
+        ImageGeometry(WIDTH_PX, HEIGHT_PX, poses[0]),
+        heldout=np.arange(24) >= 8,
+        hold=np.repeat([-1, 0, 1], 8),
+    )
 
 
 def test_samples_with_the_real_noise_have_its_spread_and_no_energy_distance(tmp_path) -> None:
@@ -234,7 +256,17 @@ def test_flicker_shows_at_small_steps_unless_the_noise_is_kept(scanned) -> None:
 
 def test_pairs_follow_one_another_in_one_recording(scanned) -> None:
     broken = dataclasses.replace(
-        scanned, source_frame=np.where(np.arange(COUNT) > 9, np.arange(COUNT) + 5, np.arange(COUNT)).astype(np.int32),
+        scanned,
+        source_frame=np.where(np.arange(COUNT) > 9, np.arange(COUNT) + 5, np.arange(COUNT)).astype(np.int32),
         sweep_index=(np.arange(COUNT) > 13).astype(np.int32),
-        hold=np.where(np.arange(COUNT) >= 16, 0, -1).astype(np.int32))
-    assert successive_pairs(broken).tolist() == [[6, 7], [7, 8], [8, 9], [10, 11], [11, 12], [12, 13], [14, 15]]
+        hold=np.where(np.arange(COUNT) >= 16, 0, -1).astype(np.int32),
+    )
+    assert successive_pairs(broken).tolist() == [
+        [6, 7],
+        [7, 8],
+        [8, 9],
+        [10, 11],
+        [11, 12],
+        [12, 13],
+        [14, 15],
+    ]

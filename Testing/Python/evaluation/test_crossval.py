@@ -27,7 +27,11 @@ def test_every_frame_is_held_out_once_in_a_contiguous_part_of_each_sweep(dotted_
     masks = fold_masks(two_sweeps(dotted_set), "blocks", 4)
     assert np.sum(masks, axis=0).tolist() == [1] * 24
     assert [np.flatnonzero(mask).tolist() for mask in masks] == [
-        [0, 1, 2, 10, 11, 12, 13], [3, 4, 14, 15, 16], [5, 6, 7, 17, 18, 19, 20], [8, 9, 21, 22, 23]]
+        [0, 1, 2, 10, 11, 12, 13],
+        [3, 4, 14, 15, 16],
+        [5, 6, 7, 17, 18, 19, 20],
+        [8, 9, 21, 22, 23],
+    ]
 
 
 def test_one_sweep_a_fold(dotted_set) -> None:
@@ -63,11 +67,23 @@ def test_a_fold_trains_on_nothing_near_what_it_holds_out(dotted_set, monkeypatch
         seen.append((number, fold.train_indices.tolist(), fold.heldout_indices.tolist()))
         return [RealImage(fold)]
 
-    folds = cross_validate(dataset, fold_masks(dataset, "blocks", 3), "blocks", Exclusion(1.1), SuiteOptions(), models,
-                           1, 0, Silent())
+    folds = cross_validate(
+        dataset,
+        fold_masks(dataset, "blocks", 3),
+        "blocks",
+        Exclusion(1.1),
+        SuiteOptions(),
+        models,
+        1,
+        0,
+        Silent(),
+    )
     # Frames are 0.5 mm apart, so two on each side of a block go.
-    assert seen == [(1, [*range(10, 24)], [*range(8)]), (2, [*range(6), *range(18, 24)], [*range(8, 16)]),
-                    (3, [*range(14)], [*range(16, 24)])]
+    assert seen == [
+        (1, [*range(10, 24)], [*range(8)]),
+        (2, [*range(6), *range(18, 24)], [*range(8, 16)]),
+        (3, [*range(14)], [*range(16, 24)]),
+    ]
     assert [row.name for row in folds[0].rows][-1] == "real image"
     assert sum(fold.rows[0].frames for fold in folds) == 24
     assert len({fold.dataset.sha256 for fold in folds}) == 3
@@ -79,8 +95,17 @@ def test_an_exclusion_that_empties_a_fold_is_refused_before_any_work(dotted_set)
 
     dataset = dotted_set.dataset
     with pytest.raises(UserError, match="No training frame is left"):
-        cross_validate(dataset, fold_masks(dataset, "blocks", 3), "blocks", Exclusion(6), SuiteOptions(), models, 1, 0,
-                       Silent())
+        cross_validate(
+            dataset,
+            fold_masks(dataset, "blocks", 3),
+            "blocks",
+            Exclusion(6),
+            SuiteOptions(),
+            models,
+            1,
+            0,
+            Silent(),
+        )
 
 
 def folds_of(*values: dict) -> list[Fold]:
@@ -92,8 +117,11 @@ def folds_of(*values: dict) -> list[Fold]:
 
 
 def test_counts_are_added_up_and_what_is_equal_by_definition_keeps_its_interval() -> None:
-    folds = folds_of({"read": 3.0, "a": 0.0, "a_ci_low": -0.1, "a_ci_high": 0.3},
-                     {"read": 9.0, "a": 0.0, "a_ci_low": -0.3, "a_ci_high": 0.5}, {"read": None, "a": 0.0})
+    folds = folds_of(
+        {"read": 3.0, "a": 0.0, "a_ci_low": -0.1, "a_ci_high": 0.3},
+        {"read": 9.0, "a": 0.0, "a_ci_low": -0.3, "a_ci_high": 0.5},
+        {"read": None, "a": 0.0},
+    )
     (row,) = pooled(folds)
     assert row.values["read"] == 12
     assert (row.values["a"], row.values["a_ci_low"], row.values["a_ci_high"]) == (0, -0.2, 0.4)

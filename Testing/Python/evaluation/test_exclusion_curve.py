@@ -23,7 +23,9 @@ class Elsewhere(RealImage):
 
 def numbers(svg: str, kind: str) -> list[tuple[float, float]]:
     root = ElementTree.fromstring(svg)
-    return [(float(e.get("cx")), float(e.get("cy"))) for e in root.iter(f"{{http://www.w3.org/2000/svg}}{kind}")]
+    return [
+        (float(e.get("cx")), float(e.get("cy"))) for e in root.iter(f"{{http://www.w3.org/2000/svg}}{kind}")
+    ]
 
 
 def test_the_nearest_frame_gets_worse_by_what_is_left_out(dotted_set) -> None:
@@ -35,13 +37,19 @@ def test_the_nearest_frame_gets_worse_by_what_is_left_out(dotted_set) -> None:
     models = [(RealImage(dataset), 3.0), (Elsewhere(dataset), None)]
     curve = exclusion_curve(dataset, [0, 1.1, 2.1, 50], measures, models, 1, 0, Silent())
     nearest = [point for point in curve if point["name"] == "nearest training frame"]
-    assert [(point["exclusion_mm"], point["training_frames"]) for point in nearest] == [(0, 16), (1.1, 12), (2.1, 8)]
+    assert [(point["exclusion_mm"], point["training_frames"]) for point in nearest] == [
+        (0, 16),
+        (1.1, 12),
+        (2.1, 8),
+    ]
     found_mm = [point["points_mean_mm"] for point in nearest]
     assert found_mm == [pytest.approx(1.25 + cut, abs=0.06) for cut in (0, 1, 2)]
     (model,) = [point for point in curve if point["name"] == "real image"]
     assert (model["exclusion_mm"], model["frames"]) == (3.0, 8)
     charts = curve_charts(curve, Row("real image", 8, 1, {"points_mean_mm": 0.0}), measures)
-    assert charts.count("<svg") == len([c for c in measures[0].columns if any(p.get(c.key) is not None for p in curve)])
+    assert charts.count("<svg") == len(
+        [c for c in measures[0].columns if any(p.get(c.key) is not None for p in curve)]
+    )
     assert "on the same 8 held-out frames" in charts
     assert "average" not in charts, "it would make the others small"
 
@@ -50,8 +58,10 @@ def test_a_model_of_other_recordings_is_a_level_line_and_counts_are_not_drawn() 
     class Tables:
         columns = (Column("error_mm", "error, mm"), Column("read", "read", 0, count=True))
 
-    points = [{"name": name, "exclusion_mm": radius, "frames": 4, "error_mm": value, "read": 9.0}
-              for name, radius, value in (("nearest", 0, 1.0), ("nearest", 5, 3.0), ("model", None, 2.0))]
+    points = [
+        {"name": name, "exclusion_mm": radius, "frames": 4, "error_mm": value, "read": 9.0}
+        for name, radius, value in (("nearest", 0, 1.0), ("nearest", 5, 3.0), ("model", None, 2.0))
+    ]
     charts = curve_charts(points, Row("real image", 4, 1, {}), [Tables])
     (svg,) = re.findall("<svg.*?</svg>", charts, re.DOTALL)
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = numbers(svg, "circle")
@@ -70,7 +80,9 @@ def test_a_line_is_drawn_to_scale() -> None:
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
     assert y0 > y1 > y2
     assert y0 - y1 == pytest.approx(y1 - y2, abs=0.11)
-    assert re.search(rf'd="M[\d.]+ {y1}H\d+" stroke="#111"', svg), "the level stands at the height of its value"
+    assert re.search(rf'd="M[\d.]+ {y1}H\d+" stroke="#111"', svg), (
+        "the level stands at the height of its value"
+    )
     assert "A &amp; B" in svg
 
 

@@ -18,10 +18,19 @@ from USGanSimLib.recording.exclusion import Exclusion
 
 def an_info(dataset, poses: np.ndarray) -> ModelInfo:
     return ModelInfo(
-        recipe="paper", network={}, geometry=dataset.geometry, source_size_px=dataset.source_size_px, crop=dataset.crop,
-        reference_frame="Reference", normalisation=dataset.normalisation,
-        pose_range=PoseRange.of_training_poses(poses, 80, 60), training_set_sha256=dataset.sha256, seed=3,
-        iterations=50, software_version="0")
+        recipe="paper",
+        network={},
+        geometry=dataset.geometry,
+        source_size_px=dataset.source_size_px,
+        crop=dataset.crop,
+        reference_frame="Reference",
+        normalisation=dataset.normalisation,
+        pose_range=PoseRange.of_training_poses(poses, 80, 60),
+        training_set_sha256=dataset.sha256,
+        seed=3,
+        iterations=50,
+        software_version="0",
+    )
 
 
 def test_the_set_is_described_by_its_own_numbers(dotted_set) -> None:
@@ -32,7 +41,10 @@ def test_the_set_is_described_by_its_own_numbers(dotted_set) -> None:
     assert facts["dataset_sha256"] == dataset.sha256
     only_some = {k: places for k, places in points.items() if k != 10}
     assert about_truth(dataset, truth_of_dataset(dataset, [only_some])) == {
-        "heldout_frames": 7, "heldout_points": 21, "cut_off_by_crop": 0}
+        "heldout_frames": 7,
+        "heldout_points": 21,
+        "cut_off_by_crop": 0,
+    }
 
 
 def test_a_model_of_this_set_gives_no_warning(dotted_set) -> None:
@@ -42,7 +54,9 @@ def test_a_model_of_this_set_gives_no_warning(dotted_set) -> None:
     assert facts["poses_outside_range"] == 0
 
 
-def test_a_model_that_knows_these_recordings_by_another_split_is_warned_of_with_both_hashes(dotted_set) -> None:
+def test_a_model_that_knows_these_recordings_by_another_split_is_warned_of_with_both_hashes(
+    dotted_set,
+) -> None:
     dataset = dotted_set.dataset
     info = dataclasses.replace(an_info(dataset, dataset.poses), training_set_sha256="f" * 64)
     (warning,) = about_model(Path("m"), info, dataset)["warnings"]
@@ -64,8 +78,12 @@ def test_a_model_of_other_recordings_is_said_to_be_one_and_gives_no_warning(dott
 
 def test_a_model_of_the_same_split_with_another_exclusion_is_named_as_such(dotted_set) -> None:
     dataset = dotted_set.dataset
-    info = dataclasses.replace(an_info(dataset, dataset.poses), exclusion_mm=1.0, split_sha256=dataset.split_sha256,
-                               training_set_sha256="f" * 64)
+    info = dataclasses.replace(
+        an_info(dataset, dataset.poses),
+        exclusion_mm=1.0,
+        split_sha256=dataset.split_sha256,
+        training_set_sha256="f" * 64,
+    )
     (warning,) = about_model(Path("m"), info, dataset)["warnings"]
     assert "same split with an exclusion of 1 mm, the baselines here with 0 mm" in warning
 
@@ -90,10 +108,19 @@ def test_poses_outside_the_trained_range_are_counted(dotted_set) -> None:
 
 def test_the_words_have_the_numbers(dotted_set) -> None:
     dataset, points = dotted_set
-    model = {"name": "paper (run/model)", "samples": 4, "sample_seed": 9,
-             **about_model(Path("m"), an_info(dataset, dataset.poses), dataset)}
-    words = in_words({**about_dataset(dataset), "points": about_truth(dataset, truth_of_dataset(dataset, [points])),
-                      "models": [model]})
+    model = {
+        "name": "paper (run/model)",
+        "samples": 4,
+        "sample_seed": 9,
+        **about_model(Path("m"), an_info(dataset, dataset.poses), dataset),
+    }
+    words = in_words(
+        {
+            **about_dataset(dataset),
+            "points": about_truth(dataset, truth_of_dataset(dataset, [points])),
+            "models": [model],
+        }
+    )
     assert words["Frames"] == "8 held out (split by blocks), 16 to train on"
     assert words["Images"] == "80×60 px of 0.400×0.500 mm"
     assert words["True points"].startswith("24 in 8 held-out frames")

@@ -35,20 +35,27 @@ def true_distance(shift: NDArray[np.float64]) -> float:
 
 def test_the_kernel_has_its_published_form() -> None:
     assert kernel(np.array([[1.0, 2.0]]), np.array([[3.0, -1.0], [0.0, 0.0]])) == pytest.approx(
-        np.array([[(1 / 2 + 1) ** 3, 1.0]]))
+        np.array([[(1 / 2 + 1) ** 3, 1.0]])
+    )
 
 
 def test_a_shifted_gaussian_is_as_far_as_the_closed_form_says() -> None:
-    found = [squared_distance(gaussians(400, 0 * SHIFT, 2 * seed), gaussians(300, SHIFT, 2 * seed + 1))
-             for seed in range(60)]
+    found = [
+        squared_distance(gaussians(400, 0 * SHIFT, 2 * seed), gaussians(300, SHIFT, 2 * seed + 1))
+        for seed in range(60)
+    ]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert np.mean(found) == pytest.approx(true_distance(SHIFT), abs=3 * error)
     assert error < 0.05 * true_distance(SHIFT)
 
 
 def test_equal_distributions_are_zero_on_average_and_not_always_above() -> None:
-    found = np.array([squared_distance(gaussians(40, SHIFT, 2 * seed), gaussians(40, SHIFT, 2 * seed + 1))
-                      for seed in range(200)])
+    found = np.array(
+        [
+            squared_distance(gaussians(40, SHIFT, 2 * seed), gaussians(40, SHIFT, 2 * seed + 1))
+            for seed in range(200)
+        ]
+    )
     assert abs(found.mean()) < 3 * found.std(ddof=1) / np.sqrt(len(found))
     assert 0.3 < (found < 0).mean() < 0.9
 

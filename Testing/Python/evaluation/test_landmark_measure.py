@@ -44,15 +44,21 @@ class BrightestPixel:
         flat = images.reshape(len(images), -1).astype(np.float32)
         v, u = np.unravel_index(flat.argmax(axis=1), images.shape[1:])
         features = np.stack([flat.mean(axis=1), flat.std(axis=1)], axis=1)
-        return Look(flat.mean(axis=1, keepdims=True) - 25, flat.max(axis=1, keepdims=True) - self.asked_for_grey,
-                    np.stack([u, v], axis=1).astype(np.float32)[:, None], features)
+        return Look(
+            flat.mean(axis=1, keepdims=True) - 25,
+            flat.max(axis=1, keepdims=True) - self.asked_for_grey,
+            np.stack([u, v], axis=1).astype(np.float32)[:, None],
+            features,
+        )
 
 
 def spot_px(frame: int) -> tuple[int, int]:
     return 20 - frame % 5, 15
 
 
-def an_image(spot: tuple[int, int] | None, grey: int = 200, ground: int = 40, seed: int = 0) -> NDArray[np.uint8]:
+def an_image(
+    spot: tuple[int, int] | None, grey: int = 200, ground: int = 40, seed: int = 0
+) -> NDArray[np.uint8]:
     image = np.random.default_rng(seed).integers(ground - 5, ground + 6, (HEIGHT_PX, WIDTH_PX), np.uint8)
     if spot:
         image[spot[1], spot[0]] = grey
@@ -97,6 +103,7 @@ def test_the_real_image_is_measured_at_the_truth(spotted: Dataset) -> None:
 
 def test_three_rates_and_distances_are_those_of_the_drawn_images(spotted: Dataset) -> None:
     """Of each stretch of six: two shifted by 3 px (3 mm), one by 4 px down (8 mm), two faint, one dark."""
+
     def draw(index: int) -> NDArray[np.uint8]:
         u, v = spot_px(index)
         kind = index % 10 % 6
@@ -116,11 +123,15 @@ def test_three_rates_and_distances_are_those_of_the_drawn_images(spotted: Datase
     assert found["landmark_mean_mm_ci_low"] == pytest.approx(found["landmark_mean_mm_ci_high"])
 
 
-def coloured(panel: NDArray[np.uint8], colour: tuple[int, int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+def coloured(
+    panel: NDArray[np.uint8], colour: tuple[int, int, int]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     return np.nonzero((panel == colour).all(axis=2))
 
 
-def test_the_picture_points_at_the_truth_and_crosses_what_the_observer_sees(spotted: Dataset, tmp_path: Path) -> None:
+def test_the_picture_points_at_the_truth_and_crosses_what_the_observer_sees(
+    spotted: Dataset, tmp_path: Path
+) -> None:
     measure = LandmarkMeasure(spotted, BrightestPixel(), {"spot": LANDMARK_MM})
     (frame,) = landmark_frames(measure).values()
     assert frame == np.concatenate([*map(list, HELD_OUT)])[9], "the middle one of 18 that show it"
@@ -136,7 +147,9 @@ def test_the_picture_points_at_the_truth_and_crosses_what_the_observer_sees(spot
     # Above the distance in words there is the cross alone.
     rows, columns = coloured(upper[:-40], READING)
     middle = [(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2]
-    np.testing.assert_allclose(middle, np.array([left, top]) + (np.array([u + 12, v]) + 0.5) * per_px, atol=1.5)
+    np.testing.assert_allclose(
+        middle, np.array([left, top]) + (np.array([u + 12, v]) + 0.5) * per_px, atol=1.5
+    )
     lower = panel[len(upper) :]
     assert coloured(lower, RING)[0].size
     assert not coloured(lower[:-40], READING)[0].size, "what is not measured has no cross"
@@ -181,11 +194,20 @@ def test_the_floor_shows_every_held_out_image_once_and_none_at_its_own_pose(spot
     assert not any(np.array_equal(*pair) for pair in zip(shown, own, strict=True))
 
 
-def test_the_distribution_of_real_images_is_nearer_to_itself_than_that_of_darker_ones(spotted: Dataset) -> None:
+def test_the_distribution_of_real_images_is_nearer_to_itself_than_that_of_darker_ones(
+    spotted: Dataset,
+) -> None:
     measure = DistributionMeasure(spotted, BrightestPixel())
-    rows = compare(spotted, [RealImage(spotted), RealImageElsewhere(spotted),
-                             Drawn(lambda index: an_image(spot_px(index), ground=20, seed=100 + index))],
-                   [measure], Silent())
+    rows = compare(
+        spotted,
+        [
+            RealImage(spotted),
+            RealImageElsewhere(spotted),
+            Drawn(lambda index: an_image(spot_px(index), ground=20, seed=100 + index)),
+        ],
+        [measure],
+        Silent(),
+    )
     real, elsewhere, dark = (row.values for row in rows)
     assert real["kid"] == 0
     assert real["kid_ci_low"] < 0 < real["kid_ci_high"]

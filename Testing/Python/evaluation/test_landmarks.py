@@ -35,8 +35,9 @@ def test_a_point_of_the_plane_moved_along_its_normal_keeps_its_pixel() -> None:
 def test_what_lies_off_the_plane_outside_the_image_or_in_its_black_is_not_visible() -> None:
     seen = np.ones((20, 30), bool)
     seen[:5] = False
-    places = np.array([[10, 10, 0], [10, 10, 1.9], [10, 10, -2.1], [10, 4, 0], [29.4, 10, 0], [29.6, 10, 0],
-                       [-1, 10, 0]])
+    places = np.array(
+        [[10, 10, 0], [10, 10, 1.9], [10, 10, -2.1], [10, 4, 0], [29.4, 10, 0], [29.6, 10, 0], [-1, 10, 0]]
+    )
     found = project(np.eye(4)[None], places.astype(float))
     assert found.within(seen)[0].tolist() == [True, True, False, False, True, False, False]
     assert found.within(seen, reach_mm=np.inf)[0].tolist() == [True, True, True, False, True, False, False]
@@ -65,19 +66,34 @@ def test_a_point_that_was_never_placed_is_left_out(tmp_path: Path) -> None:
     assert list(read_landmarks(written(tmp_path / "r.mrk.json", content))) == ["crux"]
 
 
-@pytest.mark.parametrize(("content", "reason"), [
-    ({"frame": "Reference", "unit": "cm", "landmarks": {"a": [1, 2, 3]}}, "cm"),
-    ({"frame": "Tracker", "unit": "mm", "landmarks": {"a": [1, 2, 3]}}, "Tracker"),
-    ({"frame": "Reference", "unit": "mm", "landmarks": {"a": [1, 2]}}, "three numbers"),
-    ({"frame": "Reference", "unit": "mm", "landmarks": {"a": [1, 2, float("nan")]}}, "three numbers"),
-    ({"frame": "Reference", "unit": "mm", "landmarks": {}}, "three numbers"),
-    ({"poses": []}, "holds no landmarks"),
-    ({"markups": [{"coordinateSystem": "IJK", "controlPoints": []}]}, "IJK"),
-    ({"markups": [{"coordinateSystem": "RAS", "coordinateUnits": "um", "controlPoints": []}]}, "um"),
-    ({"markups": [{"coordinateSystem": "RAS", "controlPoints": [
-        {"label": "a", "position": [0, 0, 0]}, {"label": "a", "position": [1, 0, 0]}]}]}, "1 of 2 landmarks twice"),
-    ([1, 2], "holds no landmarks"),
-])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"frame": "Reference", "unit": "cm", "landmarks": {"a": [1, 2, 3]}}, "cm"),
+        ({"frame": "Tracker", "unit": "mm", "landmarks": {"a": [1, 2, 3]}}, "Tracker"),
+        ({"frame": "Reference", "unit": "mm", "landmarks": {"a": [1, 2]}}, "three numbers"),
+        ({"frame": "Reference", "unit": "mm", "landmarks": {"a": [1, 2, float("nan")]}}, "three numbers"),
+        ({"frame": "Reference", "unit": "mm", "landmarks": {}}, "three numbers"),
+        ({"poses": []}, "holds no landmarks"),
+        ({"markups": [{"coordinateSystem": "IJK", "controlPoints": []}]}, "IJK"),
+        ({"markups": [{"coordinateSystem": "RAS", "coordinateUnits": "um", "controlPoints": []}]}, "um"),
+        (
+            {
+                "markups": [
+                    {
+                        "coordinateSystem": "RAS",
+                        "controlPoints": [
+                            {"label": "a", "position": [0, 0, 0]},
+                            {"label": "a", "position": [1, 0, 0]},
+                        ],
+                    }
+                ]
+            },
+            "1 of 2 landmarks twice",
+        ),
+        ([1, 2], "holds no landmarks"),
+    ],
+)
 def test_other_files_are_refused_with_the_reason(tmp_path: Path, content: Any, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         read_landmarks(written(tmp_path / "x.json", content))

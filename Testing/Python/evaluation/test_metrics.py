@@ -65,8 +65,14 @@ def test_shifted_missing_and_extra_dots_are_counted_as_what_they_are(draw_dots) 
 def test_a_black_image_scores_the_gate_and_nothing_matched() -> None:
     tally = PointMeasure(Truth({0: np.array([[20.0, 15], [60, 15]])}), DETECTOR, 4.0).tally()
     tally.add(0, np.zeros((2, 60, 80), np.uint8))
-    assert tally.values() == {"points_mean_mm": 4.0, "points_median_mm": 4.0, "points_within_1mm_share": 0.0,
-                              "points_missed_share": 1.0, "points_matched_mean_mm": None, "points_extra_per_frame": 0.0}
+    assert tally.values() == {
+        "points_mean_mm": 4.0,
+        "points_median_mm": 4.0,
+        "points_within_1mm_share": 0.0,
+        "points_missed_share": 1.0,
+        "points_matched_mean_mm": None,
+        "points_extra_per_frame": 0.0,
+    }
 
 
 def test_frames_without_true_points_do_not_count(draw_dots) -> None:

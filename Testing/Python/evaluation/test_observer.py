@@ -75,16 +75,24 @@ def test_places_come_back_in_the_pixels_of_the_images_whatever_their_scale() -> 
 
 def test_thresholds_are_the_quantiles_of_the_images_that_show_the_landmark() -> None:
     scores = np.arange(100, dtype=np.float32) - 90
-    look = Look(np.stack([scores, -scores], 1), np.stack([scores, scores], 1), np.zeros((100, 2, 2), np.float32),
-                np.zeros((100, 1), np.float32))
+    look = Look(
+        np.stack([scores, -scores], 1),
+        np.stack([scores, scores], 1),
+        np.zeros((100, 2, 2), np.float32),
+        np.zeros((100, 1), np.float32),
+    )
     visible = np.zeros((100, 2), bool)
     visible[50:, 0], visible[:19, 1] = True, True
     found = fit_thresholds(look, visible)
     assert found.clear[0] == pytest.approx(-40 + 0.05 * 49)
     assert found.region[0] == pytest.approx(-40 + 0.01 * 49)
     # What is more likely than not is never refused.
-    assert fit_thresholds(Look(look.region + 100, look.clear + 100, look.places_px, look.features),
-                          visible).clear[0] == 0
+    assert (
+        fit_thresholds(
+            Look(look.region + 100, look.clear + 100, look.places_px, look.features), visible
+        ).clear[0]
+        == 0
+    )
     # Nineteen are too few.
     assert np.isnan([found.clear[1], found.region[1]]).all()
 
@@ -104,19 +112,27 @@ def test_a_saved_observer_looks_as_before(tmp_path: Path) -> None:
 def changed_header(path: Path, **changes: object) -> Path:
     with safetensors.safe_open(path, "pt") as file:
         data = json.loads(file.metadata()[METADATA_KEY])
-    path.write_bytes(safetensors.torch.save(safetensors.torch.load_file(path),
-                                            {METADATA_KEY: json.dumps({**data, **changes})}))
+    path.write_bytes(
+        safetensors.torch.save(
+            safetensors.torch.load_file(path), {METADATA_KEY: json.dumps({**data, **changes})}
+        )
+    )
     return path
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"format": 9}, "another format"),
-    ({"channels": 3}, "its settings ask for"),
-    ({"channels": 10**9}, "impossible settings"),
-    ({"landmarks": ["crux"]}, "do not go with"),
-    ({"mm_per_px": -1.0}, "impossible settings"),
-])
-def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format": 9}, "another format"),
+        ({"channels": 3}, "its settings ask for"),
+        ({"channels": 10**9}, "impossible settings"),
+        ({"landmarks": ["crux"]}, "do not go with"),
+        ({"mm_per_px": -1.0}, "impossible settings"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
     path = tmp_path / "o.safetensors"
     save_observer(path, LandmarkNetwork(2, 2), INFO)
     with pytest.raises(UserError, match=reason):

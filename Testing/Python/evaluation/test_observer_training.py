@@ -77,7 +77,9 @@ def test_pressure_and_motion_move_a_landmark_where_the_scanner_shows_it() -> Non
     assert moved == pytest.approx(resting + shift, abs=0.02)
     pushed = shown_at(body, Moment(pressure_mm=3.0), pose, np.array([[0.0, 20.0, -64.0]]))
     depth_mm = pushed[0, 1] - pose[1, 3]
-    assert pushed[0, 1] - 20.0 == pytest.approx(3.0 * np.exp(-((depth_mm / PRESSURE_FADES_MM) ** 2)), abs=1e-3)
+    assert pushed[0, 1] - 20.0 == pytest.approx(
+        3.0 * np.exp(-((depth_mm / PRESSURE_FADES_MM) ** 2)), abs=1e-3
+    )
 
 
 def test_views_show_landmarks_often_and_say_where(coarse_bodies: None) -> None:
@@ -92,8 +94,9 @@ def test_views_show_landmarks_often_and_say_where(coarse_bodies: None) -> None:
     assert not np.array_equal(views.images, subject_views(FIRST_SUBJECT, 48, (PLAIN, HARD), 1).images)
 
 
-def test_a_tiny_training_writes_an_observer_that_says_on_what_it_was_trained(coarse_bodies: None,
-                                                                             tmp_path: Path) -> None:
+def test_a_tiny_training_writes_an_observer_that_says_on_what_it_was_trained(
+    coarse_bodies: None, tmp_path: Path
+) -> None:
     settings = ObserverSettings(subjects=1, images=8, iterations=2, batch=2, channels=2, trial_images=4)
     result = train_observer(tmp_path / "o.safetensors", settings, Silent())
     info = load_observer(tmp_path / "o.safetensors").info

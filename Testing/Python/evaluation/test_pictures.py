@@ -91,7 +91,9 @@ def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> Non
     assert panel_frames(dataset, Truth({k: points[k] for k in (3, 9, 10)}), most=4) == [9, 10]
 
 
-def test_a_predictor_without_an_image_leaves_a_gap_and_samples_stand_in_rows(dotted_set, tmp_path: Path) -> None:
+def test_a_predictor_without_an_image_leaves_a_gap_and_samples_stand_in_rows(
+    dotted_set, tmp_path: Path
+) -> None:
     dataset = dotted_set.dataset
     save_panel(tmp_path / "panel.png", dataset, [RealImage(dataset), SecondScan(dataset)], [9])
     panel = np.asarray(Image.open(tmp_path / "panel.png").convert("L"))

@@ -39,21 +39,26 @@ def test_a_table_gives_its_points_by_frame_whatever_the_order_of_columns(tmp_pat
     np.testing.assert_array_equal(points[0], [[0, 0]])
 
 
-@pytest.mark.parametrize(("content", "reason"), [
-    ("frame,u,v\n1,2,3\n", "has no column u_px, v_px"),
-    ("frame,u_px,v_px\n1,2,3\n1,x,3\n", "line 3"),
-    ("frame,u_px,v_px\n1,2\n", "line 2"),
-    ("frame,u_px,v_px\n1,nan,3\n", "no frame number and point"),
-    ("frame,u_px,v_px\n-1,2,3\n", "no frame number and point"),
-    ("frame,u_px,v_px\n1.5,2,3\n", "no frame number and point"),
-    ("frame,u_px,v_px\n", "holds no point"),
-    ("", "has no column"),
-    ("<ProbeCalibrationResult>", "not readable XML"),
-    ("<ProbeCalibrationResult/>", "holds no point"),
-    (PLUS_XML.replace("592.1 195.808 0", "592.1"), "frame 0"),
-    (PLUS_XML.replace('Index="0"', ""), "no frame number and point"),
-])
-def test_a_file_without_usable_points_is_refused_with_the_place(tmp_path: Path, content: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("frame,u,v\n1,2,3\n", "has no column u_px, v_px"),
+        ("frame,u_px,v_px\n1,2,3\n1,x,3\n", "line 3"),
+        ("frame,u_px,v_px\n1,2\n", "line 2"),
+        ("frame,u_px,v_px\n1,nan,3\n", "no frame number and point"),
+        ("frame,u_px,v_px\n-1,2,3\n", "no frame number and point"),
+        ("frame,u_px,v_px\n1.5,2,3\n", "no frame number and point"),
+        ("frame,u_px,v_px\n", "holds no point"),
+        ("", "has no column"),
+        ("<ProbeCalibrationResult>", "not readable XML"),
+        ("<ProbeCalibrationResult/>", "holds no point"),
+        (PLUS_XML.replace("592.1 195.808 0", "592.1"), "frame 0"),
+        (PLUS_XML.replace('Index="0"', ""), "no frame number and point"),
+    ],
+)
+def test_a_file_without_usable_points_is_refused_with_the_place(
+    tmp_path: Path, content: str, reason: str
+) -> None:
     path = tmp_path / "points.txt"
     path.write_text(content)
     with pytest.raises(UserError, match=reason):
@@ -75,12 +80,28 @@ def test_points_follow_crop_and_size_and_those_outside_are_counted_as_cut_off(tm
     small = full[:, 4:44, 8:56].reshape(4, 10, 4, 12, 4).mean(axis=(2, 4)).astype(np.uint8)
     geometry = ImageGeometry(64, 48, np.diag([0.1, 0.1, 0.1, 1])).resized(crop, 12, 10)
     dataset = write_dataset(
-        tmp_path / "set", small, np.tile(geometry.image_to_probe, (4, 1, 1)), geometry, crop=crop,
-        source_size_px=(64, 48), source_frame=np.array([3, 5, 7, 9]), heldout=np.array([True, True, False, False]),
-        sources=[Source("a", "", 4, 4)])
+        tmp_path / "set",
+        small,
+        np.tile(geometry.image_to_probe, (4, 1, 1)),
+        geometry,
+        crop=crop,
+        source_size_px=(64, 48),
+        source_frame=np.array([3, 5, 7, 9]),
+        heldout=np.array([True, True, False, False]),
+        sources=[Source("a", "", 4, 4)],
+    )
     middle, outside = [41.5, 21.5], [2.0, 2.0]
-    truth = truth_of_dataset(dataset, [{3: np.array([middle, outside]), 4: np.array([middle]),
-                                        5: np.array([outside]), 9: np.array([middle])}])
+    truth = truth_of_dataset(
+        dataset,
+        [
+            {
+                3: np.array([middle, outside]),
+                4: np.array([middle]),
+                5: np.array([outside]),
+                9: np.array([middle]),
+            }
+        ],
+    )
     assert sorted(truth.by_frame) == [0, 3]
     (bright,) = np.argwhere(small[0] > 0)[:, ::-1]
     np.testing.assert_allclose(truth.by_frame[0], [bright], atol=1e-12)
@@ -91,9 +112,15 @@ def test_points_follow_crop_and_size_and_those_outside_are_counted_as_cut_off(tm
 def test_each_recording_has_its_own_points(tmp_path: Path) -> None:
     geometry = ImageGeometry(16, 12, np.eye(4))
     dataset = write_dataset(
-        tmp_path / "set", np.zeros((4, 12, 16), np.uint8), np.tile(np.eye(4), (4, 1, 1)), geometry,
-        sweep_index=np.array([0, 0, 1, 1]), source_frame=np.array([0, 1, 0, 1]),
-        heldout=np.array([False, True, False, True]), sources=[Source("a", "", 2, 2), Source("b", "", 2, 2)])
+        tmp_path / "set",
+        np.zeros((4, 12, 16), np.uint8),
+        np.tile(np.eye(4), (4, 1, 1)),
+        geometry,
+        sweep_index=np.array([0, 0, 1, 1]),
+        source_frame=np.array([0, 1, 0, 1]),
+        heldout=np.array([False, True, False, True]),
+        sources=[Source("a", "", 2, 2), Source("b", "", 2, 2)],
+    )
     first, second = ({0: np.full((1, 2), value), 1: np.full((1, 2), value + 1)} for value in (1.0, 3.0))
     truth = truth_of_dataset(dataset, [first, second])
     assert [truth.by_frame[k][0, 0] for k in range(4)] == [1, 2, 3, 4]
@@ -108,8 +135,13 @@ def test_each_recording_has_its_own_points(tmp_path: Path) -> None:
 def least_cost_mm(true_mm: np.ndarray, found_mm: np.ndarray, gate_mm: float) -> float:
     """Over every way of giving each true point a found one or none, a missed one costing the gate."""
     slots = [*range(len(found_mm)), *[-1] * len(true_mm)]
-    return min(sum(gate_mm if j < 0 else float(np.linalg.norm(true_mm[i] - found_mm[j])) for i, j in enumerate(choice))
-               for choice in set(itertools.permutations(slots, len(true_mm))))
+    return min(
+        sum(
+            gate_mm if j < 0 else float(np.linalg.norm(true_mm[i] - found_mm[j]))
+            for i, j in enumerate(choice)
+        )
+        for choice in set(itertools.permutations(slots, len(true_mm)))
+    )
 
 
 @pytest.mark.parametrize(("true_count", "found_count"), [(3, 3), (4, 2), (2, 4), (3, 1), (1, 3)])

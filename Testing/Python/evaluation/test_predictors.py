@@ -37,10 +37,19 @@ class NoiseRenderer:
 
 def an_info(dataset, **changes) -> ModelInfo:
     info = ModelInfo(
-        recipe="paper", network={}, geometry=dataset.geometry, source_size_px=dataset.source_size_px, crop=dataset.crop,
-        reference_frame="Reference", normalisation=dataset.normalisation,
+        recipe="paper",
+        network={},
+        geometry=dataset.geometry,
+        source_size_px=dataset.source_size_px,
+        crop=dataset.crop,
+        reference_frame="Reference",
+        normalisation=dataset.normalisation,
         pose_range=PoseRange.of_training_poses(dataset.poses[dataset.train_indices], 80, 60),
-        training_set_sha256=dataset.sha256, seed=0, iterations=1, software_version="0")
+        training_set_sha256=dataset.sha256,
+        seed=0,
+        iterations=1,
+        software_version="0",
+    )
     return dataclasses.replace(info, **changes)
 
 
@@ -50,9 +59,13 @@ def test_the_real_image_is_the_held_out_image(dotted_set) -> None:
 
 
 @pytest.mark.parametrize(("heldout", "nearest"), [(8, 7), (11, 7), (12, 16), (15, 16)])
-def test_the_nearest_frame_is_a_training_frame_and_the_nearest_one(dotted_set, heldout: int, nearest: int) -> None:
+def test_the_nearest_frame_is_a_training_frame_and_the_nearest_one(
+    dotted_set, heldout: int, nearest: int
+) -> None:
     dataset = dotted_set.dataset
-    np.testing.assert_array_equal(NearestTrainingFrame(dataset).images(heldout)[0], np.array(dataset.images[nearest]))
+    np.testing.assert_array_equal(
+        NearestTrainingFrame(dataset).images(heldout)[0], np.array(dataset.images[nearest])
+    )
 
 
 def test_the_distance_to_the_nearest_training_pose_is_the_known_shift(dotted_set) -> None:
@@ -75,7 +88,9 @@ def test_a_models_samples_differ_by_frame_sample_and_seed_and_come_again(dotted_
     assert first.images(8).shape == (2, 60, 80)
     np.testing.assert_array_equal(first.images(8), again.images(8))
     assert not np.array_equal(first.images(8)[0], first.images(8)[1])
-    assert not np.array_equal(first.images(8), first.images(9)), "one pose, two frames: two draws of the noise"
+    assert not np.array_equal(first.images(8), first.images(9)), (
+        "one pose, two frames: two draws of the noise"
+    )
     assert not np.array_equal(first.images(8), other.images(8))
 
 
@@ -84,8 +99,13 @@ def test_the_baselines_come_in_the_order_that_they_must(dotted_set) -> None:
     truth = truth_of_dataset(dataset, [points])
     measures = [PointMeasure(truth, fit_detector(dataset, truth, 5.0), 5.0), ImageMeasure(dataset)]
     rows = {row.name: row for row in compare(dataset, baselines(dataset), measures, Silent())}
-    assert list(rows) == ["real image", "nearest training frame", "one of 5 nearest training frames",
-                          "reconstructed volume, resliced", "average training image"]
+    assert list(rows) == [
+        "real image",
+        "nearest training frame",
+        "one of 5 nearest training frames",
+        "reconstructed volume, resliced",
+        "average training image",
+    ]
     real, nearest, _, resliced, average = rows.values()
     assert real.values["points_mean_mm"] < 0.1
     # The held-out frames are 0.5, 1, 1.5, 2, 2, 1.5, 1 and 0.5 mm from the nearest training frame.
@@ -108,8 +128,9 @@ def test_a_model_of_another_image_is_refused_with_the_numbers(dotted_set) -> Non
     moved[:3, 3] += (2, 1, 2)
     small = ImageGeometry(40, 30, dataset.geometry.image_to_probe)
     for changes, reason in (
-            ({"geometry": small}, "40×30 px, those of .* have 80×60 px"),
-            ({"geometry": ImageGeometry(80, 60, moved)}, r"3\.0 mm apart at a corner"),
-            ({"reference_frame": "Tracker"}, "in the frame Tracker, .* in Reference")):
+        ({"geometry": small}, "40×30 px, those of .* have 80×60 px"),
+        ({"geometry": ImageGeometry(80, 60, moved)}, r"3\.0 mm apart at a corner"),
+        ({"reference_frame": "Tracker"}, "in the frame Tracker, .* in Reference"),
+    ):
         with pytest.raises(UserError, match=reason):
             require_comparable(an_info(dataset, **changes), dataset, Path("m.safetensors"))

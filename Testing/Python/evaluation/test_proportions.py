@@ -7,13 +7,16 @@ import pytest
 from USGanSimLib.evaluation.proportions import binomial_interval, d_prime
 
 
-@pytest.mark.parametrize(("correct", "answers", "low", "high"), [
-    (0, 10, 0.0, 0.3085),  # 1 − 0.025^(1/10)
-    (10, 10, 0.6915, 1.0),
-    (5, 10, 0.1871, 0.8129),  # exact tables, for example Documenta Geigy
-    (1, 20, 0.0013, 0.2487),
-    (162, 200, 0.7487, 0.8619),  # the paper's 81 %
-])
+@pytest.mark.parametrize(
+    ("correct", "answers", "low", "high"),
+    [
+        (0, 10, 0.0, 0.3085),  # 1 − 0.025^(1/10)
+        (10, 10, 0.6915, 1.0),
+        (5, 10, 0.1871, 0.8129),  # exact tables, for example Documenta Geigy
+        (1, 20, 0.0013, 0.2487),
+        (162, 200, 0.7487, 0.8619),  # the paper's 81 %
+    ],
+)
 def test_exact_intervals_agree_with_tables(correct: int, answers: int, low: float, high: float) -> None:
     assert binomial_interval(correct, answers) == pytest.approx((low, high), abs=5e-4)
 

@@ -21,7 +21,9 @@ SIZE = (32, 40)
 
 
 def speckle(count: int, seed: int, smooth_px: float = 1.0) -> np.ndarray:
-    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(count, *SIZE)), (0, smooth_px, smooth_px))
+    noise = gaussian_filter(
+        np.random.default_rng(seed).normal(size=(count, *SIZE)), (0, smooth_px, smooth_px)
+    )
     return np.clip(110 + 40 * noise / noise.std(), 0, 255).astype(np.uint8)
 
 
@@ -56,12 +58,18 @@ class Fixed:
 def speckled(tmp_path: Path) -> Dataset:
     """108 images of speckle, 72 of them held out in stretches of twelve."""
     geometry = ImageGeometry(SIZE[1], SIZE[0], np.diag([0.5, 0.5, 1.0, 1.0]))
-    return write_dataset(tmp_path / "set", speckle(108, 0), np.tile(np.eye(4), (108, 1, 1)), geometry,
-                         heldout=np.arange(108) // 6 % 3 != 0)
+    return write_dataset(
+        tmp_path / "set",
+        speckle(108, 0),
+        np.tile(np.eye(4), (108, 1, 1)),
+        geometry,
+        heldout=np.arange(108) // 6 % 3 != 0,
+    )
 
 
-def test_accuracy_falls_with_the_blur_that_hides_the_difference(speckled: Dataset,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accuracy_falls_with_the_blur_that_hides_the_difference(
+    speckled: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(realness_control, "STEPS", 150)
     real, control = speckle(108, 0), RealnessControl(speckled)
     # Noise from pixel to pixel, which a blur of 2 mm, 4 px, wipes out.

@@ -19,16 +19,29 @@ from USGanSimLib.evaluation.report import Report, text_tables
 class TwoNumbers:
     title = "Two & more"
     note = "Less is better."
-    columns = (Column("error_mm", "error, mm", 1), Column("never", "never there"), Column("share", "share", 3))
+    columns = (
+        Column("error_mm", "error, mm", 1),
+        Column("never", "never there"),
+        Column("share", "share", 3),
+    )
 
 
 def a_report(folder: Path) -> Report:
     picture = folder / "panel.png"
     Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(picture)
-    rows = [Row("real <image>", 4, 1, {"error_mm": 0.06, "never": None, "share": 1.0}),
-            Row("model", 4, 3, {"error_mm": 2.345, "never": None, "share": None})]
-    return Report("A title", {"Frames": "4 < 5"}, ["The set is another one."], [TwoNumbers()], rows,
-                  {"split": "blocks", "exclusion_mm": 0.0}, {"Pictures": picture})
+    rows = [
+        Row("real <image>", 4, 1, {"error_mm": 0.06, "never": None, "share": 1.0}),
+        Row("model", 4, 3, {"error_mm": 2.345, "never": None, "share": None}),
+    ]
+    return Report(
+        "A title",
+        {"Frames": "4 < 5"},
+        ["The set is another one."],
+        [TwoNumbers()],
+        rows,
+        {"split": "blocks", "exclusion_mm": 0.0},
+        {"Pictures": picture},
+    )
 
 
 class Tags(HTMLParser):
@@ -53,14 +66,17 @@ def test_report_json_has_the_promised_keys(tmp_path: Path) -> None:
     assert (content["split"], content["exclusion_mm"]) == ("blocks", 0.0)
     assert content["rows"] == [
         {"name": "real <image>", "frames": 4, "samples": 1, "error_mm": 0.06, "never": None, "share": 1.0},
-        {"name": "model", "frames": 4, "samples": 3, "error_mm": 2.345, "never": None, "share": None}]
+        {"name": "model", "frames": 4, "samples": 3, "error_mm": 2.345, "never": None, "share": None},
+    ]
     assert content["warnings"] == ["The set is another one."]
 
 
 def test_report_html_needs_nothing_but_itself(tmp_path: Path) -> None:
     a_report(tmp_path).write(tmp_path)
     page = Tags((tmp_path / "report.html").read_text(encoding="utf-8"))
-    sources = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    sources = [
+        value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")
+    ]
     assert len(sources) == 1
     kind, data = str(sources[0]).split(",")
     assert kind == "data:image/png;base64"
@@ -71,8 +87,16 @@ def test_report_html_needs_nothing_but_itself(tmp_path: Path) -> None:
 def test_report_html_shows_tables_facts_warnings_and_the_intended_use(tmp_path: Path) -> None:
     a_report(tmp_path).write(tmp_path)
     text = "\n".join(Tags((tmp_path / "report.html").read_text(encoding="utf-8")).words)
-    for words in ("Not for clinical use.", "Warning.", "The set is another one.", "Two & more", "Less is better.",
-                  "4 < 5", "real <image>", "error, mm"):
+    for words in (
+        "Not for clinical use.",
+        "Warning.",
+        "The set is another one.",
+        "Two & more",
+        "Less is better.",
+        "4 < 5",
+        "real <image>",
+        "error, mm",
+    ):
         assert words in text
     cells = re.findall(r"(?m)^(?:0\.1|1\.000|2\.3|–)$", text)
     assert cells == ["0.1", "1.000", "2.3", "–"]
@@ -80,11 +104,16 @@ def test_report_html_shows_tables_facts_warnings_and_the_intended_use(tmp_path: 
 
 
 def test_intervals_are_shown_beside_their_means_and_empty_tables_not_at_all(tmp_path: Path) -> None:
-    rows = [Row("real", 4, 1, {"share": 0.5, "share_ci_low": 0.25, "share_ci_high": 0.75}), Row("none", 0, 0, {}),
-            Row("second", 2, 1, {"share": 0.125})]
+    rows = [
+        Row("real", 4, 1, {"share": 0.5, "share_ci_low": 0.25, "share_ci_high": 0.75}),
+        Row("none", 0, 0, {}),
+        Row("second", 2, 1, {"share": 0.125}),
+    ]
     report = Report("A title", {}, [], [TwoNumbers()], rows, {}, {})
-    assert text_tables(report.as_json()).splitlines()[1:] == ["real               0.500 (0.250 to 0.750)",
-                                                                "second (2 frames)                   0.125"]
+    assert text_tables(report.as_json()).splitlines()[1:] == [
+        "real               0.500 (0.250 to 0.750)",
+        "second (2 frames)                   0.125",
+    ]
     empty = Report("A title", {}, [], [TwoNumbers()], rows[1:2], {}, {}, charts="<svg>a line</svg>")
     assert text_tables(empty.as_json()) == ""
     empty.write(tmp_path)

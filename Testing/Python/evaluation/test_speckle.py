@@ -105,8 +105,13 @@ def speckled_set(tmp_path) -> Dataset:
     images = np.stack([speckle_image(110, seed=k) for k in range(12)])
     poses = np.tile(np.diag([0.5, 0.5, 1, 1.0]), (12, 1, 1))
     poses[:, 2, 3] = np.arange(12)
-    return write_dataset(tmp_path / "set", images, poses, ImageGeometry(64, 64, np.diag([0.5, 0.5, 1, 1.0])),
-                         heldout=np.arange(12) >= 6)
+    return write_dataset(
+        tmp_path / "set",
+        images,
+        poses,
+        ImageGeometry(64, 64, np.diag([0.5, 0.5, 1, 1.0])),
+        heldout=np.arange(12) >= 6,
+    )
 
 
 def values_of(measure: SpeckleMeasure, make) -> dict[str, float | None]:
@@ -120,7 +125,9 @@ def test_the_same_kind_of_speckle_is_near_the_real_one_and_a_blurred_one_is_not(
     measure = SpeckleMeasure(speckled_set)
     real = values_of(measure, lambda k: speckled_set.read_images([k]))
     other = values_of(measure, lambda k: speckle_image(110, seed=100 + k)[None])
-    blurred = values_of(measure, lambda k: ndimage.gaussian_filter(speckled_set.read_images([k]), (0, 1.5, 1.5)))
+    blurred = values_of(
+        measure, lambda k: ndimage.gaussian_filter(speckled_set.read_images([k]), (0, 1.5, 1.5))
+    )
     assert real["spectrum_distance_db"] == 0
     assert other["spectrum_distance_db"] < 1.5 < 6 < blurred["spectrum_distance_db"]
     assert 0 < measure.halves_db < 2

@@ -34,9 +34,13 @@ def a_set(folder: Path, seeds: Iterable[int]) -> Dataset:
     images[:, :, 54:] = 0
     poses = np.tile(np.diag([0.5, 0.5, 1, 1.0]), (len(images), 1, 1))
     poses[:, 2, 3] = 0.2 * np.arange(len(images))
-    return write_dataset(folder, images.astype(np.uint8), poses,
-                         ImageGeometry(SIZE, SIZE, np.diag([0.5, 0.5, 1, 1.0])),
-                         heldout=np.arange(len(images)) % 10 == 5)
+    return write_dataset(
+        folder,
+        images.astype(np.uint8),
+        poses,
+        ImageGeometry(SIZE, SIZE, np.diag([0.5, 0.5, 1, 1.0])),
+        heldout=np.arange(len(images)) % 10 == 5,
+    )
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ def test_dots_are_found_to_a_twentieth_of_a_pixel(draw_dots) -> None:
     random = np.random.default_rng(1)
     errors_px = []
     for seed in range(10):
-        true_px = np.array([[12, 10], [40, 15], [66, 12], [20, 40], [60, 45.0]]) + random.uniform(-0.5, 0.5, (5, 2))
+        true_px = np.array([[12, 10], [40, 15], [66, 12], [20, 40], [60, 45.0]]) + random.uniform(
+            -0.5, 0.5, (5, 2)
+        )
         found_px = DETECTOR.find(draw_dots(true_px, noise=2.0, seed=seed))
         assert len(found_px) == 5
         errors_px.append(match_points(true_px, found_px, 3.0).distance_mm)
@@ -61,13 +63,21 @@ def test_the_response_at_a_dot_is_the_closed_form() -> None:
     assert strengths.max() == pytest.approx(2 * 200 * 9 * 4 / (9 + 4) ** 2, rel=0.02)
 
 
-def test_the_detector_is_set_so_that_the_dots_are_found_and_the_clutter_is_not(dotted_set, draw_dots, tmp_path) -> None:
+def test_the_detector_is_set_so_that_the_dots_are_found_and_the_clutter_is_not(
+    dotted_set, draw_dots, tmp_path
+) -> None:
     dataset, points = dotted_set
     clutter = np.array([[70.0, 50.0], [8.0, 52.0], [72.0, 6.0]])
     faint = draw_dots(clutter, sigma_mm=0.9, peak=45)
     images = [np.maximum(draw_dots(points[k], noise=3, seed=k), faint) for k in points]
-    cluttered = write_dataset(tmp_path / "cluttered", images, dataset.poses, dataset.geometry, heldout=dataset.heldout,
-                              sources=dataset.sources)
+    cluttered = write_dataset(
+        tmp_path / "cluttered",
+        images,
+        dataset.poses,
+        dataset.geometry,
+        heldout=dataset.heldout,
+        sources=dataset.sources,
+    )
     detector = fit_detector(cluttered, truth_of_dataset(cluttered, [points]), 5.0)
     for k in cluttered.heldout_indices:
         matching = match_points(points[k] * MM_PER_PX, detector.find(images[k]) * MM_PER_PX, 5.0)
@@ -90,6 +100,12 @@ def test_held_out_images_have_no_say_in_the_detector(dotted_set, tmp_path) -> No
     fitted = fit_detector(dataset, truth_of_dataset(dataset, [points]), 5.0)
     images = np.array(dataset.images)
     images[dataset.heldout] = np.random.default_rng(0).integers(0, 255, images[dataset.heldout].shape)
-    spoiled = write_dataset(tmp_path / "spoiled", images, dataset.poses, dataset.geometry, heldout=dataset.heldout,
-                            sources=dataset.sources)
+    spoiled = write_dataset(
+        tmp_path / "spoiled",
+        images,
+        dataset.poses,
+        dataset.geometry,
+        heldout=dataset.heldout,
+        sources=dataset.sources,
+    )
     assert fit_detector(spoiled, truth_of_dataset(spoiled, [points]), 5.0) == fitted

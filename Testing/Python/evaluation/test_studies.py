@@ -68,12 +68,16 @@ def answer(folder: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-def a_realness_study(noisy: Dataset, tmp_path: Path, predictor: type = Negative, sigmas_mm: tuple = (0.0, 1.0)):
+def a_realness_study(
+    noisy: Dataset, tmp_path: Path, predictor: type = Negative, sigmas_mm: tuple = (0.0, 1.0)
+):
     make_realness_study(tmp_path / "study", tmp_path / "key.json", noisy, predictor(noisy), 15, sigmas_mm, 4)
     return read_blind_set(tmp_path / "study", tmp_path / "key.json"), key_of(tmp_path / "key.json")
 
 
-def test_the_folder_holds_numbered_pictures_and_no_word_of_what_they_are(noisy: Dataset, tmp_path: Path) -> None:
+def test_the_folder_holds_numbered_pictures_and_no_word_of_what_they_are(
+    noisy: Dataset, tmp_path: Path
+) -> None:
     _, key = a_realness_study(noisy, tmp_path)
     folder = tmp_path / "study"
     names = sorted(path.name for path in folder.iterdir())
@@ -88,7 +92,9 @@ def test_the_folder_holds_numbered_pictures_and_no_word_of_what_they_are(noisy: 
     assert [key[f"{k:04d}"]["sigma_mm"] for k in (1, 30, 31, 60)] == [1.0, 1.0, 0.0, 0.0]
 
 
-def test_pictures_of_equal_content_are_equal_bytes_whichever_kind_they_are(noisy: Dataset, tmp_path: Path) -> None:
+def test_pictures_of_equal_content_are_equal_bytes_whichever_kind_they_are(
+    noisy: Dataset, tmp_path: Path
+) -> None:
     """Shown as real in one study and as simulated in another, an image becomes the same file at the same blur."""
     files: dict[tuple[int, float], set[bytes]] = {}
     for seed in range(4):
@@ -100,8 +106,9 @@ def test_pictures_of_equal_content_are_equal_bytes_whichever_kind_they_are(noisy
     assert all(len(contents) == 1 for contents in files.values())
 
 
-def test_a_simulation_is_black_outside_the_field_of_view_and_no_frame_is_shown_twice(noisy: Dataset,
-                                                                                    tmp_path: Path) -> None:
+def test_a_simulation_is_black_outside_the_field_of_view_and_no_frame_is_shown_twice(
+    noisy: Dataset, tmp_path: Path
+) -> None:
     _, key = a_realness_study(noisy, tmp_path)
     for name in key:
         picture = Image.open(tmp_path / "study" / f"{name}.png")
@@ -137,22 +144,29 @@ def test_answers_are_scored_against_the_key(noisy: Dataset, tmp_path: Path) -> N
 
 def test_unanswered_pictures_are_counted_and_not_scored(noisy: Dataset, tmp_path: Path) -> None:
     study, key = a_realness_study(noisy, tmp_path)
-    rows = [{"image": name, "answer": card["kind"] if number < 10 else ""}
-            for number, (name, card) in enumerate(key.items())]
+    rows = [
+        {"image": name, "answer": card["kind"] if number < 10 else ""}
+        for number, (name, card) in enumerate(key.items())
+    ]
     first, second = score_realness(study, answer(tmp_path, rows))
     assert (first["answers"], first["unanswered"], first["accuracy"]) == (10, 20, 1.0)
     assert (second["answers"], second["unanswered"]) == (0, 30)
     assert "accuracy" not in second
 
 
-@pytest.mark.parametrize(("rows", "reason"), [
-    ([{"image": "0001", "answer": "maybe"}], "1 answers that are neither"),
-    ([{"image": "0099", "answer": "real"}], "no picture 0099"),
-    ([{"image": "0001", "answer": "real"}, {"image": "1.png", "answer": "real"}], "0001 twice"),
-    ([{"image": "0001", "answer": ""}], "holds no answer"),
-    ([{"image": "0001", "verdict": "real"}], "no column answer"),
-])
-def test_answers_that_cannot_be_meant_are_refused(noisy: Dataset, tmp_path: Path, rows: list, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([{"image": "0001", "answer": "maybe"}], "1 answers that are neither"),
+        ([{"image": "0099", "answer": "real"}], "no picture 0099"),
+        ([{"image": "0001", "answer": "real"}, {"image": "1.png", "answer": "real"}], "0001 twice"),
+        ([{"image": "0001", "answer": ""}], "holds no answer"),
+        ([{"image": "0001", "verdict": "real"}], "no column answer"),
+    ],
+)
+def test_answers_that_cannot_be_meant_are_refused(
+    noisy: Dataset, tmp_path: Path, rows: list, reason: str
+) -> None:
     study, _ = a_realness_study(noisy, tmp_path)
     with pytest.raises(UserError, match=reason):
         score_realness(study, answer(tmp_path, rows))
@@ -164,11 +178,15 @@ def test_too_few_held_out_frames_are_told_with_their_number(noisy: Dataset, tmp_
     assert not (tmp_path / "study").exists()
 
 
-def test_a_key_in_the_readers_folder_and_the_key_of_another_study_are_refused(noisy: Dataset, tmp_path: Path) -> None:
+def test_a_key_in_the_readers_folder_and_the_key_of_another_study_are_refused(
+    noisy: Dataset, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match="would lie in the reader's folder"):
         make_realness_study(tmp_path / "s", tmp_path / "s" / "key.json", noisy, Negative(noisy), 5, (0.0,), 0)
     for name, seed in (("a", 0), ("b", 1)):
-        make_realness_study(tmp_path / name, tmp_path / f"{name}.json", noisy, Negative(noisy), 5, (0.0,), seed)
+        make_realness_study(
+            tmp_path / name, tmp_path / f"{name}.json", noisy, Negative(noisy), 5, (0.0,), seed
+        )
     with pytest.raises(UserError, match="belongs to another study"):
         read_blind_set(tmp_path / "a", tmp_path / "b.json")
     with pytest.raises(UserError, match="cannot be read"):
@@ -176,7 +194,9 @@ def test_a_key_in_the_readers_folder_and_the_key_of_another_study_are_refused(no
 
 
 def a_reading_study(noisy: Dataset, tmp_path: Path) -> tuple[BlindSet, dict[str, dict]]:
-    made = make_reading_study(tmp_path / "study", tmp_path / "key.json", noisy, Negative(noisy), LANDMARKS_MM, 12, 0)
+    made = make_reading_study(
+        tmp_path / "study", tmp_path / "key.json", noisy, Negative(noisy), LANDMARKS_MM, 12, 0
+    )
     assert (made["pairs"], made["images"]) == (12, 24)
     # The second landmark is 50 mm off every plane.
     assert made["landmarks"] == {"crux": 12, "far": 0}
@@ -226,8 +246,10 @@ def test_landmarks_marked_in_slicer_give_the_same_table(noisy: Dataset, tmp_path
             continue
         label = f"{row['image']} {row['outcome']}".strip()
         points.append({"label": label, "position": [row["u_px"] or 0.0, row["v_px"] or 0.0, 0.0]})
-    content = {"@schema": MARKUPS_SCHEMA, "markups": [{"type": "Fiducial", "coordinateSystem": "LPS",
-                                                       "controlPoints": points}]}
+    content = {
+        "@schema": MARKUPS_SCHEMA,
+        "markups": [{"type": "Fiducial", "coordinateSystem": "LPS", "controlPoints": points}],
+    }
     path = tmp_path / "reader.mrk.json"
     path.write_text(json.dumps(content))
     require_the_right_table(score_reading(study, path))
@@ -238,14 +260,21 @@ def test_a_missing_answer_and_a_place_without_meaning_are_refused(noisy: Dataset
     rows = reading_rows(key)
     with pytest.raises(UserError, match="lacks an answer to 1 of 24 pictures"):
         score_reading(study, answer(tmp_path, rows[1:]))
-    for change in ({"outcome": "unclear", "u_px": 3, "v_px": 4}, {"outcome": "measured", "u_px": "", "v_px": ""},
-                   {"outcome": "lovely", "u_px": "", "v_px": ""}):
+    for change in (
+        {"outcome": "unclear", "u_px": 3, "v_px": 4},
+        {"outcome": "measured", "u_px": "", "v_px": ""},
+        {"outcome": "lovely", "u_px": "", "v_px": ""},
+    ):
         with pytest.raises(UserError, match="is no answer"):
             score_reading(study, answer(tmp_path, [{**rows[0], **change}, *rows[1:]]))
     with pytest.raises(UserError, match="is no pixel"):
-        score_reading(study, answer(tmp_path, [{**rows[0], "outcome": "", "u_px": "left", "v_px": 4}, *rows[1:]]))
+        score_reading(
+            study, answer(tmp_path, [{**rows[0], "outcome": "", "u_px": "left", "v_px": 4}, *rows[1:]])
+        )
 
 
 def test_landmarks_that_no_held_out_frame_shows_are_refused(noisy: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No held-out frame"):
-        make_reading_study(tmp_path / "s", tmp_path / "k.json", noisy, Copy(noisy), {"far": LANDMARKS_MM["far"]}, 5, 0)
+        make_reading_study(
+            tmp_path / "s", tmp_path / "k.json", noisy, Copy(noisy), {"far": LANDMARKS_MM["far"]}, 5, 0
+        )

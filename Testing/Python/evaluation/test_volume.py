@@ -53,7 +53,9 @@ def test_a_ramp_is_resliced_exactly_at_any_pose(tmp_path: Path) -> None:
 
 def test_frames_at_one_place_are_averaged(tmp_path: Path) -> None:
     levels = iter([10, 40, 100, 0])
-    found = reconstruct(swept(tmp_path / "set", [3.0, 3.0, 3.0, 9.0], lambda p: 0 * p[0] + next(levels)), EVERYWHERE)
+    found = reconstruct(
+        swept(tmp_path / "set", [3.0, 3.0, 3.0, 9.0], lambda p: 0 * p[0] + next(levels)), EVERYWHERE
+    )
     pose = np.eye(4)
     pose[2, 3] = 3
     np.testing.assert_allclose(found.slice(pose, GEOMETRY), 50, atol=1e-3)
@@ -77,8 +79,11 @@ def test_what_is_out_of_reach_stays_black(tmp_path: Path) -> None:
 
 
 def test_held_out_frames_and_what_lies_outside_the_field_of_view_are_not_used(tmp_path: Path) -> None:
-    dataset = swept(tmp_path / "set", [*range(FRAMES), 4.0],
-                    lambda p: np.where((p[2] == 4) & (p[0] > 3), 250, 100) if p[2, 0, 0] != 4 else 0 * p[0] + 100)
+    dataset = swept(
+        tmp_path / "set",
+        [*range(FRAMES), 4.0],
+        lambda p: np.where((p[2] == 4) & (p[0] > 3), 250, 100) if p[2, 0, 0] != 4 else 0 * p[0] + 100,
+    )
     field = EVERYWHERE.copy()
     field[:, :12] = False
     found = reconstruct(dataset, field)

@@ -39,11 +39,13 @@ def panel(harness, repository):
 @pytest.fixture
 def until(harness):
     """Let Qt's events run until a condition holds."""
+
     def wait(condition, seconds=30.0):
         end_s = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end_s, f"not after {seconds} s"
             harness.process_events(0.02)
+
     return wait
 
 

@@ -50,7 +50,9 @@ def test_bar_and_button_are_there_while_the_command_runs(command_run, python_sli
 
 def test_stop_ends_it_and_says_so(command_run, python_slicer, shown, until, tmp_path):
     run, ends = command_run(*shown), []
-    run.start("Scanning", ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], ends.append)
+    run.start(
+        "Scanning", ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], ends.append
+    )
     shown[2].click()
     until(lambda: ends)
     assert ends[0].message == "Stopped."
@@ -61,7 +63,11 @@ def test_cleanup_leaves_no_process_and_no_file(command_run, python_slicer, shown
     run = command_run(*shown)
     folder = run.folder
     (folder / "points.csv").write_text("")
-    run.start("Scanning", ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], lambda ended: 1 / 0)
+    run.start(
+        "Scanning",
+        ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"],
+        lambda ended: 1 / 0,
+    )
     run.cleanup()
     assert not run.running
     assert not folder.exists()

@@ -43,7 +43,9 @@ def extension(tmp_path, monkeypatch):
         "class PyTorchUtilsLogic:\n"
         "    def installTorch(self, **how):\n"
         "        asked.append(how)\n"
-        "        return answer\n", encoding="utf-8")
+        "        return answer\n",
+        encoding="utf-8",
+    )
     monkeypatch.syspath_prepend(tmp_path)
     import PyTorchUtils
 
@@ -56,18 +58,28 @@ MODEL_PACKAGES = {"numpy": "2.0", "scipy": "1.14", "pillow": "11.0", "safetensor
 
 def test_the_list_of_packages_is_that_of_the_project(dependencies, repository):
     text = (repository / "pyproject.toml").read_text(encoding="utf-8")
-    lists = {name: json.loads(found) for name, found in re.findall(r"^(dependencies|torch) = (\[.*\])$", text, re.M)}
+    lists = {
+        name: json.loads(found)
+        for name, found in re.findall(r"^(dependencies|torch) = (\[.*\])$", text, re.M)
+    }
     assert list(dependencies.requirements().values()) == lists["dependencies"]
     assert [f"torch{dependencies.TORCH_REQUIREMENT}"] == lists["torch"]
 
 
 def test_neither_module_loads_torch(repository):
-    program = ("import os, sys, slicer_harness\nslicer_harness.boot()\n"
-               "import USGanSimLib.gui.dependencies as d, USGanSimLib.gui.process_runner\nd.torch_status()\n"
-               "print('torch' in sys.modules, flush=True)\nos._exit(0)")
+    program = (
+        "import os, sys, slicer_harness\nslicer_harness.boot()\n"
+        "import USGanSimLib.gui.dependencies as d, USGanSimLib.gui.process_runner\nd.torch_status()\n"
+        "print('torch' in sys.modules, flush=True)\nos._exit(0)"
+    )
     paths = [str(repository / "USGanSim"), str(Path(sys.modules["slicer_harness"].__file__).parent)]
-    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
-                             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    outcome = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
     assert outcome.stdout.strip().endswith("False"), outcome.stderr
 
 
@@ -83,7 +95,9 @@ def test_the_status_says_why_it_is_the_cpu(dependencies, installed, monkeypatch)
     installed["torch"] = "2.6.0+cpu"
     monkeypatch.setattr(dependencies.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     monkeypatch.delitem(sys.modules, "torch")
-    assert dependencies.torch_status().startswith("PyTorch 2.6.0+cpu on the CPU: this build of it has no CUDA")
+    assert dependencies.torch_status().startswith(
+        "PyTorch 2.6.0+cpu on the CPU: this build of it has no CUDA"
+    )
     installed["torch"] = "2.6.0+cu124"
     assert dependencies.torch_status() == "PyTorch 2.6.0+cu124 on the GPU (CUDA)"
 
@@ -123,8 +137,9 @@ def test_without_the_extension_it_is_said_how_to_get_it(dependencies, installed)
 def test_only_what_is_missing_is_asked_for(dependencies, installed, monkeypatch):
     installed.update(MODEL_PACKAGES, safetensors=None, scipy="1.9")
     asked = []
-    monkeypatch.setattr(dependencies, "_pip_ensure",
-                        lambda lines: (asked.append(lines), installed.update(MODEL_PACKAGES)))
+    monkeypatch.setattr(
+        dependencies, "_pip_ensure", lambda lines: (asked.append(lines), installed.update(MODEL_PACKAGES))
+    )
     dependencies.ensure_packages("numpy", "scipy", "safetensors")
     assert asked == [["scipy>=1.11", "safetensors>=0.4"]]
     dependencies.ensure_packages("numpy", "scipy", "safetensors")
@@ -140,10 +155,14 @@ def test_packages_that_stay_away_are_named(dependencies, installed, monkeypatch)
 def test_an_older_slicer_asks_and_then_installs(dependencies, installed, monkeypatch):
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     said, done = [], []
-    monkeypatch.setattr(dependencies.slicer.util, "confirmOkCancelDisplay",
-                        lambda *words: said.append(words[0]) or True)
-    monkeypatch.setattr(dependencies.slicer.util, "pip_install",
-                        lambda lines: (done.append(lines), installed.update(safetensors="0.5")))
+    monkeypatch.setattr(
+        dependencies.slicer.util, "confirmOkCancelDisplay", lambda *words: said.append(words[0]) or True
+    )
+    monkeypatch.setattr(
+        dependencies.slicer.util,
+        "pip_install",
+        lambda lines: (done.append(lines), installed.update(safetensors="0.5")),
+    )
     dependencies.ensure_packages("safetensors")
     assert "safetensors>=0.4" in said[0]
     assert done == [["safetensors>=0.4"]]

@@ -25,12 +25,14 @@ def runner(python_slicer):
 @pytest.fixture
 def run(runner, until):
     """Run a command to its end: (its events, how it ended)."""
+
     def to_the_end(*words):
         events, ends = [], []
         runner.start(words, events.append, ends.append)
         until(lambda: ends)
         assert not runner.running
         return events, ends[0]
+
     return to_the_end
 
 
@@ -57,8 +59,11 @@ def test_a_command_that_is_stopped_leaves_nothing_half_written(runner, until, tm
     out = tmp_path / "out"
     out.mkdir()
     events, ends = [], []
-    runner.start(["phantom", "--out", str(out / "p.igs.mha"), "--frames", "100000", "--size", "64x48"],
-                 events.append, ends.append)
+    runner.start(
+        ["phantom", "--out", str(out / "p.igs.mha"), "--frames", "100000", "--size", "64x48"],
+        events.append,
+        ends.append,
+    )
     until(lambda: len(events) > 2)
     runner.stop()
     until(lambda: ends)
@@ -68,7 +73,9 @@ def test_a_command_that_is_stopped_leaves_nothing_half_written(runner, until, tm
 
 def test_cleanup_ends_the_process_and_tells_nobody(runner, until, tmp_path):
     events, ends = [], []
-    runner.start(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append)
+    runner.start(
+        ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append
+    )
     number = runner._process.processId()
     until(lambda: events)
     runner.cleanup()
@@ -79,7 +86,9 @@ def test_cleanup_ends_the_process_and_tells_nobody(runner, until, tmp_path):
 
 def test_a_process_that_is_killed_from_outside_is_told_as_such(runner, until, tmp_path):
     events, ends = [], []
-    runner.start(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append)
+    runner.start(
+        ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "100000"], events.append, ends.append
+    )
     until(lambda: events)
     os.kill(runner._process.processId(), signal.SIGKILL)
     until(lambda: ends)
@@ -108,22 +117,30 @@ def test_a_command_that_is_started_alone_writes_to_its_log(python_slicer, until,
     from USGanSimLib.gui.process_runner import start_alone
 
     log = tmp_path / "log"
-    alone = start_alone(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "8", "--size", "32x24"], log)
+    alone = start_alone(
+        ["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "8", "--size", "32x24"], log
+    )
     assert alone.alive()
     until(lambda: not alone.alive())
     assert '"frames": 8' in log.read_text(encoding="utf-8")
 
 
 def test_a_command_that_is_started_alone_outlives_who_started_it(python_slicer, until, repository, tmp_path):
-    program = ("import os, sys; from pathlib import Path; import slicer_harness; slicer_harness.boot()\n"
-               "from USGanSimLib.gui.process_runner import start_alone\n"
-               "words = ['phantom', '--out', sys.argv[1], '--frames', '60', '--size', '64x48']\n"
-               "start_alone(words, Path(sys.argv[2]))\n"
-               "print(os.getpgrp(), flush=True); os._exit(0)")
+    program = (
+        "import os, sys; from pathlib import Path; import slicer_harness; slicer_harness.boot()\n"
+        "from USGanSimLib.gui.process_runner import start_alone\n"
+        "words = ['phantom', '--out', sys.argv[1], '--frames', '60', '--size', '64x48']\n"
+        "start_alone(words, Path(sys.argv[2]))\n"
+        "print(os.getpgrp(), flush=True); os._exit(0)"
+    )
     paths = [str(repository / "USGanSim"), str(Path(sys.modules["slicer_harness"].__file__).parent)]
-    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "p.igs.mha"), str(tmp_path / "log")],
-                              stdout=subprocess.PIPE, text=True, start_new_session=True,
-                              env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "p.igs.mha"), str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
     group = int(parent.communicate(timeout=60)[0].split()[-1])
     # As a terminal does that closes: whatever is left in the parent's group is hung up.
     with contextlib.suppress(ProcessLookupError):

@@ -53,8 +53,20 @@ class Noisy:
 
 @pytest.fixture
 def model(tmp_path):
-    info = ModelInfo("noisy", {}, ImageGeometry(32, 24, IMAGE_TO_PROBE), (32, 24), Crop(0, 0, 32, 24), "Reference",
-                     CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), Noisy.pose_range, "ab" * 32, 1, 1, "0")
+    info = ModelInfo(
+        "noisy",
+        {},
+        ImageGeometry(32, 24, IMAGE_TO_PROBE),
+        (32, 24),
+        Crop(0, 0, 32, 24),
+        "Reference",
+        CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        Noisy.pose_range,
+        "ab" * 32,
+        1,
+        1,
+        "0",
+    )
     path = tmp_path / "heart.safetensors"
     save_file({"a": np.zeros(1, np.float32)}, path, {METADATA_KEY: info.to_json()})
     return path
@@ -101,8 +113,11 @@ def move(node, x_mm):
 def nodes() -> list[str]:
     """Transforms, volumes and models in the scene."""
     found = (slicer.mrmlScene.GetNthNode(number) for number in range(slicer.mrmlScene.GetNumberOfNodes()))
-    return sorted(node.GetName() for node in found if any(node.IsA(f"vtkMRML{kind}Node") for kind in
-                                                         ("Transform", "Volume", "Model")))
+    return sorted(
+        node.GetName()
+        for node in found
+        if any(node.IsA(f"vtkMRML{kind}Node") for kind in ("Transform", "Volume", "Model"))
+    )
 
 
 def composite(view="Red"):
@@ -110,6 +125,7 @@ def composite(view="Red"):
 
 
 # From a loaded scene to a moving image
+
 
 def test_with_a_tracker_in_the_scene_the_model_and_start_are_all_there_is_to_choose(panel, live, tracked):
     assert panel.parameters.probe is tracked
@@ -135,7 +151,9 @@ def test_start_returns_at_once_and_tells_what_it_waits_for(panel, parts, model, 
     assert seen == ["Loading the model…"]
 
 
-def test_what_keeps_the_model_from_loading_is_told_and_start_can_be_pressed_again(panel, parts, model, tracked, until):
+def test_what_keeps_the_model_from_loading_is_told_and_start_can_be_pressed_again(
+    panel, parts, model, tracked, until
+):
     def refuse(path):
         raise UserError("The model has 3 weights.", "Train another.")
 
@@ -161,7 +179,9 @@ def test_a_slow_renderer_leaves_the_gui_its_share_of_the_time(panel, live, monke
     from USGanSimLib.gui.simulation.live import LEAST_GUI_SHARE
 
     clock = iter([0.0, 0.2])
-    monkeypatch.setattr("USGanSimLib.gui.simulation.live.time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(
+        "USGanSimLib.gui.simulation.live.time", types.SimpleNamespace(perf_counter=lambda: next(clock))
+    )
     live["Live"]._timer.stop()
     live["Live"]._told_s = 0.0
     live["Live"]._tick()
@@ -170,6 +190,7 @@ def test_a_slow_renderer_leaves_the_gui_its_share_of_the_time(panel, live, monke
 
 
 # Show
+
 
 def test_show_and_hide_leave_the_scene_and_the_layout_as_they_were(panel, live, until):
     before, layout = nodes(), slicer.app.layoutManager().layout
@@ -220,8 +241,12 @@ def test_with_slicerigt_its_driver_moves_the_slice(panel, live, monkeypatch, tra
     before = slicer.util.arrayFromVTKMatrix(slice_views().slice_node("Red").GetSliceToRAS())
     panel.parameters.sliceFollows = True
     # Mode 6 is transverse: the slice is (u, v), and flipped (u, −v).
-    assert driver.state == {"driver": panel.parameters.output.GetID(), "SetModeForSlice": 6, "SetRotationForSlice": 0,
-                            "SetFlipForSlice": True}
+    assert driver.state == {
+        "driver": panel.parameters.output.GetID(),
+        "SetModeForSlice": 6,
+        "SetRotationForSlice": 0,
+        "SetFlipForSlice": True,
+    }
     move(tracked, 60)
     until(lambda: panel.logic.simulation.image_to_reference[0, 3] == 60)
     after = slicer.util.arrayFromVTKMatrix(slice_views().slice_node("Red").GetSliceToRAS())
@@ -231,6 +256,7 @@ def test_with_slicerigt_its_driver_moves_the_slice(panel, live, monkeypatch, tra
 
 
 # Variation
+
 
 def test_noise_goes_as_chosen_and_a_frozen_pose_stays(panel, live, tracked, until):
     simulation = panel.logic.simulation
@@ -258,6 +284,7 @@ def test_samples_are_drawn_in_the_panel_and_into_one_volume(panel, live):
 
 
 # Comparison
+
 
 @pytest.fixture
 def real(tracked):

@@ -48,10 +48,19 @@ class PlaceRenderer:
 @pytest.fixture
 def model(tmp_path):
     info = ModelInfo(
-        recipe="place", network={}, geometry=ImageGeometry(WIDTH_PX, HEIGHT_PX, IMAGE_TO_PROBE),
-        source_size_px=(WIDTH_PX, HEIGHT_PX), crop=Crop(0, 0, WIDTH_PX, HEIGHT_PX), reference_frame="Reference",
-        normalisation=CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pose_range=trained(),
-        training_set_sha256="ab" * 32, seed=1, iterations=1, software_version="0.1")
+        recipe="place",
+        network={},
+        geometry=ImageGeometry(WIDTH_PX, HEIGHT_PX, IMAGE_TO_PROBE),
+        source_size_px=(WIDTH_PX, HEIGHT_PX),
+        crop=Crop(0, 0, WIDTH_PX, HEIGHT_PX),
+        reference_frame="Reference",
+        normalisation=CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        pose_range=trained(),
+        training_set_sha256="ab" * 32,
+        seed=1,
+        iterations=1,
+        software_version="0.1",
+    )
     path = tmp_path / "model.safetensors"
     save_file({"a": np.zeros(1, np.float32)}, path, {METADATA_KEY: info.to_json()})
     return path
@@ -60,8 +69,14 @@ def model(tmp_path):
 def nodes() -> list[str]:
     """What is in the scene that nobody made, and what somebody left; subject hierarchy and cameras come and go."""
     scene = slicer.mrmlScene
-    kinds = ("vtkMRMLTransformNode", "vtkMRMLVolumeNode", "vtkMRMLModelNode", "vtkMRMLSequenceNode",
-             "vtkMRMLSequenceBrowserNode", "vtkMRMLMarkupsNode")
+    kinds = (
+        "vtkMRMLTransformNode",
+        "vtkMRMLVolumeNode",
+        "vtkMRMLModelNode",
+        "vtkMRMLSequenceNode",
+        "vtkMRMLSequenceBrowserNode",
+        "vtkMRMLMarkupsNode",
+    )
     found = (scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes()))
     return sorted(node.GetName() for node in found if any(node.IsA(kind) for kind in kinds))
 
@@ -117,7 +132,9 @@ def test_pause_and_sliders_move_the_probe_by_hand(live, story, panel, until):
     assert parameters.mockOutMm == 0
 
 
-def test_the_mock_probe_follows_another_reference_and_another_model(live, story, panel, model, until, tmp_path):
+def test_the_mock_probe_follows_another_reference_and_another_model(
+    live, story, panel, model, until, tmp_path
+):
     section, parameters = story["MockProbe"], panel.parameters
     section.ui.moveButton.click()
     reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
@@ -152,9 +169,15 @@ def test_a_recording_is_replayed_at_its_own_pace_with_its_images(live, story, pa
 
     matrices = np.tile(np.eye(4), (30, 1, 1))
     matrices[:, 2, 3] = np.arange(30)
-    write_sweep(tmp_path / "real.igs.mha", TrackedSweep(
-        np.zeros((30, HEIGHT_PX, WIDTH_PX), np.uint8) + np.arange(1, 31, dtype=np.uint8)[:, None, None],
-        np.arange(30) / 10, {"ProbeToReference": TransformTrack(matrices, np.ones(30, bool))}, np.ones(30, bool)))
+    write_sweep(
+        tmp_path / "real.igs.mha",
+        TrackedSweep(
+            np.zeros((30, HEIGHT_PX, WIDTH_PX), np.uint8) + np.arange(1, 31, dtype=np.uint8)[:, None, None],
+            np.arange(30) / 10,
+            {"ProbeToReference": TransformTrack(matrices, np.ones(30, bool))},
+            np.ones(30, bool),
+        ),
+    )
     section, parameters = story["MockProbe"], panel.parameters
     parameters.replayFile, parameters.playSpeed = tmp_path / "real.igs.mha", 4.0
     parameters.mockMotion = MockMotion.REPLAY
@@ -199,14 +222,21 @@ def test_a_grid_around_the_probe_becomes_a_set_a_volume_and_a_table(live, story,
 
     story["MockProbe"].ui.moveButton.click()
     section, parameters = story["Registration"], panel.parameters
-    parameters.poseSet, parameters.gridOutMm, parameters.gridTiltDeg, parameters.gridSteps = PoseSet.GRID, 20, 0, 21
+    parameters.poseSet, parameters.gridOutMm, parameters.gridTiltDeg, parameters.gridSteps = (
+        PoseSet.GRID,
+        20,
+        0,
+        21,
+    )
     section.ui.countButton.click()
     assert section.ui.poseCountLabel.text.startswith("21 poses")
     section.ui.simulateButton.click()
     until(lambda: parameters.simulatedSet is not None and not section._work.running)
     sweep = import_sweep(parameters.simulatedSet)
-    assert np.array_equal(sweep.frames.max(axis=(1, 2)), np.rint(
-        2 * sweep.transforms["ImageToRas"].matrices[:, 2, 3]).astype(np.uint8))
+    assert np.array_equal(
+        sweep.frames.max(axis=(1, 2)),
+        np.rint(2 * sweep.transforms["ImageToRas"].matrices[:, 2, 3]).astype(np.uint8),
+    )
     parameters.voxelSizeMm = 1.0
     section.ui.compoundButton.click()
     until(lambda: not section._work.running)
@@ -261,9 +291,15 @@ def samples(model, tmp_path, monkeypatch):
 
     matrices = np.tile(np.eye(4), (50, 1, 1))
     matrices[:, 2, 3] = np.arange(50)
-    write_sweep(tmp_path / "scan.igs.mha", TrackedSweep(
-        np.full((50, HEIGHT_PX, WIDTH_PX), 7, np.uint8), np.arange(50) / 20,
-        {"ProbeToReference": TransformTrack(matrices, np.ones(50, bool))}, np.ones(50, bool)))
+    write_sweep(
+        tmp_path / "scan.igs.mha",
+        TrackedSweep(
+            np.full((50, HEIGHT_PX, WIDTH_PX), 7, np.uint8),
+            np.arange(50) / 20,
+            {"ProbeToReference": TransformTrack(matrices, np.ones(50, bool))},
+            np.ones(50, bool),
+        ),
+    )
 
     def scanned(_folder, progress):
         for step in range(3):
@@ -272,7 +308,9 @@ def samples(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sample_data, "sample_model_path", lambda: model)
     monkeypatch.setattr(sample_data, "sample_scan", scanned)
-    monkeypatch.syspath_prepend(str(Path(os.environ["SLICER_SOURCE"]) / "Modules" / "Scripted" / "SampleData"))
+    monkeypatch.syspath_prepend(
+        str(Path(os.environ["SLICER_SOURCE"]) / "Modules" / "Scripted" / "SampleData")
+    )
     samples.register(tmp_path)
     return {source.sampleName: source for source in slicer.modules.sampleDataSources["USGanSim"]}
 

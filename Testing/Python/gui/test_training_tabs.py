@@ -42,7 +42,10 @@ def data(panel, python_slicer, tmp_path):
     """The tab Data with a small recording of the virtual phantom chosen."""
     from USGanSimLib.cli import main
 
-    assert main(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "30", "--size", "80x60", "--json"]) == 0
+    assert (
+        main(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "30", "--size", "80x60", "--json"])
+        == 0
+    )
     data = section(panel, "DataSection")
     data._add([tmp_path / "p.igs.mha"])
     data.parameters.dataCalibration = tmp_path / "p.calibration.json"
@@ -83,10 +86,23 @@ def test_closing_the_scene_ends_what_data_started(data, harness, until, tmp_path
 @pytest.fixture
 def sheet_folder(tmp_path):
     """A real-or-simulated study of four pictures."""
-    cards = [Card(np.full((30, 40), 60 * k, np.uint8), {"sigma_mm": 0.0},
-                  {"kind": ("real", "simulated")[k % 2], "sigma_mm": 0.0}) for k in range(4)]
-    write_blind_set(tmp_path / "study", tmp_path / "study.key.json", "real-or-simulated", {"mm_per_px": [1, 1]}, cards,
-                    ("image", "answer"), seed=0)
+    cards = [
+        Card(
+            np.full((30, 40), 60 * k, np.uint8),
+            {"sigma_mm": 0.0},
+            {"kind": ("real", "simulated")[k % 2], "sigma_mm": 0.0},
+        )
+        for k in range(4)
+    ]
+    write_blind_set(
+        tmp_path / "study",
+        tmp_path / "study.key.json",
+        "real-or-simulated",
+        {"mm_per_px": [1, 1]},
+        cards,
+        ("image", "answer"),
+        seed=0,
+    )
     return tmp_path / "study"
 
 
@@ -131,8 +147,15 @@ def test_the_keys_of_a_study_are_nobody_elses(panel, harness, sheet_folder):
 def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
     scene = harness.slicer.mrmlScene
     cards = [Card(np.full((30, 40), 9, np.uint8), {"landmark": "crux"}, {}) for _ in range(3)]
-    write_blind_set(tmp_path / "marks", tmp_path / "marks.key.json", "landmarks", {"mm_per_px": [0.5, 0.25]}, cards,
-                    ("image", "landmark", "outcome", "u_px", "v_px"), seed=0)
+    write_blind_set(
+        tmp_path / "marks",
+        tmp_path / "marks.key.json",
+        "landmarks",
+        {"mm_per_px": [0.5, 0.25]},
+        cards,
+        ("image", "landmark", "outcome", "u_px", "v_px"),
+        seed=0,
+    )
     evaluate = section(panel, "EvaluateSection")
     evaluate.parameters.studyFolder = tmp_path / "marks"
     evaluate.ui.answerButton.click()
@@ -144,22 +167,34 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
     evaluate.ui.markAbsentButton.click()
     evaluate.ui.markWrongButton.click()
     lines = (tmp_path / "marks" / "answers.csv").read_text(encoding="utf-8").split("\n")[1:4]
-    assert [line.strip() for line in lines] == ["0001,crux,measured,10.00,8.00", "0002,crux,unclear,,",
-                                                "0003,crux,wrong region,,"]
+    assert [line.strip() for line in lines] == [
+        "0001,crux,measured,10.00,8.00",
+        "0002,crux,unclear,,",
+        "0003,crux,wrong region,,",
+    ]
     assert evaluate.study.reading is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 
 
 def test_a_report_that_is_there_is_shown(panel, tmp_path):
     columns = [{"key": "landmark_mean_mm", "heading": "mean of the measured, mm", "digits": 2}]
-    rows = [{"name": "real image", "frames": 5, "landmark_mean_mm": 1.234, "landmark_mean_mm_ci_low": 1.0,
-             "landmark_mean_mm_ci_high": 2.0}]
+    rows = [
+        {
+            "name": "real image",
+            "frames": 5,
+            "landmark_mean_mm": 1.234,
+            "landmark_mean_mm_ci_low": 1.0,
+            "landmark_mean_mm_ci_high": 2.0,
+        }
+    ]
     evaluate = section(panel, "EvaluateSection")
     evaluate.parameters.evaluateFolder = tmp_path
     assert not evaluate.ui.openButton.enabled
     (tmp_path / "report.html").touch()
-    (tmp_path / "report.json").write_text(json.dumps({
-        "tables": [{"title": "Landmarks", "note": "", "columns": columns}], "rows": rows}), encoding="utf-8")
+    (tmp_path / "report.json").write_text(
+        json.dumps({"tables": [{"title": "Landmarks", "note": "", "columns": columns}], "rows": rows}),
+        encoding="utf-8",
+    )
     evaluate.show()
     text = evaluate.ui.tableBrowser.toPlainText()
     assert "mean of the measured, mm" in text
@@ -199,10 +234,16 @@ class Played:
 
     def steps(self, last):
         self.run.create()
-        self.run.config.write_text(json.dumps({"settings": {"iterations": 100}, "dataset": {
-            "folder": str(self.run.path.parent / "set")}}), encoding="utf-8")
+        self.run.config.write_text(
+            json.dumps(
+                {"settings": {"iterations": 100}, "dataset": {"folder": str(self.run.path.parent / "set")}}
+            ),
+            encoding="utf-8",
+        )
         lines = [f"{step},{1 / step},0.5,2" for step in range(1, last + 1)]
-        self.run.metrics.write_text("\n".join(["step,loss_g,accuracy_real,seconds", *lines, ""]), encoding="utf-8")
+        self.run.metrics.write_text(
+            "\n".join(["step,loss_g,accuracy_real,seconds", *lines, ""]), encoding="utf-8"
+        )
 
 
 @pytest.fixture
@@ -248,11 +289,22 @@ def test_a_run_that_is_chosen_brings_what_it_began_with(train, tmp_path):
     run.create()
     (tmp_path / "other set").mkdir()
     (tmp_path / "other set" / "dataset.json").write_text("{}", encoding="utf-8")
-    run.config.write_text(json.dumps({"dataset": {"folder": str(tmp_path / "other set")}, "settings": {
-        "iterations": 777, "recipe": {"name": "regression", "batch": 12}}}), encoding="utf-8")
+    run.config.write_text(
+        json.dumps(
+            {
+                "dataset": {"folder": str(tmp_path / "other set")},
+                "settings": {"iterations": 777, "recipe": {"name": "regression", "batch": 12}},
+            }
+        ),
+        encoding="utf-8",
+    )
     train.parameters.trainRun = run.path
     parameters = train.parameters
-    assert (parameters.trainRecipe, parameters.trainIterations, parameters.trainBatch) == ("regression", 777, 12)
+    assert (parameters.trainRecipe, parameters.trainIterations, parameters.trainBatch) == (
+        "regression",
+        777,
+        12,
+    )
     assert parameters.trainDataset == tmp_path / "other set"
 
 

@@ -23,10 +23,20 @@ def crc64_by_bits(data: bytes) -> int:
     return crc
 
 
-def message_by_hand(message_type: str, device: str, body: bytes, seconds: int = 0, fraction: int = 0,
-                    version: int = 1, crc: int | None = None, size: int | None = None) -> bytes:
+def message_by_hand(
+    message_type: str,
+    device: str,
+    body: bytes,
+    seconds: int = 0,
+    fraction: int = 0,
+    version: int = 1,
+    crc: int | None = None,
+    size: int | None = None,
+) -> bytes:
     """The 58 bytes of header.md, field by field, and the body."""
-    header = struct.pack(">H", version) + message_type.encode().ljust(12, b"\0") + device.encode().ljust(20, b"\0")
+    header = (
+        struct.pack(">H", version) + message_type.encode().ljust(12, b"\0") + device.encode().ljust(20, b"\0")
+    )
     header += struct.pack(">II", seconds, fraction) + struct.pack(">Q", len(body) if size is None else size)
     return header + struct.pack(">Q", crc64_by_bits(body) if crc is None else crc) + body
 
@@ -55,6 +65,7 @@ def crc64() -> Callable[[bytes], int]:
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], bool]:
     """Wait for a condition, three seconds at most; whether it came."""
+
     def wait(condition: Callable[[], bool]) -> bool:
         end = time.monotonic() + 3.0
         while time.monotonic() < end:
@@ -62,6 +73,7 @@ def until() -> Callable[[Callable[[], bool]], bool]:
                 return True
             time.sleep(0.005)
         return False
+
     return wait
 
 

@@ -20,10 +20,14 @@ def names(received):
     return [one.message.device_name for one in received]
 
 
-def test_the_newest_message_of_each_device_is_kept_and_the_others_are_counted(listener, transform_bytes, until):
+def test_the_newest_message_of_each_device_is_kept_and_the_others_are_counted(
+    listener, transform_bytes, until
+):
     with LinkClient(*listener.getsockname()) as client:
         connection, _ = listener.accept()
-        connection.sendall(b"".join(transform_bytes(name, EYE, seconds=i) for i in range(5) for name in ("A", "B")))
+        connection.sendall(
+            b"".join(transform_bytes(name, EYE, seconds=i) for i in range(5) for name in ("A", "B"))
+        )
         assert until(lambda: sum(client.counts.received.values()) == 10)
         first, second = client.messages()
         assert (first.message.timestamp, first.superseded, second.superseded) == (4.0, 4, 4)
@@ -37,7 +41,9 @@ def test_the_newest_message_of_each_device_is_kept_and_the_others_are_counted(li
         connection.close()
 
 
-def test_every_message_reaches_the_callback_in_order_with_its_time_of_arrival(listener, transform_bytes, until):
+def test_every_message_reaches_the_callback_in_order_with_its_time_of_arrival(
+    listener, transform_bytes, until
+):
     heard = []
     before_s = time.perf_counter()
     with LinkClient(*listener.getsockname(), on_message=heard.append):
@@ -51,7 +57,9 @@ def test_every_message_reaches_the_callback_in_order_with_its_time_of_arrival(li
 
 
 def test_only_wanted_types_are_decoded(listener, transform_bytes, until):
-    image = wire.pack(wire.image_message("Image_Reference", np.zeros((616, 820), np.uint8), np.eye(4), 0.0), 1)
+    image = wire.pack(
+        wire.image_message("Image_Reference", np.zeros((616, 820), np.uint8), np.eye(4), 0.0), 1
+    )
     with LinkClient(*listener.getsockname(), wanted=("TRANSFORM",)) as client:
         connection, _ = listener.accept()
         connection.sendall(image + transform_bytes("A", EYE))
@@ -146,7 +154,11 @@ def test_a_server_that_only_hangs_up_is_asked_less_and_less_often(listener, unti
 
 def test_one_that_has_sent_something_is_asked_again_soon(listener, transform_bytes, until):
     with LinkClient(*listener.getsockname()) as client:
-        for message, wait in ((b"", "in 0.25 s"), (b"", "in 0.5 s"), (transform_bytes("A", EYE), "in 0.25 s")):
+        for message, wait in (
+            (b"", "in 0.25 s"),
+            (b"", "in 0.5 s"),
+            (transform_bytes("A", EYE), "in 0.25 s"),
+        ):
             connection, _ = listener.accept()
             connection.recv(4096)
             connection.sendall(message)
@@ -164,9 +176,14 @@ def test_it_receives_from_a_plain_pyigtl_server(pyigtl_server, until):
         message.header_version = 2
         message.metadata = {"TransformStatus": "OUT_OF_VIEW"}
         server.send_message(message, wait=False)
-        server.send_message(pyigtl.ImageMessage(np.full((1, 3, 4), 7, np.uint8), device_name="Image"), wait=False)
+        server.send_message(
+            pyigtl.ImageMessage(np.full((1, 3, 4), 7, np.uint8), device_name="Image"), wait=False
+        )
         assert until(lambda: sum(client.counts.received.values()) == 2)
         transform, image = client.messages()
         np.testing.assert_array_equal(transform.message.matrix, matrix)
-        assert (transform.message.timestamp, wire.transform_status(transform.message)) == (12.25, "OUT_OF_VIEW")
+        assert (transform.message.timestamp, wire.transform_status(transform.message)) == (
+            12.25,
+            "OUT_OF_VIEW",
+        )
         np.testing.assert_array_equal(image.message.image, np.full((1, 3, 4), 7))

@@ -27,6 +27,7 @@ def send():
     def give(name, stamp_s, matrix=None, status="OK", connection=1):
         message = wire.transform_message(name, rigid(0) if matrix is None else matrix, stamp_s, status)
         return reader.add(Received(message, 100.0 + stamp_s, connection))
+
     give.reader = reader
     return give
 

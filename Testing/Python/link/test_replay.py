@@ -37,17 +37,27 @@ def a_sweep(count=40, rate_hz=60.0, lost=(), invalid_images=(), first_s=12.0):
     probe_valid[list(lost)] = False
     image_valid[list(invalid_images)] = False
     return TrackedSweep(
-        frames, first_s + np.arange(count) / rate_hz,
-        {"ProbeToTracker": TransformTrack(poses(count, 1), probe_valid),
-         "ReferenceToTracker": TransformTrack(poses(count, 2), np.ones(count, bool))},
-        image_valid, "made.igs.mha",
-        {"FrameNumber": tuple(str(100 + i) for i in range(count)),
-         "ProbeToTrackerTransformStatus": tuple("OUT_OF_VIEW" if i in lost else "OK" for i in range(count))})
+        frames,
+        first_s + np.arange(count) / rate_hz,
+        {
+            "ProbeToTracker": TransformTrack(poses(count, 1), probe_valid),
+            "ReferenceToTracker": TransformTrack(poses(count, 2), np.ones(count, bool)),
+        },
+        image_valid,
+        "made.igs.mha",
+        {
+            "FrameNumber": tuple(str(100 + i) for i in range(count)),
+            "ProbeToTrackerTransformStatus": tuple(
+                "OUT_OF_VIEW" if i in lost else "OK" for i in range(count)
+            ),
+        },
+    )
 
 
 @pytest.fixture
 def replayed(until):
     """Replay a sweep to the end; returns all received, the statistics, and the server's counts."""
+
     def run(sweep, rate_hz=None, loop=False, seconds=None, **options):
         heard = []
         with LinkServer(0) as server, LinkClient("127.0.0.1", server.port, on_message=heard.append) as client:
@@ -60,6 +70,7 @@ def replayed(until):
             assert until(lambda: len(heard) == server.counts.sent)
             assert client.counts.problems == {}
             return heard, replay.statistics, server.counts
+
     return run
 
 
@@ -75,10 +86,16 @@ def test_a_60_hz_replay_arrives_whole_in_order_and_exact_in_float32(replayed):
     heard, statistics, counts = replayed(sweep, image_to_probe=IMAGE_TO_PROBE, extra=("ProbeToReference",))
     devices = by_device(heard)
     assert set(devices) == {"ProbeToTracker", "ReferenceToTracker", "ProbeToReference", "Image_Reference"}
-    probe, reference = sweep.transforms["ProbeToTracker"].matrices, sweep.transforms["ReferenceToTracker"].matrices
+    probe, reference = (
+        sweep.transforms["ProbeToTracker"].matrices,
+        sweep.transforms["ReferenceToTracker"].matrices,
+    )
     probe_to_reference = np.linalg.inv(reference) @ probe
-    for name, expected in (("ProbeToTracker", probe), ("ReferenceToTracker", reference),
-                           ("ProbeToReference", probe_to_reference)):
+    for name, expected in (
+        ("ProbeToTracker", probe),
+        ("ReferenceToTracker", reference),
+        ("ProbeToReference", probe_to_reference),
+    ):
         received = np.array([one.message.matrix for one in devices[name]])
         np.testing.assert_array_equal(received, expected.astype(np.float32))
     for one, stamp_s in zip(devices["Image_Reference"], sweep.timestamps_s, strict=True):
@@ -87,7 +104,9 @@ def test_a_60_hz_replay_arrives_whole_in_order_and_exact_in_float32(replayed):
     np.testing.assert_array_equal([image.image[0] for image in images], sweep.frames)
     corner = np.array([7, 5, 0, 1.0])
     for image, pose in zip(images, probe_to_reference, strict=True):
-        np.testing.assert_allclose(image.ijk_to_world_matrix @ corner, pose @ IMAGE_TO_PROBE @ corner, atol=1e-3)
+        np.testing.assert_allclose(
+            image.ijk_to_world_matrix @ corner, pose @ IMAGE_TO_PROBE @ corner, atol=1e-3
+        )
     assert (statistics.frames, statistics.rounds, counts.dropped) == (60, 1, 0)
     assert statistics.rate_hz == pytest.approx(60.0, rel=0.1)
 
@@ -101,7 +120,11 @@ def test_invalid_transforms_are_not_sent_unless_asked_for(replayed):
     sweep = a_sweep(10, lost=(3, 4), invalid_images=(7,))
     devices = by_device(replayed(sweep, image_to_probe=IMAGE_TO_PROBE, extra=("ProbeToReference",))[0])
     assert {name: len(got) for name, got in devices.items()} == {
-        "ProbeToTracker": 8, "ReferenceToTracker": 10, "ProbeToReference": 8, "Image_Reference": 9}
+        "ProbeToTracker": 8,
+        "ReferenceToTracker": 10,
+        "ProbeToReference": 8,
+        "Image_Reference": 9,
+    }
     metadata = devices["Image_Reference"][3].message.metadata
     assert (metadata["ProbeToTrackerTransformStatus"], metadata["FrameNumber"]) == ("OUT_OF_VIEW", "103")
 
@@ -120,8 +143,13 @@ def test_without_a_way_to_reference_the_image_is_sent_with_the_identity(replayed
 
 def test_a_recording_of_the_tracker_alone_sends_no_image(replayed):
     sweep = a_sweep(3)
-    bare = TrackedSweep(np.zeros((3, 0, 0), np.uint8), sweep.timestamps_s, sweep.transforms, np.zeros(3, bool))
-    assert set(by_device(replayed(bare, image_to_probe=IMAGE_TO_PROBE)[0])) == {"ProbeToTracker", "ReferenceToTracker"}
+    bare = TrackedSweep(
+        np.zeros((3, 0, 0), np.uint8), sweep.timestamps_s, sweep.transforms, np.zeros(3, bool)
+    )
+    assert set(by_device(replayed(bare, image_to_probe=IMAGE_TO_PROBE)[0])) == {
+        "ProbeToTracker",
+        "ReferenceToTracker",
+    }
 
 
 def test_in_a_loop_time_stamps_go_on_increasing_by_even_steps(replayed):
@@ -140,6 +168,7 @@ def test_the_pace_does_not_drift_with_the_cost_of_a_frame(replayed, monkeypatch)
     def of_frame(self, index, later_s):
         time.sleep(0.004)
         return costly(self, index, later_s)
+
     monkeypatch.setattr(SweepMessages, "of_frame", of_frame)
     heard, statistics, _ = replayed(a_sweep(100), rate_hz=125.0)
     arrived_s = np.array([one.received_s for one in by_device(heard)["ReferenceToTracker"]])
@@ -172,13 +201,16 @@ def test_a_replay_stops_at_once_and_before_it_began(listener):
         assert replay.statistics.frames == 1
 
 
-@pytest.mark.parametrize(("stamps_s", "rate_hz", "words"), [
-    ([1.0, 1.0, 1.0], None, "tell no rate"),
-    ([1.0, -2.0, 3.0], None, "first: -2 s in frame 1"),
-    ([1.0, float("nan"), 3.0], None, "cannot carry"),
-    ([1.0, 2.0, 3.0], 0.0, "0 Hz"),
-    ([1.0, 2.0, 3.0], float("nan"), "nan Hz"),
-])
+@pytest.mark.parametrize(
+    ("stamps_s", "rate_hz", "words"),
+    [
+        ([1.0, 1.0, 1.0], None, "tell no rate"),
+        ([1.0, -2.0, 3.0], None, "first: -2 s in frame 1"),
+        ([1.0, float("nan"), 3.0], None, "cannot carry"),
+        ([1.0, 2.0, 3.0], 0.0, "0 Hz"),
+        ([1.0, 2.0, 3.0], float("nan"), "nan Hz"),
+    ],
+)
 def test_a_recording_or_rate_without_a_pace_is_refused(stamps_s, rate_hz, words):
     sweep = a_sweep(3)
     sweep = TrackedSweep(sweep.frames, np.array(stamps_s), sweep.transforms, sweep.image_valid)
@@ -214,6 +246,8 @@ def test_a_real_recording_reaches_a_pyigtl_client_at_the_known_point(plus_data, 
         replay.stop()
         client.stop()
     # Known answer of the recording: frame 0, pixel (410, 308) → (3.716, −69.322, −3.704) mm.
-    np.testing.assert_allclose(image.ijk_to_world_matrix @ (410, 308, 0, 1), (3.716, -69.322, -3.704, 1), atol=0.01)
+    np.testing.assert_allclose(
+        image.ijk_to_world_matrix @ (410, 308, 0, 1), (3.716, -69.322, -3.704, 1), atol=0.01
+    )
     np.testing.assert_array_equal(image.image[0], sweep.frames[0])
     assert abs(image.timestamp - sweep.timestamps_s[0]) < 1e-6

@@ -38,13 +38,15 @@ def moved(x_mm):
 @pytest.fixture
 def chain(until):
     """A tracker's server, the simulation, and a client that hears its images."""
+
     class Chain:
         def __init__(self, renderer=None, **options):
             self.heard = []
             self.tracker = LinkServer(0)
             self.images = LinkServer(0)
-            self.simulation = SimulationServer(renderer or PoseRenderer(), self.images, "127.0.0.1", self.tracker.port,
-                                               **options)
+            self.simulation = SimulationServer(
+                renderer or PoseRenderer(), self.images, "127.0.0.1", self.tracker.port, **options
+            )
             self.client = LinkClient("127.0.0.1", self.images.port, on_message=self.heard.append)
             made.append(self)
             assert until(lambda: self.tracker.counts.clients == 1 and self.images.counts.clients == 1)
@@ -60,6 +62,7 @@ def chain(until):
         def close(self):
             for part in (self.client, self.simulation, self.images, self.tracker):
                 part.stop()
+
     made = []
     yield Chain
     for one in made:
@@ -68,15 +71,22 @@ def chain(until):
 
 def test_an_image_comes_back_for_a_pose_with_its_matrix_and_time_stamp(chain, until):
     link = chain(extra=("ImageToReference", "ProbeToTracker", "StylusToReference"))
-    link.tracker.send([wire.transform_message("ProbeToTracker", moved(30), 7.5),
-                       wire.transform_message("ReferenceToTracker", moved(10), 7.5)])
+    link.tracker.send(
+        [
+            wire.transform_message("ProbeToTracker", moved(30), 7.5),
+            wire.transform_message("ReferenceToTracker", moved(10), 7.5),
+        ]
+    )
     assert until(lambda: link.of("Image_Reference"))
     [image] = link.of("Image_Reference")
     np.testing.assert_array_equal(image.image, np.full((1, 6, 8), 20))
     np.testing.assert_allclose(image.ijk_to_world_matrix, moved(20) @ IMAGE_TO_PROBE, atol=1e-5)
     assert (image.timestamp, image.world_coordinate_system) == (7.5, "ras")
-    for name, expected in (("ProbeToReference", moved(20)), ("ProbeToTracker", moved(30)),
-                           ("ImageToReference", moved(20) @ IMAGE_TO_PROBE)):
+    for name, expected in (
+        ("ProbeToReference", moved(20)),
+        ("ProbeToTracker", moved(30)),
+        ("ImageToReference", moved(20) @ IMAGE_TO_PROBE),
+    ):
         assert until(lambda name=name: link.of(name))
         np.testing.assert_allclose(link.of(name)[0].matrix, expected, atol=1e-5)
         assert link.of(name)[0].timestamp == 7.5
@@ -86,8 +96,12 @@ def test_an_image_comes_back_for_a_pose_with_its_matrix_and_time_stamp(chain, un
 
 def test_the_place_of_the_trackers_own_image_is_not_taken_for_the_simulated_ones(chain, until):
     link = chain(extra=("ImageToReference",))
-    link.tracker.send([wire.transform_message("ImageToReference", moved(99), 1.0),
-                       wire.transform_message("ProbeToReference", moved(5), 1.0)])
+    link.tracker.send(
+        [
+            wire.transform_message("ImageToReference", moved(99), 1.0),
+            wire.transform_message("ProbeToReference", moved(5), 1.0),
+        ]
+    )
     assert until(lambda: link.of("ImageToReference"))
     np.testing.assert_allclose(link.of("ImageToReference")[0].matrix, moved(5) @ IMAGE_TO_PROBE, atol=1e-5)
 
@@ -99,6 +113,7 @@ def test_the_newest_pose_wins_and_every_pose_is_accounted_for(chain, until):
         def render(self, image_to_reference):
             assert self.gate.wait(5.0)
             return super().render(image_to_reference)
+
     link = chain(Gated())
     link.tracker.send([wire.transform_message("ProbeToReference", moved(0), 0.0)])
     assert until(lambda: (link.simulation.counts.received, link.simulation.counts.waiting) == (1, 0))
@@ -111,7 +126,10 @@ def test_the_newest_pose_wins_and_every_pose_is_accounted_for(chain, until):
     assert until(lambda: link.simulation.counts.rendered == 2)
     counts = link.simulation.counts
     assert (counts.rendered, counts.superseded, counts.waiting, counts.accounted_for) == (2, 48, 0, True)
-    assert [(image.timestamp, image.image[0, 0, 0]) for image in link.of("Image_Reference")] == [(0.0, 0), (49.0, 49)]
+    assert [(image.timestamp, image.image[0, 0, 0]) for image in link.of("Image_Reference")] == [
+        (0.0, 0),
+        (49.0, 49),
+    ]
 
 
 def test_an_invalid_or_crooked_pose_gives_no_image_and_is_said(chain, until):
@@ -145,8 +163,11 @@ def test_a_tracker_that_falls_silent_or_dies_is_said_and_found_again_while_clien
     assert until(lambda: "pose is stale: no new one for more than 0.5 s" in link.states())
     port = link.tracker.port
     link.tracker.stop()
-    assert until(lambda: any(f"lost 127.0.0.1:{port}: the server closed the connection" in state
-                             for state in link.states()))
+    assert until(
+        lambda: any(
+            f"lost 127.0.0.1:{port}: the server closed the connection" in state for state in link.states()
+        )
+    )
     link.tracker = LinkServer(port)
     assert link.tracker.wait_for_client(3.0)
     link.tracker.send([wire.transform_message("ProbeToReference", moved(5), 9.0)])
@@ -166,6 +187,7 @@ def test_an_error_of_the_renderer_is_raised_to_the_owner(chain, until):
     class Broken(PoseRenderer):
         def render(self, image_to_reference):
             raise UserError("The GPU is gone.")
+
     link = chain(Broken())
     link.tracker.send([wire.transform_message("ProbeToReference", moved(1), 1.0)])
     with pytest.raises(UserError, match="GPU is gone"):

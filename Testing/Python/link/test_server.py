@@ -36,7 +36,9 @@ def test_every_client_gets_every_message_in_order(until):
         assert until(lambda: server.counts.clients == 0)
         counts = server.counts
     for one in heard:
-        assert [r.message.timestamp for r in one if r.message.device_name == "ProbeToTracker"] == list(range(100))
+        assert [r.message.timestamp for r in one if r.message.device_name == "ProbeToTracker"] == list(
+            range(100)
+        )
     assert (counts.clients_ever, counts.messages, counts.sent, counts.dropped) == (3, 200, 600, 0)
 
 
@@ -44,8 +46,11 @@ def test_a_client_that_does_not_read_loses_the_oldest_and_holds_up_nobody(monkey
     monkeypatch.setattr(server_module, "QUEUE_MESSAGES", 10)
     heard = []
     image = np.zeros((500, 1000), np.uint8)
-    with LinkServer(0) as server, socket.create_connection(("127.0.0.1", server.port)) as sleeper, \
-            LinkClient("127.0.0.1", server.port, on_message=heard.append):
+    with (
+        LinkServer(0) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as sleeper,
+        LinkClient("127.0.0.1", server.port, on_message=heard.append),
+    ):
         assert until(lambda: server.counts.clients == 2)
         for i in range(60):
             server.send([wire.image_message("Image", image, np.eye(4), float(i))])
@@ -84,14 +89,20 @@ def test_metadata_goes_to_clients_that_speak_header_version_2(until):
         server.send([transform(2.0)])
         [message] = wire.MessageReader().feed(plain.recv(4096))
         assert message.metadata == {"TransformValid": "1", "TransformStatus": "OK"}
-    with LinkServer(0, header_version=2) as server, socket.create_connection(("127.0.0.1", server.port)) as plain:
+    with (
+        LinkServer(0, header_version=2) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as plain,
+    ):
         assert until(lambda: server.counts.clients == 1)
         server.send([transform(1.0)])
         assert plain.recv(4096)[:2] == b"\0\2"
 
 
 def test_a_port_in_use_is_refused_with_its_number():
-    with LinkServer(0) as server, pytest.raises(UserError, match=rf"Port {server.port} on 127.0.0.1 is in use"):
+    with (
+        LinkServer(0) as server,
+        pytest.raises(UserError, match=rf"Port {server.port} on 127.0.0.1 is in use"),
+    ):
         LinkServer(server.port)
 
 
@@ -131,8 +142,14 @@ def test_a_storm_of_garbage_harms_neither_the_server_nor_the_others(by_hand, tra
     with LinkServer(0) as server, LinkClient("127.0.0.1", server.port, on_message=heard.append):
         assert until(lambda: server.counts.clients == 1)
         good = transform_bytes("A", np.eye(4).tolist())
-        storm = [b"\0" + os.urandom(5000), by_hand("IMAGE", "I", b"", size=2**63, crc=0), good[:20], b"",
-                 transform_bytes("A", np.eye(4).tolist(), crc=3), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3]
+        storm = [
+            b"\0" + os.urandom(5000),
+            by_hand("IMAGE", "I", b"", size=2**63, crc=0),
+            good[:20],
+            b"",
+            transform_bytes("A", np.eye(4).tolist(), crc=3),
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3,
+        ]
         for i in range(60):
             with socket.create_connection(("127.0.0.1", server.port)) as bad:
                 bad.sendall(storm[rng.integers(len(storm))])
@@ -160,8 +177,12 @@ def test_a_plain_pyigtl_client_receives_transforms_and_images(until):
         matrix = np.array([[0, -1, 0, 1.5], [1, 0, 0, 2.5], [0, 0, 1, 3.5], [0, 0, 0, 1]])
         image = np.arange(12, dtype=np.uint8).reshape(3, 4)
         image_to_reference = matrix @ np.diag([0.25, 0.5, 1, 1])
-        server.send([wire.transform_message("ProbeToTracker", matrix, 12.25),
-                     wire.image_message("Image_Reference", image, image_to_reference, 12.25)])
+        server.send(
+            [
+                wire.transform_message("ProbeToTracker", matrix, 12.25),
+                wire.image_message("Image_Reference", image, image_to_reference, 12.25),
+            ]
+        )
         received = client.wait_for_message("ProbeToTracker", timeout=3)
         np.testing.assert_array_equal(received.matrix, matrix)
         assert received.timestamp == 12.25

@@ -24,12 +24,15 @@ def test_the_checksum_is_that_of_ecma_182(crc64):
 
 def test_a_transform_packs_to_the_bytes_of_the_document(transform_bytes):
     message = wire.transform_message("ProbeToTracker", np.array(POSE), 1234.5)
-    assert wire.pack(message, header_version=1) == transform_bytes("ProbeToTracker", POSE, seconds=1234,
-                                                                   fraction=1 << 31)
+    assert wire.pack(message, header_version=1) == transform_bytes(
+        "ProbeToTracker", POSE, seconds=1234, fraction=1 << 31
+    )
 
 
 def test_a_transform_of_the_document_is_read(transform_bytes):
-    [message] = wire.MessageReader().feed(transform_bytes("ProbeToTracker", POSE, seconds=1700000000, fraction=1 << 30))
+    [message] = wire.MessageReader().feed(
+        transform_bytes("ProbeToTracker", POSE, seconds=1700000000, fraction=1 << 30)
+    )
     assert message.device_name == "ProbeToTracker"
     assert message.timestamp == 1700000000.25
     np.testing.assert_array_equal(message.matrix, POSE)
@@ -53,7 +56,9 @@ def test_an_image_packs_to_the_bytes_of_the_document(by_hand):
     image_to_world = np.array([[0.5, 0, 0, 10], [0, 0.25, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]])
     centre = (10 + 0.5 * 1.0, 20 + 0.25 * 0.5, 30.0)
     body = struct.pack(">H 4B 3H", 1, 1, 3, 2, 1, 3, 2, 1)  # version; scalar, uint8, little endian, RAS; size
-    body += struct.pack(">12f", 0.5, 0, 0, 0, 0.25, 0, 0, 0, 1, *centre) + struct.pack(">6H", 0, 0, 0, 3, 2, 1)
+    body += struct.pack(">12f", 0.5, 0, 0, 0, 0.25, 0, 0, 0, 1, *centre) + struct.pack(
+        ">6H", 0, 0, 0, 3, 2, 1
+    )
     body += bytes(range(6))
     message = wire.image_message("Image_Reference", image, image_to_world, 0.0)
     assert wire.pack(message, header_version=1) == by_hand("IMAGE", "Image_Reference", body)
@@ -77,7 +82,9 @@ def test_a_name_longer_than_the_field_travels_in_the_metadata():
 
 
 def test_text_that_is_not_ascii_is_sent_with_question_marks():
-    message = wire.image_message("Image_Reference", np.zeros((1, 1), np.uint8), np.eye(4), 0.0, {"Operator": "Zoë"})
+    message = wire.image_message(
+        "Image_Reference", np.zeros((1, 1), np.uint8), np.eye(4), 0.0, {"Operator": "Zoë"}
+    )
     [read] = wire.MessageReader().feed(wire.pack(message, 2))
     assert read.metadata["Operator"] == "Zo?"
     assert message.metadata["Operator"] == "Zoë"
@@ -87,7 +94,9 @@ def test_bytes_in_any_pieces_give_the_same_messages(transform_bytes):
     stream = b"".join(transform_bytes(f"D{i}", POSE, seconds=i) for i in range(5))
     for size in (1, 7, 57, 58, 59, 1000):
         reader = wire.MessageReader()
-        messages = [message for at in range(0, len(stream), size) for message in reader.feed(stream[at:at + size])]
+        messages = [
+            message for at in range(0, len(stream), size) for message in reader.feed(stream[at : at + size])
+        ]
         assert [message.timestamp for message in messages] == [0, 1, 2, 3, 4]
         assert not reader.inside_message
 
@@ -132,7 +141,9 @@ def test_an_image_with_a_nan_matrix_or_missing_pixels_is_refused():
 def test_unwanted_types_are_passed_over_by_their_size_without_being_kept(by_hand, transform_bytes):
     reader = wire.MessageReader()
     stream = by_hand("TDATA", "Tools", bytes(5000)) + by_hand("STATUS", "", b"") + transform_bytes("A", POSE)
-    assert [m.device_name for at in range(0, len(stream), 100) for m in reader.feed(stream[at:at + 100])] == ["A"]
+    assert [
+        m.device_name for at in range(0, len(stream), 100) for m in reader.feed(stream[at : at + 100])
+    ] == ["A"]
     assert reader.skipped == {"TDATA": 1, "STATUS": 1}
     reader.feed(by_hand("TDATA", "Tools", bytes(1000), size=100_000_000, crc=0))
     assert len(reader._buffer) == 0
@@ -148,8 +159,14 @@ def test_the_size_of_a_body_that_no_one_sends_is_refused_before_it_is_awaited(tr
 
 
 def test_bytes_that_are_no_header_break_the_stream_with_a_reason(transform_bytes):
-    for garbage in (b"\0\1\x80" + os.urandom(55), b"GET / HTTP/1.1\r\n" + b"x" * 60, bytes(58), b"\xff" * 58,
-                    transform_bytes("A", POSE, version=0), transform_bytes("A", POSE, version=9)):
+    for garbage in (
+        b"\0\1\x80" + os.urandom(55),
+        b"GET / HTTP/1.1\r\n" + b"x" * 60,
+        bytes(58),
+        b"\xff" * 58,
+        transform_bytes("A", POSE, version=0),
+        transform_bytes("A", POSE, version=9),
+    ):
         reader = wire.MessageReader()
         assert reader.feed(garbage) == []
         assert reader.broken == "received bytes that are no OpenIGTLink header"

@@ -19,13 +19,17 @@ from USGanSimLib.recording.dataset import Dataset, write_dataset
 def make_dataset(tmp_path):
     """A function that writes a set of a bright spot that moves sideways while the probe moves along z."""
 
-    def make(name: str = "set", frames: int = 24, seed: int = 0, width_px: int = 40, height_px: int = 32) -> Dataset:
+    def make(
+        name: str = "set", frames: int = 24, seed: int = 0, width_px: int = 40, height_px: int = 32
+    ) -> Dataset:
         geometry = ImageGeometry(width_px, height_px, np.diag([0.5, 0.75, 1.0, 1.0]))
         poses = np.tile(np.eye(4), (frames, 1, 1))
         poses[:, 2, 3] = np.linspace(0, 30, frames)
         heldout = np.arange(frames) // 4 == 2
         images = list(spots(frames, width_px, height_px, seed))
-        return write_dataset(Path(tmp_path) / name, images, poses @ geometry.image_to_probe, geometry, heldout=heldout)
+        return write_dataset(
+            Path(tmp_path) / name, images, poses @ geometry.image_to_probe, geometry, heldout=heldout
+        )
 
     return make
 

@@ -65,7 +65,9 @@ def test_moves_are_similarities_in_millimetres_within_their_limits(whole):
     in_mm = (scale @ maps @ np.linalg.inv(scale))[:, :2, :2]
     sizes = np.sqrt(np.linalg.det(in_mm))
     turns = np.degrees(np.arctan2(in_mm[:, 1, 0], in_mm[:, 0, 0]))
-    np.testing.assert_allclose(in_mm.transpose(0, 2, 1) @ in_mm, sizes[:, None, None] ** 2 * np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(
+        in_mm.transpose(0, 2, 1) @ in_mm, sizes[:, None, None] ** 2 * np.eye(2), atol=1e-9
+    )
     middle = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2, 1.0])
     shifts_mm = ((maps @ middle)[:, :2] - middle[:2]) * MM_PER_PX
     for values, low, high in ((sizes, 1 / 1.2, 1.2), (turns, -20, 20), (shifts_mm, -0.1 * 30, 0.1 * 30)):
@@ -110,7 +112,9 @@ def test_moves_depend_on_seed_and_step_alone_and_are_shared_out_with_the_batch(m
         assert all(torch.equal(getattr(alone, name)[rank::2], getattr(shares[rank], name)) for rank in (0, 1))
     plain = Batches(dataset, 4, 3, 7, CPU).training(3)
     assert torch.equal(plain.noise, alone.noise)
-    moved_mm = (coordinate_grid(plain.affine, 32, 40) - coordinate_grid(alone.affine, 32, 40)).abs().amax((1, 2, 3))
+    moved_mm = (
+        (coordinate_grid(plain.affine, 32, 40) - coordinate_grid(alone.affine, 32, 40)).abs().amax((1, 2, 3))
+    )
     assert (moved_mm > 0.01).all()
 
 

@@ -23,8 +23,10 @@ def frames_of(dataset, batch) -> list[int]:
 
 def test_an_epoch_has_every_training_frame_once_and_no_held_out_frame(dataset):
     batches = Batches(dataset, 4, 3, 0, CPU)
-    epochs = [[frame for step in range(start, start + 5) for frame in frames_of(dataset, batches.training(step))]
-              for start in (0, 5)]
+    epochs = [
+        [frame for step in range(start, start + 5) for frame in frames_of(dataset, batches.training(step))]
+        for start in (0, 5)
+    ]
     assert [sorted(epoch) for epoch in epochs] == [dataset.train_indices.tolist()] * 2
     assert epochs[0] != epochs[1]
     assert not set(epochs[0]) & set(dataset.heldout_indices)
@@ -35,7 +37,9 @@ def test_a_batch_depends_on_seed_and_step_alone(dataset):
     for step in range(12):
         last = from_start.training(step)
     alone, other = afresh.training(11), Batches(dataset, 4, 3, 8, CPU).training(11)
-    assert all(torch.equal(getattr(last, name), getattr(alone, name)) for name in ("images", "affine", "noise"))
+    assert all(
+        torch.equal(getattr(last, name), getattr(alone, name)) for name in ("images", "affine", "noise")
+    )
     assert not torch.equal(alone.noise, other.noise)
 
 
@@ -44,7 +48,9 @@ def test_two_processes_share_the_batch_of_one(dataset):
     shares = [Batches(dataset, 4, 3, 0, CPU, rank, 2).training(2) for rank in (0, 1)]
     assert torch.equal(whole.noise[0::2], shares[0].noise)
     assert torch.equal(whole.images[1::2], shares[1].images)
-    assert sorted(frames_of(dataset, shares[0]) + frames_of(dataset, shares[1])) == sorted(frames_of(dataset, whole))
+    assert sorted(frames_of(dataset, shares[0]) + frames_of(dataset, shares[1])) == sorted(
+        frames_of(dataset, whole)
+    )
 
 
 def test_image_and_coordinates_of_a_batch_belong_to_one_frame(dataset):
@@ -53,7 +59,9 @@ def test_image_and_coordinates_of_a_batch_belong_to_one_frame(dataset):
     for row, frame in enumerate(frames_of(dataset, batch)):
         x_mm = (dataset.poses[frame] @ corner)[:3]
         expected = (x_mm - normalisation.mean_mm) / normalisation.std_mm
-        assert coordinate_grid(batch.affine, 32, 40)[row, :, 31, 39].numpy() == pytest.approx(expected, abs=1e-5)
+        assert coordinate_grid(batch.affine, 32, 40)[row, :, 31, 39].numpy() == pytest.approx(
+            expected, abs=1e-5
+        )
 
 
 def test_coordinates_over_the_training_set_have_mean_zero_and_variance_one(dataset):

@@ -18,11 +18,14 @@ def variant(name, sleep_s, grey, naive="naive"):
         image = np.full((1, 4, 6), 100, np.uint8)
         image[0, 1, 2] = grey
         return image
+
     return benchmark.Variant(name, 1, run, naive)
 
 
 def test_times_ratios_and_differences_are_those_of_the_variants():
-    rows = benchmark.measure([variant("naive", 0.02, 100), variant("ours", 0.005, 97)], np.eye(4)[None], rounds=5)
+    rows = benchmark.measure(
+        [variant("naive", 0.02, 100), variant("ours", 0.005, 97)], np.eye(4)[None], rounds=5
+    )
     naive, ours = rows
     assert ours["median_ms"] == pytest.approx(5, rel=0.5)
     assert ours["p95_ms"] >= ours["median_ms"]
@@ -40,6 +43,7 @@ def test_variants_take_turns_and_poses_go_round():
         def run(pose):
             calls.append((name, int(pose[0, 0])))
             return np.zeros((1, 1, 1), np.uint8)
+
         return benchmark.Variant(name, 1, run, "a")
 
     benchmark.measure([noted("a"), noted("b")], poses, rounds=5)

@@ -53,7 +53,9 @@ def test_a_checkpoint_brings_networks_optimisers_and_step_back(tmp_path, state, 
     assert (other.step, back.settings, back.training_set_sha256) == (5, settings, HASH)
     for name, weight in state.generator.state_dict().items():
         assert torch.equal(weight, other.generator.state_dict()[name])
-    moments = [optimiser.state_dict()["state"][0]["exp_avg"] for optimiser in (state.optimiser_g, other.optimiser_g)]
+    moments = [
+        optimiser.state_dict()["state"][0]["exp_avg"] for optimiser in (state.optimiser_g, other.optimiser_g)
+    ]
     assert moments[0].abs().max() > 0
     assert torch.equal(*moments)
 

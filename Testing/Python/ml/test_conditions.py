@@ -28,8 +28,19 @@ from USGanSimLib.ml.renderer import ModelRenderer
 from USGanSimLib.ml.training import train
 from USGanSimLib.recording.dataset import write_dataset
 
-SETTINGS = NetworkSettings(48, 32, noise_size=100, up_layers=3, generator_channels=16, down_layers=2, volume=4,
-                           volume_cells=16, speckle=True, least_channels=4, batch_norm=False)
+SETTINGS = NetworkSettings(
+    48,
+    32,
+    noise_size=100,
+    up_layers=3,
+    generator_channels=16,
+    down_layers=2,
+    volume=4,
+    volume_cells=16,
+    speckle=True,
+    least_channels=4,
+    batch_norm=False,
+)
 CELL = 0.02
 
 
@@ -61,8 +72,10 @@ def test_noise_has_mean_0_and_sd_1_whatever_z_is(lattices):
 
 
 def test_cells_parts_and_samples_know_nothing_of_each_other(lattices):
-    neighbours = [np.take(lattices, range(1, NOISE_CELLS), axis) * np.take(lattices, range(NOISE_CELLS - 1), axis)
-                  for axis in (1, 2, 3)]
+    neighbours = [
+        np.take(lattices, range(1, NOISE_CELLS), axis) * np.take(lattices, range(NOISE_CELLS - 1), axis)
+        for axis in (1, 2, 3)
+    ]
     for products in (*neighbours, lattices[..., 0] * lattices[..., 1], lattices[1:] * lattices[:-1]):
         assert products.mean() == pytest.approx(0, abs=0.02)
 
@@ -101,8 +114,11 @@ def test_a_plane_beside_shows_other_speckle():
 
 
 def test_noise_repeats_after_its_cells_in_every_direction_backwards_too():
-    far = [[CELL, 0, 0.01 - NOISE_CELLS * CELL], [0, CELL, 0.01 - NOISE_CELLS * CELL],
-           [0, 0, 0.01 - NOISE_CELLS * CELL]]
+    far = [
+        [CELL, 0, 0.01 - NOISE_CELLS * CELL],
+        [0, CELL, 0.01 - NOISE_CELLS * CELL],
+        [0, 0, 0.01 - NOISE_CELLS * CELL],
+    ]
     assert torch.equal(speckle(STILL), speckle(far))
 
 
@@ -171,7 +187,9 @@ def test_the_volume_is_read_alike_where_there_is_no_grid_sample():
 
 def test_beyond_a_volume_its_border_stands():
     volume = FeatureVolume(3, 6)
-    border, beyond = (volume.at(torch.full((1, 3, 1, 1), place)) for place in (VOLUME_REACH, 5 * VOLUME_REACH))
+    border, beyond = (
+        volume.at(torch.full((1, 3, 1, 1), place)) for place in (VOLUME_REACH, 5 * VOLUME_REACH)
+    )
     assert torch.equal(border, beyond)
 
 

@@ -61,8 +61,17 @@ def two_processes(tmp_path, repository, monkeypatch):
 
     def run(dataset, folder, settings) -> list[dict]:
         (tmp_path / "script.py").write_text(SCRIPT)
-        words = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}",
-                 str(tmp_path / "script.py"), str(dataset.folder), str(folder), json.dumps(settings.as_dict())]
+        words = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={PROCESSES}",
+            str(tmp_path / "script.py"),
+            str(dataset.folder),
+            str(folder),
+            json.dumps(settings.as_dict()),
+        ]
         done = subprocess.run(words, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -71,8 +80,9 @@ def two_processes(tmp_path, repository, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(make_dataset, tiny, tmp_path, recorder,
-                                                                          two_processes):
+def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(
+    make_dataset, tiny, tmp_path, recorder, two_processes
+):
     dataset, settings = make_dataset(), tiny(iterations=30)
     lines = two_processes(dataset, tmp_path / "two", settings)
     assert lines[-1] == {"event": "weights", "equal": True, "count": lines[-1]["count"]}
@@ -81,8 +91,12 @@ def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(make
 
     # The first losses of D and of nobody's update: the mean over the two shares, each with its own statistics.
     state = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU)
-    shares = [Batches(dataset, 4, 100, settings.seed, CPU, rank, PROCESSES).training(0) for rank in range(PROCESSES)]
-    logits = [state.discriminator(state.generator(b.noise, b.affine), b.affine).detach().numpy() for b in shares]
+    shares = [
+        Batches(dataset, 4, 100, settings.seed, CPU, rank, PROCESSES).training(0) for rank in range(PROCESSES)
+    ]
+    logits = [
+        state.discriminator(state.generator(b.noise, b.affine), b.affine).detach().numpy() for b in shares
+    ]
     expected = np.mean([np.log1p(np.exp(values)).mean() for values in logits])
     assert losses(tmp_path / "two", "loss_d_fake")[0] == pytest.approx(expected, rel=1e-5)
 
@@ -93,8 +107,9 @@ def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(make
 
 
 @pytest.mark.slow
-def test_an_encoded_run_is_the_same_on_both_before_and_after_the_discriminator_joins(make_dataset, tiny, tmp_path,
-                                                                                     recorder, two_processes):
+def test_an_encoded_run_is_the_same_on_both_before_and_after_the_discriminator_joins(
+    make_dataset, tiny, tmp_path, recorder, two_processes
+):
     dataset, settings = make_dataset(), tiny("encoded", iterations=12)
     settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=6))
     lines = two_processes(dataset, tmp_path / "two", settings)

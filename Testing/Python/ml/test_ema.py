@@ -63,8 +63,10 @@ def test_statistics_are_the_means_over_the_batches_and_nothing_older(generator):
     batches = [inputs(16, seed) for seed in range(3)]
     with torch.no_grad():
         seeds = [torch.relu(generator.project(noise)).view(16, 32, 1, 1) for noise, _ in batches]
-        maps = [generator.layers[0].up(torch.cat([seed, affine_grid(affine)], 1))
-                for seed, (_, affine) in zip(seeds, batches, strict=True)]
+        maps = [
+            generator.layers[0].up(torch.cat([seed, affine_grid(affine)], 1))
+            for seed, (_, affine) in zip(seeds, batches, strict=True)
+        ]
     means = torch.stack([batch.mean(dim=(0, 2, 3)) for batch in maps]).mean(dim=0)
     variances = torch.stack([batch.transpose(0, 1).flatten(1).var(dim=1) for batch in maps]).mean(dim=0)
     recompute_statistics(generator, batches)

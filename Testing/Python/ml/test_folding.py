@@ -15,19 +15,37 @@ from USGanSimLib.ml.naive_path import NaivePath
 from USGanSimLib.ml.recipes import choose_recipe
 
 # Rows 15 and 30 of `paper` at 160×120 are cropped; 120 px high is in 4 × 4 blocks, 41 and 46 are not.
-SCORED = {"volume": 4, "speckle": True, "least_channels": 8, "generator_channels": 16, "batch_norm": False,
-          "fan": True}
+SCORED = {
+    "volume": 4,
+    "speckle": True,
+    "least_channels": 8,
+    "generator_channels": 16,
+    "batch_norm": False,
+    "fan": True,
+}
 SETTINGS = {
     "paper": ({"generator_channels": 64}, 160, 120),
     "paper, all channels": ({}, 160, 120),
     "paper-fig1": ({"up_layers": 4, "down_layers": 5, "generator_channels": 32}, 160, 120),
     "odd sizes": ({"up_layers": 3, "down_layers": 2, "generator_channels": 32}, 33, 41),
-    "even, no blocks": ({"up_layers": 2, "down_layers": 2, "generator_channels": 16, "noise_size": 7}, 34, 46),
+    "even, no blocks": (
+        {"up_layers": 2, "down_layers": 2, "generator_channels": 16, "noise_size": 7},
+        34,
+        46,
+    ),
     "encoded": ({"octaves": 6, "generator_channels": 64}, 160, 120),
-    "encoded, odd sizes": ({"octaves": 2, "up_layers": 3, "down_layers": 2, "generator_channels": 32}, 33, 41),
+    "encoded, odd sizes": (
+        {"octaves": 2, "up_layers": 3, "down_layers": 2, "generator_channels": 32},
+        33,
+        41,
+    ),
     "scored": ({**SCORED, "volume_cells": 32, "up_layers": 4, "generator_channels": 32}, 160, 120),
     "scored, odd sizes": ({**SCORED, "volume_cells": 16, "up_layers": 2, "down_layers": 2}, 33, 41),
-    "speckle with batch norm": ({"speckle": True, "up_layers": 3, "down_layers": 2, "generator_channels": 32}, 33, 41),
+    "speckle with batch norm": (
+        {"speckle": True, "up_layers": 3, "down_layers": 2, "generator_channels": 32},
+        33,
+        41,
+    ),
     "one layer": ({"up_layers": 1, "down_layers": 1, "generator_channels": 8, "noise_size": 3}, 12, 9),
 }
 

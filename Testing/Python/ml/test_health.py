@@ -24,7 +24,10 @@ def test_black_images_are_told_with_their_numbers():
 
 
 def test_samples_that_ignore_the_noise_are_a_collapse_of_a_gan_but_not_of_a_regression():
-    assert "Mode collapse: samples of one pose differ by 0.00 grey levels" in sample_faults(ONE_PER_POSE, REAL, True)[0]
+    assert (
+        "Mode collapse: samples of one pose differ by 0.00 grey levels"
+        in sample_faults(ONE_PER_POSE, REAL, True)[0]
+    )
     assert sample_faults(ONE_PER_POSE, REAL, many_valued=False) == []
 
 

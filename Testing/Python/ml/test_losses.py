@@ -33,13 +33,17 @@ def test_losses_stay_finite_where_the_sigmoid_saturates():
 
 
 def test_the_l2_term_is_the_plain_mean_square():
-    assert losses.l2_loss(torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 1.0]])).item() == pytest.approx(2.5)
+    assert losses.l2_loss(torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 1.0]])).item() == pytest.approx(
+        2.5
+    )
 
 
 def test_the_l2_term_of_squares_compares_the_means_of_all_that_fit():
     first, second = torch.rand(2, 3, 1, 5, 6, dtype=torch.float64)
-    means = [np.lib.stride_tricks.sliding_window_view(images.numpy(), (4, 4), axis=(2, 3)).mean(axis=(4, 5))
-             for images in (first, second)]
+    means = [
+        np.lib.stride_tricks.sliding_window_view(images.numpy(), (4, 4), axis=(2, 3)).mean(axis=(4, 5))
+        for images in (first, second)
+    ]
     assert losses.l2_loss(first, second, 4).item() == pytest.approx(((means[0] - means[1]) ** 2).mean())
 
 
@@ -54,9 +58,13 @@ def test_the_energy_score_is_that_of_every_window_and_of_the_filters_alike():
     def windows(images, size):
         return np.lib.stride_tricks.sliding_window_view(images, size, axis=(2, 3))
 
-    expected = [score(lambda images, size=size: windows(images, size).mean(axis=(4, 5)))
-                for size in losses.SCORED_WINDOWS]
-    expected.append(score(lambda images: np.einsum("bchwij,fcij->bfhw", windows(images, (5, 5)), filters.numpy())))
+    expected = [
+        score(lambda images, size=size: windows(images, size).mean(axis=(4, 5)))
+        for size in losses.SCORED_WINDOWS
+    ]
+    expected.append(
+        score(lambda images: np.einsum("bchwij,fcij->bfhw", windows(images, (5, 5)), filters.numpy()))
+    )
     assert losses.energy_score(first, second, real, filters).item() == pytest.approx(np.mean(expected))
 
 
@@ -70,18 +78,24 @@ def test_filters_are_of_norm_1_and_of_their_iteration():
 def speckle(random, width: int, strength: float = 1.0) -> torch.Tensor:
     """Many images of noise that is `width` pixels wide, of SD `strength`."""
     white = random.standard_normal((60, 1, 30, 30 + width - 1))
-    return torch.from_numpy(strength * np.lib.stride_tricks.sliding_window_view(white, width, axis=3).sum(-1)
-                            / np.sqrt(width))
+    return torch.from_numpy(
+        strength * np.lib.stride_tricks.sliding_window_view(white, width, axis=3).sum(-1) / np.sqrt(width)
+    )
 
 
-@pytest.mark.parametrize(("width", "strength"), [(3, 0.5), (3, 2.0), (1, 1.0), (6, 1.0), (3, 0.0)],
-                         ids=["too weak", "too strong", "too fine", "too coarse", "none"])
+@pytest.mark.parametrize(
+    ("width", "strength"),
+    [(3, 0.5), (3, 2.0), (1, 1.0), (6, 1.0), (3, 0.0)],
+    ids=["too weak", "too strong", "too fine", "too coarse", "none"],
+)
 def test_nothing_scores_better_than_images_like_the_real_ones(width, strength):
     random = np.random.default_rng(0)
     real = speckle(random, 3)
     filters = losses.random_filters(0)
     alike = losses.energy_score(speckle(random, 3), speckle(random, 3), real, filters)
-    other = losses.energy_score(speckle(random, width, strength), speckle(random, width, strength), real, filters)
+    other = losses.energy_score(
+        speckle(random, width, strength), speckle(random, width, strength), real, filters
+    )
     assert other > alike + 0.005
 
 

@@ -32,12 +32,14 @@ def path(model, tmp_path):
 @pytest.fixture
 def write(model, tmp_path):
     """A function that writes a model file by hand, with some tensors changed and others left out."""
+
     def write(info=model[1], without=(), **changed):
         tensors = {name: value for name, value in model[0].state_dict().items() if name not in without}
         named = {name.replace("__", "."): value for name, value in changed.items()}
         path = tmp_path / "by_hand.safetensors"
         safetensors.torch.save_file({**tensors, **named}, path, {METADATA_KEY: info.to_json()})
         return path
+
     return write
 
 
@@ -57,11 +59,14 @@ def test_a_learned_volume_comes_back_with_half_its_bits(tmp_path):
     save_model(tmp_path / "model.safetensors", generator.state_dict(), info)
     again, same_info = load_model(tmp_path / "model.safetensors")
     assert same_info.network == info.network
-    for (name, tensor), loaded in zip(generator.state_dict().items(), again.state_dict().values(), strict=True):
+    for (name, tensor), loaded in zip(
+        generator.state_dict().items(), again.state_dict().values(), strict=True
+    ):
         assert loaded.dtype == tensor.dtype
         # A half has 11 bits of precision, and 2^-24 is its least step.
-        assert torch.equal(loaded, tensor) or ("volume" in name and
-                                               torch.allclose(loaded, tensor, rtol=2**-11, atol=2**-25))
+        assert torch.equal(loaded, tensor) or (
+            "volume" in name and torch.allclose(loaded, tensor, rtol=2**-11, atol=2**-25)
+        )
 
 
 def test_another_library_reads_the_weights(model, path):
@@ -145,10 +150,14 @@ def test_missing_and_unknown_weights_are_refused_by_name(write):
         load_model(write(extra=torch.zeros(1)))
 
 
-@pytest.mark.parametrize(("bias", "told"), [(torch.zeros(2), r"\(2,\) float32"),
-                                            (torch.zeros(1, dtype=torch.float16), r"\(1,\) float16")])
+@pytest.mark.parametrize(
+    ("bias", "told"),
+    [(torch.zeros(2), r"\(2,\) float32"), (torch.zeros(1, dtype=torch.float16), r"\(1,\) float16")],
+)
 def test_weights_of_another_shape_or_type_are_refused(write, bias, told):
-    with pytest.raises(UserError, match=rf"'to_image.bias' is {told}, where its settings ask for \(1,\) float32"):
+    with pytest.raises(
+        UserError, match=rf"'to_image.bias' is {told}, where its settings ask for \(1,\) float32"
+    ):
         load_model(write(to_image__bias=bias))
 
 

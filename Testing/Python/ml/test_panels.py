@@ -8,9 +8,14 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.ml.panels import save_panel, shown_size
 
 
-@pytest.mark.parametrize(("mm_per_px", "size"), [
-    ((0.5, 0.5), (320, 240)), ((0.5, 1.0), (320, 480)), ((1.0, 0.5), (640, 240)),
-])
+@pytest.mark.parametrize(
+    ("mm_per_px", "size"),
+    [
+        ((0.5, 0.5), (320, 240)),
+        ((0.5, 1.0), (320, 480)),
+        ((1.0, 0.5), (640, 240)),
+    ],
+)
 def test_millimetres_are_square_and_pixels_at_least_doubled(mm_per_px, size):
     assert shown_size(160, 120, mm_per_px) == size
 
@@ -31,5 +36,10 @@ def test_each_picture_is_in_its_row_and_column(tmp_path):
 
 def test_a_folder_that_is_missing_is_said(tmp_path):
     with pytest.raises(UserError, match="could not be written"):
-        save_panel(tmp_path / "no" / "panel.png", np.zeros((1, 4, 4), np.uint8), np.zeros((1, 1, 4, 4), np.uint8),
-                   (1, 1), "")
+        save_panel(
+            tmp_path / "no" / "panel.png",
+            np.zeros((1, 4, 4), np.uint8),
+            np.zeros((1, 1, 4, 4), np.uint8),
+            (1, 1),
+            "",
+        )

@@ -29,18 +29,38 @@ def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
 
 
 def test_a_run_from_before_a_setting_was_known_has_it_as_the_paper_does():
-    old = {key: value for key, value in dataclasses.asdict(RECIPES["paper"]).items()
-           if key not in ("octaves", "volume", "volume_cells", "speckle", "least_channels", "batch_norm", "fan",
-                          "scored", "l2_square_px", "alone_iterations", "turn_deg", "scale", "shift")}
+    old = {
+        key: value
+        for key, value in dataclasses.asdict(RECIPES["paper"]).items()
+        if key
+        not in (
+            "octaves",
+            "volume",
+            "volume_cells",
+            "speckle",
+            "least_channels",
+            "batch_norm",
+            "fan",
+            "scored",
+            "l2_square_px",
+            "alone_iterations",
+            "turn_deg",
+            "scale",
+            "shift",
+        )
+    }
     assert Recipe.from_dict(old) == RECIPES["paper"]
 
 
-@pytest.mark.parametrize(("name", "up", "down", "seed_height_width", "adversarial", "l2"), [
-    ("paper", 5, 4, (4, 5), True, 0),
-    ("paper-fig1", 4, 5, (8, 10), True, 0),
-    ("paper-l2", 5, 4, (4, 5), True, 1),
-    ("regression", 5, 4, (4, 5), False, 1),
-])
+@pytest.mark.parametrize(
+    ("name", "up", "down", "seed_height_width", "adversarial", "l2"),
+    [
+        ("paper", 5, 4, (4, 5), True, 0),
+        ("paper-fig1", 4, 5, (8, 10), True, 0),
+        ("paper-l2", 5, 4, (4, 5), True, 1),
+        ("regression", 5, 4, (4, 5), False, 1),
+    ],
+)
 def test_depths_seed_and_losses(name, up, down, seed_height_width, adversarial, l2):
     recipe = RECIPES[name]
     network = recipe.network(160, 120)
@@ -57,7 +77,12 @@ def test_optimiser_batch_and_smoothing_are_the_same_in_all(name):
     state = TrainingState.initial(recipe, network, 0, torch.device("cpu"))
     for optimiser in filter(None, (state.optimiser_g, state.optimiser_d)):
         group = optimiser.param_groups[0]
-        assert (group["lr"], group["betas"], group["weight_decay"], group["amsgrad"]) == (2e-4, (0.5, 0.999), 0, False)
+        assert (group["lr"], group["betas"], group["weight_decay"], group["amsgrad"]) == (
+            2e-4,
+            (0.5, 0.999),
+            0,
+            False,
+        )
 
 
 def test_the_networks_of_paper_have_the_published_sizes():

@@ -47,8 +47,11 @@ def test_the_image_is_the_networks_at_the_pose_and_the_noise(renderer, model, po
     affine = in_mm / std[:, None]
     affine[:, 2] -= mean / std
     with torch.no_grad():
-        image = copy.deepcopy(generator).double()(torch.from_numpy(renderer.noise).double()[None],
-                                                  torch.from_numpy(affine)[None])[0, 0].numpy()
+        image = (
+            copy.deepcopy(generator)
+            .double()(torch.from_numpy(renderer.noise).double()[None], torch.from_numpy(affine)[None])[0, 0]
+            .numpy()
+        )
     ours = renderer.render(pose)
     assert ours.shape == (renderer.height_px, renderer.width_px) == (32, 40)
     assert np.abs(ours - np.rint((image + 1) * 127.5)).max() <= 1

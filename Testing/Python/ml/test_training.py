@@ -32,7 +32,10 @@ def few_statistics(monkeypatch):
 
 def metrics(run) -> list[dict[str, str]]:
     with (run / "metrics.csv").open() as stream:
-        return [{name: value for name, value in line.items() if name != "seconds"} for line in csv.DictReader(stream)]
+        return [
+            {name: value for name, value in line.items() if name != "seconds"}
+            for line in csv.DictReader(stream)
+        ]
 
 
 def same_weights(first: dict, second: dict) -> bool:
@@ -56,30 +59,47 @@ def test_every_recipe_leaves_its_files_and_a_model_of_its_set(name, make_dataset
     dataset, run, progress = make_dataset(), tmp_path / "run", recorder()
     result = train(dataset, run, tiny(name), progress)
     assert {path.name for path in run.iterdir()} == {
-        "config.json", "metrics.csv", "samples", "checkpoint.pt", "model.safetensors"}
+        "config.json",
+        "metrics.csv",
+        "samples",
+        "checkpoint.pt",
+        "model.safetensors",
+    }
     assert [line["step"] for line in metrics(run)] == ["1", "2", "3", "4"]
     generator, info = load_model(run / "model.safetensors")
     assert (info.recipe, info.iterations, info.training_set_sha256) == (name, 4, dataset.sha256)
     assert info.normalisation == dataset.normalisation
-    assert np.allclose(sorted(info.pose_range.poses[:, 2, 3]), dataset.poses[dataset.train_indices, 2, 3], atol=1e-5)
+    assert np.allclose(
+        sorted(info.pose_range.poses[:, 2, 3]), dataset.poses[dataset.train_indices, 2, 3], atol=1e-5
+    )
     average = load_checkpoint(run / "checkpoint.pt").states["average"]
     for key, weight in generator.named_parameters():
         kept = average[key].half().float() if "volume" in key else average[key]
         assert torch.equal(weight, kept)
     assert "Not for clinical use" in result["intended_use"]
-    assert [event for event, _ in progress.events if event != "warning"] == ["step"] * 4 + ["sample", "checkpoint"]
+    assert [event for event, _ in progress.events if event != "warning"] == ["step"] * 4 + [
+        "sample",
+        "checkpoint",
+    ]
     assert all(fields["of"] == 4 and fields["step"] in range(5) for _, fields in progress.events)
 
 
-@pytest.mark.parametrize(("name", "columns"), [
-    ("paper", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"]),
-    ("paper-l2", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g", "loss_l2"]),
-    ("regression", ["loss_l2"]),
-    ("scored", ["loss_l2", "loss_score"]),
-])
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("paper", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"]),
+        ("paper-l2", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g", "loss_l2"]),
+        ("regression", ["loss_l2"]),
+        ("scored", ["loss_l2", "loss_score"]),
+    ],
+)
 def test_metrics_name_the_losses_of_the_recipe(name, columns, make_dataset, tiny, tmp_path, recorder):
     train(make_dataset(), tmp_path / "run", tiny(name, iterations=1), recorder())
-    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",") == ["step", *columns, "seconds"]
+    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",") == [
+        "step",
+        *columns,
+        "seconds",
+    ]
 
 
 def test_the_configuration_is_written_whole(make_dataset, tiny, tmp_path, recorder):
@@ -96,7 +116,9 @@ def begun(make_dataset, tiny):
     dataset, recipe = make_dataset(), tiny().recipe
     state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
     batch = Batches(dataset, 4, 100, 0, CPU).training(0)
-    networks = Networks(state.generator, state.discriminator, state.discriminator, training._autocast("fp32", CPU))
+    networks = Networks(
+        state.generator, state.discriminator, state.discriminator, training._autocast("fp32", CPU)
+    )
     return state, networks, batch, state.generator(batch.noise, batch.affine)
 
 
@@ -108,8 +130,9 @@ def sigmoid_loss(logits: torch.Tensor, target: float) -> torch.Tensor:
 def test_the_discriminator_step_descends_equation_1_in_one_piece(begun):
     state, networks, batch, fakes = begun
     reference = copy.deepcopy(state.discriminator)
-    total = (sigmoid_loss(reference(batch.images, batch.affine), 0.9)
-             + sigmoid_loss(reference(fakes.detach(), batch.affine), 0.0))
+    total = sigmoid_loss(reference(batch.images, batch.affine), 0.9) + sigmoid_loss(
+        reference(fakes.detach(), batch.affine), 0.0
+    )
     total.backward()
     optimiser = torch.optim.Adam(reference.parameters(), 2e-4, (0.5, 0.999))
     optimiser.step()
@@ -142,7 +165,9 @@ def test_the_generator_step_descends_equation_2_and_leaves_the_discriminator(beg
 def test_the_model_is_the_moving_average_of_the_generators(make_dataset, tiny, tmp_path, recorder):
     settings = tiny(iterations=1)
     train(make_dataset(), tmp_path / "run", settings, recorder())
-    initial = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU).generator
+    initial = TrainingState.initial(
+        settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU
+    ).generator
     trained = load_checkpoint(tmp_path / "run" / "checkpoint.pt").states["generator"]
     for name, weight in load_model(tmp_path / "run" / "model.safetensors")[0].named_parameters():
         before = dict(initial.named_parameters())[name]
@@ -177,22 +202,28 @@ def test_more_iterations_on_resume_equal_one_long_run(make_dataset, tiny, tmp_pa
 
 
 @pytest.mark.parametrize("alone", [2, 5])
-def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins(alone, make_dataset, tiny, tmp_path,
-                                                                                recorder):
+def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins(
+    alone, make_dataset, tiny, tmp_path, recorder
+):
     dataset = make_dataset()
     settings = tiny("encoded", iterations=7)
-    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=alone))
+    settings = dataclasses.replace(
+        settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=alone)
+    )
     train(dataset, tmp_path / "whole", settings, recorder())
     train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
     train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
     require_same_runs(tmp_path / "whole", tmp_path / "parts")
-    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [step >= alone for step in range(7)]
+    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [
+        step >= alone for step in range(7)
+    ]
 
 
 def scored(settings, **changes):
     """Scored from the first iteration on, unless `changes` say otherwise."""
-    return dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe,
-                                                                    **{"alone_iterations": 0, **changes}))
+    return dataclasses.replace(
+        settings, recipe=dataclasses.replace(settings.recipe, **{"alone_iterations": 0, **changes})
+    )
 
 
 @pytest.mark.parametrize("alone", [0, 2])
@@ -202,8 +233,12 @@ def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recor
     train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
     train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "parts")
-    assert [bool(line.get("loss_l2")) for line in metrics(tmp_path / "whole")] == [step < alone for step in range(5)]
-    assert [bool(line["loss_score"]) for line in metrics(tmp_path / "whole")] == [step >= alone for step in range(5)]
+    assert [bool(line.get("loss_l2")) for line in metrics(tmp_path / "whole")] == [
+        step < alone for step in range(5)
+    ]
+    assert [bool(line["loss_score"]) for line in metrics(tmp_path / "whole")] == [
+        step >= alone for step in range(5)
+    ]
     models = [load_model(tmp_path / run / "model.safetensors")[0].state_dict() for run in ("whole", "parts")]
     assert same_weights(*models)
 
@@ -213,7 +248,9 @@ def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, t
     state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
     batch = Batches(make_dataset(), 4, 100, 0, CPU).training(0)
     reference = copy.deepcopy(state.generator)
-    images = reference(torch.cat([batch.noise, batch.noise[[3, 0, 1, 2]]]), torch.cat([batch.affine, batch.affine]))
+    images = reference(
+        torch.cat([batch.noise, batch.noise[[3, 0, 1, 2]]]), torch.cat([batch.affine, batch.affine])
+    )
     losses.energy_score(images[:4], images[4:], batch.images, losses.random_filters(7)).backward()
     torch.optim.Adam(reference.parameters(), 1e-3, (0.5, 0.99)).step()
     networks = Networks(state.generator, None, None, training._autocast("fp32", CPU))
@@ -225,28 +262,42 @@ def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, t
 
 def test_a_scored_run_learns_how_much_images_of_a_pose_differ(make_dataset, tiny, tmp_path, recorder):
     dataset, progress = make_dataset(), recorder()
-    settings = scored(tiny("scored", iterations=150, sample_every=150), turn_deg=0.0, scale=0.0, shift=0.0,
-                      learning_rate=5e-3)
+    settings = scored(
+        tiny("scored", iterations=150, sample_every=150),
+        turn_deg=0.0,
+        scale=0.0,
+        shift=0.0,
+        learning_rate=5e-3,
+    )
     train(dataset, tmp_path / "run", settings, progress)
     # The images have noise of 10 grey levels, which a regression would lose.
     assert 4 < progress.of("sample")[-1]["spread_grey"] < 20
 
 
-def test_before_the_discriminator_joins_pixels_alone_teach_at_their_own_rate(make_dataset, tiny, tmp_path,
-                                                                              recorder):
+def test_before_the_discriminator_joins_pixels_alone_teach_at_their_own_rate(
+    make_dataset, tiny, tmp_path, recorder
+):
     settings = tiny("encoded", iterations=1)
     train(make_dataset("other"), tmp_path / "run", settings, recorder())
     state = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU)
-    batch = training.Batches(make_dataset("same"), 4, 100, settings.seed, CPU,
-                             augmentation=training._augmentation(make_dataset("again"), settings.recipe)).training(0)
+    batch = training.Batches(
+        make_dataset("same"),
+        4,
+        100,
+        settings.seed,
+        CPU,
+        augmentation=training._augmentation(make_dataset("again"), settings.recipe),
+    ).training(0)
     images = state.generator(batch.noise, batch.affine)
     ((torch.where(batch.known, images, -1.0) - batch.images) ** 2).mean().backward()
     torch.optim.Adam(state.generator.parameters(), 1e-3, (0.5, 0.999)).step()
     trained = load_checkpoint(tmp_path / "run" / "checkpoint.pt").states
     for name, weight in state.generator.named_parameters():
         assert torch.allclose(trained["generator"][name], weight, atol=1e-6)
-    assert all(torch.equal(trained["discriminator"][name], weight)
-               for name, weight in state.discriminator.named_parameters())
+    assert all(
+        torch.equal(trained["discriminator"][name], weight)
+        for name, weight in state.discriminator.named_parameters()
+    )
 
 
 def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tiny, tmp_path, recorder):
@@ -256,12 +307,16 @@ def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tin
         train(second, tmp_path / "run", tiny(iterations=9), recorder(), resume=True)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"recipe": "paper-l2"}, "began with name paper, now name is paper-l2"),
-    ({"seed": 3}, "began with seed 0, now seed is 3"),
-])
-def test_resuming_with_another_recipe_or_seed_is_refused_with_both(changes, words, make_dataset, tiny, tmp_path,
-                                                                   recorder):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": "paper-l2"}, "began with name paper, now name is paper-l2"),
+        ({"seed": 3}, "began with seed 0, now seed is 3"),
+    ],
+)
+def test_resuming_with_another_recipe_or_seed_is_refused_with_both(
+    changes, words, make_dataset, tiny, tmp_path, recorder
+):
     dataset, run = make_dataset(), tmp_path / "run"
     train(dataset, run, tiny(), recorder())
     before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
@@ -310,13 +365,20 @@ def test_control_c_ends_the_step_saves_a_checkpoint_and_interrupts(make_dataset,
 
 
 def with_rate(settings, learning_rate: float):
-    return dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, learning_rate=learning_rate))
+    return dataclasses.replace(
+        settings, recipe=dataclasses.replace(settings.recipe, learning_rate=learning_rate)
+    )
 
 
 def test_a_diverging_run_is_said_and_the_last_good_checkpoint_stays(make_dataset, tiny, tmp_path, recorder):
     run = tmp_path / "run"
     with pytest.raises(UserError, match=r"(nan|inf) at step 2: training has diverged"):
-        train(make_dataset(), run, with_rate(tiny("regression", checkpoint_every=1, iterations=50), 1e37), recorder())
+        train(
+            make_dataset(),
+            run,
+            with_rate(tiny("regression", checkpoint_every=1, iterations=50), 1e37),
+            recorder(),
+        )
     assert load_checkpoint(run / "checkpoint.pt").step == 1
     assert not (run / "model.safetensors").exists()
 
@@ -342,8 +404,9 @@ def grey_generator(monkeypatch):
     monkeypatch.setattr(TrainingState, "initial", initial)
 
 
-def test_a_generator_that_learns_nothing_is_said_once_it_had_time(make_dataset, tiny, tmp_path, recorder,
-                                                                  grey_generator, monkeypatch):
+def test_a_generator_that_learns_nothing_is_said_once_it_had_time(
+    make_dataset, tiny, tmp_path, recorder, grey_generator, monkeypatch
+):
     monkeypatch.setattr(results, "_JUDGED_FROM_STEP", 4)
     progress = recorder()
     train(make_dataset(), tmp_path / "run", with_rate(tiny(iterations=4, sample_every=2), 0.0), progress)
@@ -364,17 +427,24 @@ def test_panels_come_early_often_and_at_the_end(make_dataset, tiny, tmp_path, re
     train(make_dataset(), tmp_path / "run", tiny(iterations=45, sample_every=20), progress)
     assert [fields["step"] for fields in progress.of("sample")] == [10, 20, 40, 45]
     assert sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()) == [
-        f"step_{step:06d}.png" for step in (10, 20, 40, 45)]
+        f"step_{step:06d}.png" for step in (10, 20, 40, 45)
+    ]
 
 
-def test_held_out_differences_are_measured_on_the_held_out_frames(make_dataset, tiny, tmp_path, recorder,
-                                                                    grey_generator):
+def test_held_out_differences_are_measured_on_the_held_out_frames(
+    make_dataset, tiny, tmp_path, recorder, grey_generator
+):
     dataset = make_dataset()
     result = train(dataset, tmp_path / "run", with_rate(tiny(iterations=1), 0.0), recorder())
     real = dataset.read_images(dataset.heldout_indices).astype(float)
-    assert result["metrics"] == pytest.approx({
-        "heldout_mean_abs_difference_grey": np.abs(real - 128).mean(),
-        "heldout_rms_difference_grey": np.sqrt(((real - 128) ** 2).mean()), "heldout_frames_measured": 4}, rel=1e-5)
+    assert result["metrics"] == pytest.approx(
+        {
+            "heldout_mean_abs_difference_grey": np.abs(real - 128).mean(),
+            "heldout_rms_difference_grey": np.sqrt(((real - 128) ** 2).mean()),
+            "heldout_frames_measured": 4,
+        },
+        rel=1e-5,
+    )
 
 
 def test_bf16_trains_with_32_bit_weights(make_dataset, tiny, tmp_path, recorder):
@@ -387,10 +457,16 @@ def test_bf16_trains_with_32_bit_weights(make_dataset, tiny, tmp_path, recorder)
     assert rounded == pytest.approx(exact, rel=0.05)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"iterations": 0}, "--iterations is 0"), ({"seed": -1}, "seed is -1"), ({"ema_decay": 1.0}, "EMA decay is 1.0"),
-    ({"precision": "fp8"}, "no precision 'fp8'"), ({"checkpoint_every": 0}, "--checkpoint-every is 0"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"iterations": 0}, "--iterations is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"ema_decay": 1.0}, "EMA decay is 1.0"),
+        ({"precision": "fp8"}, "no precision 'fp8'"),
+        ({"checkpoint_every": 0}, "--checkpoint-every is 0"),
+    ],
+)
 def test_settings_out_of_range_are_refused_with_the_number(changes, words, tiny):
     with pytest.raises(UserError, match=words):
         tiny(**changes)

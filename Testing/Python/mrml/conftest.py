@@ -73,8 +73,10 @@ class Nodes:
         node.EndModify(modifying)
 
     def names(self) -> list[str]:
-        return sorted(f"{node.GetClassName()} {node.GetName()}" for node in map(
-            self._scene.GetNthNode, range(self._scene.GetNumberOfNodes())))
+        return sorted(
+            f"{node.GetClassName()} {node.GetName()}"
+            for node in map(self._scene.GetNthNode, range(self._scene.GetNumberOfNodes()))
+        )
 
     def count(self) -> int:
         return int(self._scene.GetNumberOfNodes())
@@ -117,7 +119,9 @@ def simulate(scene: Any, renderer: StampRenderer, clock: Clock) -> Iterator[Call
     begun = []
 
     def start(probe: Any, reference: Any | None = None, **options: Any) -> LiveSimulation:
-        live = LiveSimulation(scene, options.pop("renderer", renderer), probe, reference, clock=clock, **options)
+        live = LiveSimulation(
+            scene, options.pop("renderer", renderer), probe, reference, clock=clock, **options
+        )
         begun.append(live)
         live.start()
         return live
@@ -138,6 +142,7 @@ def pixels() -> Callable[[LiveSimulation], np.ndarray]:
 @pytest.fixture
 def image_to_world() -> Callable[[Any], np.ndarray]:
     """(4, 4) from a volume's voxels to the world, as MRML places it."""
+
     def read(volume: Any) -> np.ndarray:
         ijk, world = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
         volume.GetIJKToRASMatrix(ijk)

@@ -22,6 +22,7 @@ def png(tmp_path):
     def write(picture):
         Image.fromarray(picture).save(tmp_path / "0001.png")
         return tmp_path / "0001.png"
+
     return write
 
 
@@ -49,7 +50,9 @@ def test_a_picture_stands_as_on_a_screen_left_is_left_and_down_is_down(reading, 
     reading.show(png(np.zeros((30, 40), np.uint8)), MM_PER_PX)
     matrix = vtk.vtkMatrix4x4()
     reading.volume.GetIJKToRASMatrix(matrix)
-    ras = [np.array(matrix.MultiplyPoint([*map(float, place), 0.0, 1.0])) for place in ((0, 0), (1, 0), (0, 1))]
+    ras = [
+        np.array(matrix.MultiplyPoint([*map(float, place), 0.0, 1.0])) for place in ((0, 0), (1, 0), (0, 1))
+    ]
     assert (ras[1] - ras[0])[0] == -MM_PER_PX[0]
     assert (ras[2] - ras[0])[1] == -MM_PER_PX[1]
 

@@ -24,7 +24,8 @@ def test_a_chain_up_to_the_world_is_told_link_by_link(nodes, clock, watch):
     nodes.receive(probe, 3)
     clock.now_s += 0.016
     assert watch.words(probe, reference, "model") == (
-        "Image → Probe (model) → Reference (ProbeToReference, 16 ms ago) → RAS (ReferenceToRas, static)")
+        "Image → Probe (model) → Reference (ProbeToReference, 16 ms ago) → RAS (ReferenceToRas, static)"
+    )
 
 
 def test_a_parent_that_moves_makes_its_child_no_younger(nodes, clock, watch):
@@ -51,7 +52,8 @@ def test_a_tracker_beside_the_reference_is_passed_backwards(nodes, watch):
     watch.watch(probe, reference)
     assert watch.words(probe, reference, "CAL.json") == (
         "Image → Probe (CAL.json) → Tracker (ProbeToTracker, static) → Reference (inverse of ReferenceToTracker, "
-        "static) → Tracker (ReferenceToTracker, static) = RAS")
+        "static) → Tracker (ReferenceToTracker, static) = RAS"
+    )
 
 
 def test_the_trackers_word_is_told_in_place_of_the_age(nodes, watch):
@@ -65,17 +67,24 @@ def test_without_a_reference_transform_the_world_is_the_models_frame(nodes, watc
     parent = nodes.new("ReferenceToRas")
     probe = nodes.new("ProbeToReference", parent)
     assert watch.words(probe, None, "model").endswith("RAS (ReferenceToRas, static) = the model's Reference")
-    assert watch.words(nodes.new("ProbeToReference"), None, "model").endswith("Reference (ProbeToReference, static) "
-                                                                              "= RAS")
+    assert watch.words(nodes.new("ProbeToReference"), None, "model").endswith(
+        "Reference (ProbeToReference, static) = RAS"
+    )
 
 
 def test_a_name_that_plus_would_not_give_stands_for_itself(nodes, watch):
-    assert watch.words(nodes.new("LinearTransform"), None, "model").startswith("Image → LinearTransform (model) → RAS")
+    assert watch.words(nodes.new("LinearTransform"), None, "model").startswith(
+        "Image → LinearTransform (model) → RAS"
+    )
 
 
 def test_only_the_chain_is_observed_and_nothing_after_close(nodes, watch):
     event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
-    parent, probe, other = nodes.new("ReferenceToRas"), nodes.new("ProbeToReference"), nodes.new("StylusToReference")
+    parent, probe, other = (
+        nodes.new("ReferenceToRas"),
+        nodes.new("ProbeToReference"),
+        nodes.new("StylusToReference"),
+    )
     probe.SetAndObserveTransformNodeID(parent.GetID())
     # Slicer's own observers of a parent are counted before.
     before = {node: node.HasObserver(event) for node in (parent, probe, other)}
@@ -95,6 +104,7 @@ def test_ages_are_told_as_a_person_would(age_s, words):
 
 
 # What is chosen for a person
+
 
 def test_the_probe_is_the_only_node_that_is_called_so(scene, nodes):
     assert likely_probe(scene) is None

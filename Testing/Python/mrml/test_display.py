@@ -33,6 +33,7 @@ def a_pose(mm_per_px: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
 @pytest.fixture
 def picture(scene):
     """The slice view's picture of an image at a pose."""
+
     def take(image: np.ndarray, pose: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         output = OutputVolume(scene, image.shape[1], image.shape[0])
         output.write(image, to_vtk(pose), GOOD)

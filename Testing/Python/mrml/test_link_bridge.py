@@ -38,7 +38,9 @@ def test_a_transform_becomes_a_linear_node_of_its_name_with_its_status(scene):
     assert node.IsA("vtkMRMLLinearTransformNode")
     np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(node), a_matrix(3), atol=1e-6)
     assert node.GetAttribute(STATUS_ATTRIBUTE) == "OK"
-    assert node.GetAttribute("TransformValid") is None  # OpenIGTLinkIF copies entries with Status in their name alone
+    assert (
+        node.GetAttribute("TransformValid") is None
+    )  # OpenIGTLinkIF copies entries with Status in their name alone
     assert bridge.received_s == {"ProbeToReference": 7.0}
 
 
@@ -51,8 +53,10 @@ def test_an_invalid_transform_carries_its_status_into_the_scene(scene):
 def test_a_node_that_is_there_is_used_and_changed_once_a_message(scene, nodes):
     probe = nodes.new("ProbeToReference")
     heard = []
-    probe.AddObserver(slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-                      lambda *_: heard.append(probe.GetAttribute(STATUS_ATTRIBUTE)))
+    probe.AddObserver(
+        slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+        lambda *_: heard.append(probe.GetAttribute(STATUS_ATTRIBUTE)),
+    )
     bridge = LinkBridge(scene)
     before = nodes.count()
     statuses = ["OK", "MISSING", "OK", "OUT_OF_VIEW", "OK"]
@@ -65,9 +69,13 @@ def test_a_node_that_is_there_is_used_and_changed_once_a_message(scene, nodes):
 
 def test_every_message_is_counted(scene):
     bridge = LinkBridge(scene)
-    bridge.apply([Received(transform_message("ProbeToReference", a_matrix(1), 1.0), 0.0, superseded=4),
-                  Received(transform_message("StylusToReference", a_matrix(2), 1.0), 0.0),
-                  Received(string_message("Note", "hello", 1.0), 0.0, superseded=2)])
+    bridge.apply(
+        [
+            Received(transform_message("ProbeToReference", a_matrix(1), 1.0), 0.0, superseded=4),
+            Received(transform_message("StylusToReference", a_matrix(2), 1.0), 0.0),
+            Received(string_message("Note", "hello", 1.0), 0.0, superseded=2),
+        ]
+    )
     assert bridge.applied == {"ProbeToReference": 1, "StylusToReference": 1}
     assert bridge.superseded == {"ProbeToReference": 4, "StylusToReference": 0}
     assert bridge.ignored == {"STRING": 3}
@@ -75,7 +83,9 @@ def test_every_message_is_counted(scene):
 
 def test_an_image_is_ignored_unless_asked_for(scene):
     bridge = LinkBridge(scene)
-    bridge.apply([Received(image_message("Image_Reference", np.zeros((4, 6), np.uint8), np.eye(4), 1.0), 0.0)])
+    bridge.apply(
+        [Received(image_message("Image_Reference", np.zeros((4, 6), np.uint8), np.eye(4), 1.0), 0.0)]
+    )
     assert bridge.ignored == {"IMAGE": 1}
     assert scene.GetFirstNodeByName("Image_Reference") is None
 
@@ -84,13 +94,23 @@ def test_an_image_becomes_one_change_of_a_volume_with_pixels_place_stamp_and_sta
     bridge = LinkBridge(scene, images=True)
     node = bridge.image_node("Image_Reference")
     heard = []
-    node.AddObserver(slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, lambda *_: heard.append(
-        (node.GetAttribute("Timestamp"), node.GetAttribute("ImageStatus"), slicer.util.arrayFromVolume(node).copy())))
+    node.AddObserver(
+        slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+        lambda *_: heard.append(
+            (
+                node.GetAttribute("Timestamp"),
+                node.GetAttribute("ImageStatus"),
+                slicer.util.arrayFromVolume(node).copy(),
+            )
+        ),
+    )
     random = np.random.default_rng(2)
     # The last image has another size.
     for number, size in enumerate([(4, 6), (4, 6), (5, 3)], start=1):
         pixels = random.integers(0, 256, size, np.uint8)
-        message = image_message("Image_Reference", pixels, a_matrix(number), number + 0.25, {"ImageStatus": "OK"})
+        message = image_message(
+            "Image_Reference", pixels, a_matrix(number), number + 0.25, {"ImageStatus": "OK"}
+        )
         heard.clear()
         events = []
         tag = node.AddObserver("ModifiedEvent", lambda *_, events=events: events.append(1))
@@ -98,14 +118,20 @@ def test_an_image_becomes_one_change_of_a_volume_with_pixels_place_stamp_and_sta
         node.RemoveObserver(tag)
         assert len(events) == 1
         assert np.array_equal(slicer.util.arrayFromVolume(node)[0], pixels)
-        assert all(one[:2] == (str(number + 0.25), "OK") and np.array_equal(one[2][0], pixels) for one in heard)
-        np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(ijk_to_ras(node)), a_matrix(number), atol=1e-6)
+        assert all(
+            one[:2] == (str(number + 0.25), "OK") and np.array_equal(one[2][0], pixels) for one in heard
+        )
+        np.testing.assert_allclose(
+            slicer.util.arrayFromVTKMatrix(ijk_to_ras(node)), a_matrix(number), atol=1e-6
+        )
     assert bridge.applied == {"Image_Reference": 3}
 
 
 def test_every_message_of_a_client_is_kept_in_order_up_to_the_room_there_is():
     every = EveryMessage(most_bytes=100)
-    images = [image_message("Image", np.zeros((6, 8), np.uint8), np.eye(4), float(number)) for number in range(4)]
+    images = [
+        image_message("Image", np.zeros((6, 8), np.uint8), np.eye(4), float(number)) for number in range(4)
+    ]
     for image in images:
         every.keep(Received(image, 0.0))
     every.keep(Received(transform_message("ProbeToReference", np.eye(4), 9.0), 0.0))
@@ -141,8 +167,12 @@ def a_sweep(lost: range = range(0)) -> TrackedSweep:
     matrices[:, 0, 3] = np.arange(FRAMES)
     valid = np.ones(FRAMES, bool)
     valid[list(lost)] = False
-    return TrackedSweep(np.zeros((FRAMES, 4, 4), np.uint8), np.arange(FRAMES) / 60.0,
-                        {"ProbeToReference": TransformTrack(matrices, valid)}, np.ones(FRAMES, bool))
+    return TrackedSweep(
+        np.zeros((FRAMES, 4, 4), np.uint8),
+        np.arange(FRAMES) / 60.0,
+        {"ProbeToReference": TransformTrack(matrices, valid)},
+        np.ones(FRAMES, bool),
+    )
 
 
 def run_over_loopback(scene, renderer, sweep, seconds=2.0, snapshots=3):
@@ -151,8 +181,15 @@ def run_over_loopback(scene, renderer, sweep, seconds=2.0, snapshots=3):
         replay = Replay(sweep, server, rate_hz=60, messages=SweepMessages(sweep, send_invalid=True))
         replay.start()
         told = []
-        run = live_run.run_live(scene, client, renderer, "ProbeToReference", seconds, snapshots,
-                                lambda gone_s, live: told.append(round(gone_s)))
+        run = live_run.run_live(
+            scene,
+            client,
+            renderer,
+            "ProbeToReference",
+            seconds,
+            snapshots,
+            lambda gone_s, live: told.append(round(gone_s)),
+        )
         assert replay.wait(1.0)
         return run, told
 
@@ -210,8 +247,11 @@ def test_snapshots_hold_the_image_with_the_pose_it_was_made_for(scene, renderer)
 
 def test_a_server_without_the_transform_is_told(scene, renderer, monkeypatch):
     monkeypatch.setattr(live_run, "FIRST_POSE_WITHIN_S", 0.2)
-    with (LinkServer(0) as server, LinkClient("127.0.0.1", server.port) as client,
-          pytest.raises(UserError, match=r"No NeedleToReference came within 0.2 s \(connected to 127.0.0.1")):
+    with (
+        LinkServer(0) as server,
+        LinkClient("127.0.0.1", server.port) as client,
+        pytest.raises(UserError, match=r"No NeedleToReference came within 0.2 s \(connected to 127.0.0.1"),
+    ):
         server.wait_for_client(3.0)
         client.wait_connected(3.0)
         live_run.run_live(scene, client, renderer, "NeedleToReference", 1.0, 0, lambda *_: None)

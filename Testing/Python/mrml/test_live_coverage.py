@@ -54,8 +54,11 @@ def test_landmarks_are_judged_in_reference_wherever_the_scene_puts_it(scene, nod
     # Seven images lie within 3 mm of the one, none of the other.
     assert "seen in 7 frames" in news.advice["inside"]
     assert "seen in 0 frames" in news.advice["outside"]
-    assert live.update(tracks, np.diag([0.5, 0.5, 1, 1]), (101, 81), markups, 3.0).advice["inside"].startswith(
-        "seen within 0°")  # 21 frames, from one direction
+    assert (
+        live.update(tracks, np.diag([0.5, 0.5, 1, 1]), (101, 81), markups, 3.0)
+        .advice["inside"]
+        .startswith("seen within 0°")
+    )  # 21 frames, from one direction
     assert news.swept_ml == pytest.approx(55 * 45 * 65 / 1000)
 
 

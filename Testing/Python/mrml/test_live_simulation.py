@@ -27,6 +27,7 @@ def turned(seed: int) -> np.ndarray:
 
 # Where the image stands
 
+
 def test_the_image_stands_where_a_real_one_would(scene, nodes, renderer, simulate, image_to_world):
     reference = nodes.new("ReferenceToRas")
     nodes.move(reference, turned(1))
@@ -46,8 +47,9 @@ def test_a_tracker_beside_the_reference_gives_the_same_pose(nodes, renderer, sim
     live = simulate(probe, reference)
     nodes.move(probe, turned(4))
     live.tick()
-    np.testing.assert_allclose(renderer.poses[-1], np.linalg.inv(turned(3)) @ turned(4) @ renderer.image_to_probe,
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        renderer.poses[-1], np.linalg.inv(turned(3)) @ turned(4) @ renderer.image_to_probe, atol=1e-12
+    )
     np.testing.assert_allclose(image_to_world(live.volume), turned(4) @ renderer.image_to_probe, atol=1e-12)
 
 
@@ -67,7 +69,10 @@ def test_whoever_watches_sees_pixels_and_place_of_the_same_pose(nodes, probe, re
     seen = []
 
     def compare(_caller, _event):
-        x_mm = slicer.util.arrayFromTransformMatrix(live.image_to_reference)[0, 3] - renderer.image_to_probe[0, 3]
+        x_mm = (
+            slicer.util.arrayFromTransformMatrix(live.image_to_reference)[0, 3]
+            - renderer.image_to_probe[0, 3]
+        )
         seen.append((int(pixels(live)[0, 0]), round(x_mm)))
 
     for node in (live.volume, live.image_to_reference):
@@ -79,7 +84,9 @@ def test_whoever_watches_sees_pixels_and_place_of_the_same_pose(nodes, probe, re
     assert all(grey == x_mm for grey, x_mm in seen)
 
 
-def test_one_image_is_one_modified_of_the_volume_even_where_its_state_changes(nodes, probe, renderer, simulate):
+def test_one_image_is_one_modified_of_the_volume_even_where_its_state_changes(
+    nodes, probe, renderer, simulate
+):
     live = simulate(probe)
     object.__setattr__(renderer.pose_range, "coverage_mm", 5.0)
     nodes.move(probe, 5)
@@ -94,6 +101,7 @@ def test_one_image_is_one_modified_of_the_volume_even_where_its_state_changes(no
 
 
 # What is counted
+
 
 def test_only_the_newest_of_many_poses_is_rendered(nodes, probe, renderer, simulate, pixels):
     live = simulate(probe)
@@ -165,6 +173,7 @@ def test_latency_counts_from_the_change_of_the_transform(nodes, probe, clock, re
 
 
 # What is told
+
 
 def state_of(live: LiveSimulation) -> tuple[PoseState, str]:
     """As the object says it, and as the volume does; the two must agree."""
@@ -241,11 +250,14 @@ def test_lost_tracking_is_dimmed_told_and_counted(nodes, probe, renderer, simula
     assert (counts.received, counts.rendered, counts.unusable) == (3, 2, 1)
 
 
-@pytest.mark.parametrize(("matrix", "words"), [
-    (np.diag([1, 1, np.nan, 1]), "not finite"),
-    (np.diag([2.0, 2, 2, 1]), "not a rigid transform"),
-    (np.zeros((4, 4)), "not a rigid transform"),
-])
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (np.diag([1, 1, np.nan, 1]), "not finite"),
+        (np.diag([2.0, 2, 2, 1]), "not a rigid transform"),
+        (np.zeros((4, 4)), "not a rigid transform"),
+    ],
+)
 def test_a_matrix_that_is_no_pose_is_told_and_raises_nothing(nodes, probe, simulate, capfd, matrix, words):
     live = simulate(probe)
     nodes.move(probe, 100)
@@ -303,7 +315,9 @@ def test_a_model_of_another_image_size_keeps_the_volume_node(nodes, probe, new_r
     assert (pixels(live) == 10).all()
 
 
-def test_what_the_renderer_raises_comes_out_of_the_tick_with_its_pose_counted(nodes, probe, renderer, simulate):
+def test_what_the_renderer_raises_comes_out_of_the_tick_with_its_pose_counted(
+    nodes, probe, renderer, simulate
+):
     live = simulate(probe)
 
     def fail(_pose):
@@ -317,7 +331,9 @@ def test_what_the_renderer_raises_comes_out_of_the_tick_with_its_pose_counted(no
     assert live.counts.accounted_for
 
 
-def test_a_transform_moved_by_hand_is_drawn_at_once_and_never_grows_old(nodes, probe, clock, simulate, pixels):
+def test_a_transform_moved_by_hand_is_drawn_at_once_and_never_grows_old(
+    nodes, probe, clock, simulate, pixels
+):
     nodes.move(probe, 70)
     live = simulate(probe, stale_after_s=None)
     assert live.tick()
@@ -341,6 +357,7 @@ def test_a_stopped_image_does_not_pass_for_a_live_one(nodes, probe, simulate, pi
 
 
 # What is left behind
+
 
 def test_200_simulations_leave_no_node_no_observer_and_no_object(scene, nodes, probe, renderer, simulate):
     LiveSimulation(scene, renderer, probe).close()
@@ -382,8 +399,9 @@ def test_other_observers_of_the_probe_are_left_alone(nodes, probe, simulate):
     assert heard == [1]
 
 
-def test_a_given_volume_is_written_into_and_found_again(scene, nodes, probe, renderer, simulate, pixels,
-                                                        image_to_world):
+def test_a_given_volume_is_written_into_and_found_again(
+    scene, nodes, probe, renderer, simulate, pixels, image_to_world
+):
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
     volume.SetSpacing(2, 3, 4)
     live = simulate(probe, volume=volume)

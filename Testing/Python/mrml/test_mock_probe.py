@@ -35,8 +35,9 @@ def test_it_begins_at_a_trained_pose_and_its_transform_is_the_probes(mock, pose_
     assert mock.node.GetName() == "ProbeToReference"
 
 
-def test_the_live_simulation_sees_the_image_where_the_mock_probe_puts_it(scene, simulate, renderer, nodes, mock,
-                                                                         pose_range):
+def test_the_live_simulation_sees_the_image_where_the_mock_probe_puts_it(
+    scene, simulate, renderer, nodes, mock, pose_range
+):
     reference = nodes.new("ReferenceToRas")
     nodes.move(reference, 7)
     mock = MockProbe.of_scene(scene, pose_range, IMAGE_TO_PROBE, reference)

@@ -19,7 +19,9 @@ from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 def sweep():
     """Ten frames; frame n has a spot at (20 + n, 15)."""
     rows, columns = np.mgrid[:40, :60]
-    frames = np.array([10 + 200 * np.exp(-((columns - 20 - n) ** 2 + (rows - 15) ** 2) / 18) for n in range(10)])
+    frames = np.array(
+        [10 + 200 * np.exp(-((columns - 20 - n) ** 2 + (rows - 15) ** 2) / 18) for n in range(10)]
+    )
     return TrackedSweep(frames.astype(np.uint8), np.arange(10.0), {}, np.ones(10, bool))
 
 
@@ -104,7 +106,11 @@ def test_new_proposals_leave_what_a_person_decided(marking):
     marking.show(5)
     marking.place(25.5, 15.5)
     marking.take(np.array([2, 5, 7, 9]), np.array([[1.0, 1]] * 4), np.array([1.0] * 4))
-    assert {frame: mark.state for frame, mark in marking.marks.items()} == {2: ACCEPTED, 5: CORRECTED, 9: PROPOSED}
+    assert {frame: mark.state for frame, mark in marking.marks.items()} == {
+        2: ACCEPTED,
+        5: CORRECTED,
+        9: PROPOSED,
+    }
     assert marking.marks[2].u_px == 22
     assert marking.marks[5].u_px == 25.5
 
@@ -140,7 +146,10 @@ def test_it_leaves_no_node_and_no_observer(scene, nodes, sweep):
     point = marking.point
     marking.close()
     assert nodes.count() == before
-    for event in (slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent):
+    for event in (
+        slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
+        slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+    ):
         assert not point.HasObserver(event)
 
 

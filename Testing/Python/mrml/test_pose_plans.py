@@ -48,7 +48,9 @@ def test_the_face_slides_along_a_markups_curve_in_the_world(scene, nodes):
     nodes.move(shift, 100)
     curve.SetAndObserveTransformNodeID(shift.GetID())
     plan = curve_plan(curve, GEOMETRY, 5.0, np.array([0.0, 1, 0]), in_plane=True)
-    np.testing.assert_allclose(plan.image_to_ras @ FACE_PX, [[100 + x, 3, 0, 1] for x in range(0, 41, 5)], atol=1e-6)
+    np.testing.assert_allclose(
+        plan.image_to_ras @ FACE_PX, [[100 + x, 3, 0, 1] for x in range(0, 41, 5)], atol=1e-6
+    )
     # Depth points down, rows along the curve: 0.4 and 0.5 mm a pixel.
     np.testing.assert_allclose(plan.image_to_ras[:, :3, 0], np.tile([0.4, 0, 0], (9, 1)), atol=1e-6)
     np.testing.assert_allclose(plan.image_to_ras[:, :3, 1], np.tile([0, -0.5, 0], (9, 1)), atol=1e-6)
@@ -63,9 +65,13 @@ def test_an_empty_curve_is_refused(scene):
 def test_a_recordings_poses_are_brought_to_ras_with_their_times(scene):
     matrices = np.tile(np.eye(4), (3, 1, 1))
     matrices[:, 0, 3] = 1, 2, 3
-    sweep = TrackedSweep(np.zeros((3, 0, 0), np.uint8), np.array([10.0, 10.5, 12]),
-                         {"ProbeToReference": TransformTrack(matrices, np.array([True, False, True]))},
-                         np.zeros(3, bool), "heart.igs.mha")
+    sweep = TrackedSweep(
+        np.zeros((3, 0, 0), np.uint8),
+        np.array([10.0, 10.5, 12]),
+        {"ProbeToReference": TransformTrack(matrices, np.array([True, False, True]))},
+        np.zeros(3, bool),
+        "heart.igs.mha",
+    )
     to_ras = turned(90, 0, 0, place=(0, 0, 50))
     plan = recording_plan(sweep, GEOMETRY, to_ras)
     np.testing.assert_allclose(plan.timestamps_s, [0, 0.5, 2])

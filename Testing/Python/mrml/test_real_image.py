@@ -48,7 +48,7 @@ def test_a_turned_real_image_is_met_in_its_own_pixels(nodes, simulated, real):
     y_mm = 1 + 2 * np.arange(15)
     np.testing.assert_allclose(values[reached], np.tile(y_mm[:, None], (1, 20))[reached], atol=1e-4)
     # The real image is 40 mm along x now.
-    assert reached[:, : 18].all()
+    assert reached[:, :18].all()
     assert not reached[:, 19].any()
     assert relation(simulated, real).angle_deg == pytest.approx(180)
 

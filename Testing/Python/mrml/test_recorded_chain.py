@@ -25,7 +25,9 @@ def test_two_tools_beside_each_other_meet_in_the_tracker(nodes):
     assert chain.reference is reference
 
 
-@pytest.mark.parametrize(("name", "above"), [("ProbeToReference", "ReferenceToTracker"), ("my probe", "my frame")])
+@pytest.mark.parametrize(
+    ("name", "above"), [("ProbeToReference", "ReferenceToTracker"), ("my probe", "my frame")]
+)
 def test_a_probe_under_its_reference_is_given_in_it(nodes, name, above):
     reference = nodes.new(above)
     probe = nodes.new(name, reference)
@@ -39,10 +41,17 @@ def test_names_that_tell_nothing_are_two_tools_of_one_tracker(nodes):
     assert list(chain.transforms) == ["ProbeToTracker", "ReferenceToTracker"]
 
 
-@pytest.mark.parametrize(("probe", "reference", "words"), [
-    ("ProbeToTracker", None, "Choose the transform of the reference too"),
-    ("ProbeToTracker", "ReferenceToCamera", "leads to Tracker and ReferenceToCamera to Camera: they do not meet"),
-])
+@pytest.mark.parametrize(
+    ("probe", "reference", "words"),
+    [
+        ("ProbeToTracker", None, "Choose the transform of the reference too"),
+        (
+            "ProbeToTracker",
+            "ReferenceToCamera",
+            "leads to Tracker and ReferenceToCamera to Camera: they do not meet",
+        ),
+    ],
+)
 def test_a_chain_that_does_not_lead_to_the_reference_is_refused(nodes, probe, reference, words):
     with pytest.raises(UserError, match=words):
         recorded_chain(nodes.new(probe), reference and nodes.new(reference))

@@ -45,7 +45,10 @@ def numbers_of(sweep: TrackedSweep) -> list[int]:
 def posed(sweep: TrackedSweep, name: str = "ProbeToTracker") -> list[int]:
     """The numbers that the poses carry, None where a pose is invalid."""
     track = sweep.transforms[name]
-    return [round(matrix[0, 3]) if valid else None for matrix, valid in zip(track.matrices, track.valid, strict=True)]
+    return [
+        round(matrix[0, 3]) if valid else None
+        for matrix, valid in zip(track.matrices, track.valid, strict=True)
+    ]
 
 
 class Source:
@@ -100,7 +103,9 @@ def record(tmp_path, clock):
 
     def start(source, **more):
         transforms = {"ProbeToTracker": source.probe, **more.pop("transforms", {})}
-        recorder = Recorder(source.image, transforms, clock=clock, wall=lambda: START_1970_S + clock(), **more)
+        recorder = Recorder(
+            source.image, transforms, clock=clock, wall=lambda: START_1970_S + clock(), **more
+        )
         begun.append(recorder)
         recorder.start(tmp_path / "x.igs.mhd")
         return recorder
@@ -119,7 +124,9 @@ def test_every_image_is_recorded_once_with_its_pose_and_both_stamps(source, reco
     arrivals_s = [START_1970_S + 100 + number / 60 for number in range(1, 40)]
     sweep = read_sweep(recorder.stop())
     assert numbers_of(sweep) == posed(sweep) == list(range(1, 40))
-    np.testing.assert_allclose(sweep.timestamps_s, [source.stamp_s(number) for number in range(1, 40)], atol=1e-6)
+    np.testing.assert_allclose(
+        sweep.timestamps_s, [source.stamp_s(number) for number in range(1, 40)], atol=1e-6
+    )
     recorded_s = [float(text) - START_1970_S for text in sweep.frame_fields["ArrivalTimestamp"]]
     np.testing.assert_allclose(recorded_s, np.array(arrivals_s) - START_1970_S, atol=2e-6)
     assert sweep.image_valid.all()
@@ -237,8 +244,10 @@ def test_without_stamps_a_pose_goes_stale(unstamped, record):
 def test_a_tracker_of_another_rate_gives_the_nearest_pose(source, record):
     """Poses at 60 Hz, images at 25 Hz, on one clock."""
     recorder = record(source)
-    events = sorted([(number / 60, "pose", number) for number in range(600)]
-                    + [(0.003 + number / 25, "image", number) for number in range(240)])
+    events = sorted(
+        [(number / 60, "pose", number) for number in range(600)]
+        + [(0.003 + number / 25, "image", number) for number in range(240)]
+    )
     for at_s, kind, number in events:
         source.clock.now_s = 100 + at_s
         if kind == "pose":
@@ -283,17 +292,22 @@ def test_an_image_of_another_size_is_refused_visibly_and_nothing_is_lost(source,
         if number == 4:
             feedback = recorder.feedback()
     assert feedback.state is RecorderState.REFUSING
-    assert feedback.detail == ("The image size changed from 12×8 to 20×10 px: stop, and start anew. "
-                               "2 of 4 images are refused.")
+    assert feedback.detail == (
+        "The image size changed from 12×8 to 20×10 px: stop, and start anew. 2 of 4 images are refused."
+    )
     assert recorder.feedback().state is RecorderState.RECORDING
     assert recorder.feedback().refused == 3
     sweep = read_sweep(recorder.stop())
     assert numbers_of(sweep) == posed(sweep) == [1, 2, 6, 7]
 
 
-@pytest.mark.parametrize(("array", "said"), [
-    (np.zeros((1, 8, 12), np.int16), "1 components of type short"),
-    (np.zeros((3, 8, 12), np.uint8), "a volume of 12×8×3")])
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((1, 8, 12), np.int16), "1 components of type short"),
+        (np.zeros((3, 8, 12), np.uint8), "a volume of 12×8×3"),
+    ],
+)
 def test_what_is_no_grey_image_is_refused_with_the_reason(scene, clock, tmp_path, array, said):
     image = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
     recorder = Recorder(image, {}, clock=clock)
@@ -313,8 +327,10 @@ def test_odd_time_stamps_are_kept_counted_and_said(source, record):
         source.send_pose(number, stamp_s=stamp_s)
         source.send_image(number, stamp_s=stamp_s)
     assert recorder.feedback().warnings == (
-        "1 time stamps repeat the one before.", "1 time stamps are earlier than the one before.",
-        "1 time stamps jump (longest step 3.00 s, usual 0.020 s).")
+        "1 time stamps repeat the one before.",
+        "1 time stamps are earlier than the one before.",
+        "1 time stamps jump (longest step 3.00 s, usual 0.020 s).",
+    )
     assert len(read_sweep(recorder.stop())) == 9
 
 

@@ -43,16 +43,22 @@ def send(bridge, number: int, image: np.ndarray) -> None:
     pose = np.eye(4)
     pose[0, 3] = number
     stamp_s = 1000 + number / RATE_HZ
-    bridge.apply([Received(transform_message(name, pose, stamp_s), 0.0) for name in
-                  ("ProbeToTracker", "ReferenceToTracker")])
+    bridge.apply(
+        [
+            Received(transform_message(name, pose, stamp_s), 0.0)
+            for name in ("ProbeToTracker", "ReferenceToTracker")
+        ]
+    )
     bridge.apply([Received(image_message("Image_Image", image, np.eye(4), stamp_s), 0.0)])
 
 
 def record(scene, path: Path, frames: int) -> tuple[Recorder, list[float], np.ndarray]:
     """The recorder at the end, the memory every 30 s, and the seconds that each image's observer took."""
     bridge = LinkBridge(scene, images=True)
-    recorder = Recorder(bridge.image_node("Image_Image"),
-                        {name: bridge.node(name) for name in ("ProbeToTracker", "ReferenceToTracker")})
+    recorder = Recorder(
+        bridge.image_node("Image_Image"),
+        {name: bridge.node(name) for name in ("ProbeToTracker", "ReferenceToTracker")},
+    )
     observe, costs_s = recorder._on_image, np.zeros(frames)
     image = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
     number = 0
@@ -105,12 +111,23 @@ def test_minutes_at_60_hz_lose_and_mispair_nothing_in_bounded_memory(scene, tmp_
         path = recorder.stop()
         stop_s, feedback = time.perf_counter() - began_s, recorder.feedback()
         wrong = wrong_frames(path, frames)
-        print(json.dumps({
-            "offered": feedback.offered, "kept": feedback.counts.written, "dropped": feedback.counts.dropped,
-            "wrong": wrong, "memory_mb": [round(one) for one in memory_mb], "stop_s": round(stop_s, 2),
-            "observer_ms": {"median": round(float(np.median(costs_s)) * 1e3, 3),
-                            "p99": round(float(np.percentile(costs_s, 99)) * 1e3, 3),
-                            "most": round(float(costs_s.max()) * 1e3, 1)}}))
+        print(
+            json.dumps(
+                {
+                    "offered": feedback.offered,
+                    "kept": feedback.counts.written,
+                    "dropped": feedback.counts.dropped,
+                    "wrong": wrong,
+                    "memory_mb": [round(one) for one in memory_mb],
+                    "stop_s": round(stop_s, 2),
+                    "observer_ms": {
+                        "median": round(float(np.median(costs_s)) * 1e3, 3),
+                        "p99": round(float(np.percentile(costs_s, 99)) * 1e3, 3),
+                        "most": round(float(costs_s.max()) * 1e3, 1),
+                    },
+                }
+            )
+        )
     finally:
         shutil.rmtree(tmp_path)
     assert feedback.offered == feedback.counts.written == frames

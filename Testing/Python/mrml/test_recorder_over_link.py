@@ -26,16 +26,23 @@ def test_a_replayed_recording_is_recorded_frame_by_frame(scene, tmp_path):
     matrices = random.normal(size=(2, count, 4, 4))
     matrices[:, :, 3] = 0, 0, 0, 1
     original = TrackedSweep(
-        random.integers(0, 256, (count, 48, 64), np.uint8), 3000 + numbers / 60 + random.uniform(0, 1e-3, count),
-        {"ProbeToTracker": TransformTrack(matrices[0], numbers % 11 > 2),
-         "ReferenceToTracker": TransformTrack(matrices[1], numbers % 13 > 0)}, np.ones(count, bool))
+        random.integers(0, 256, (count, 48, 64), np.uint8),
+        3000 + numbers / 60 + random.uniform(0, 1e-3, count),
+        {
+            "ProbeToTracker": TransformTrack(matrices[0], numbers % 11 > 2),
+            "ReferenceToTracker": TransformTrack(matrices[1], numbers % 13 > 0),
+        },
+        np.ones(count, bool),
+    )
     every = EveryMessage()
     with LinkServer(0) as server, LinkClient("127.0.0.1", server.port, on_message=every.keep) as client:
         assert server.wait_for_client(3.0)
         assert client.wait_connected(3.0)
         time.sleep(0.1)  # the server learns by the client's first message that it takes metadata
         bridge = LinkBridge(scene, images=True)
-        recorder = Recorder(bridge.image_node("Image_Image"), {name: bridge.node(name) for name in original.transforms})
+        recorder = Recorder(
+            bridge.image_node("Image_Image"), {name: bridge.node(name) for name in original.transforms}
+        )
         recorder.start(tmp_path / "again.igs.mhd")
         replay = Replay(original, server, rate_hz=120, messages=SweepMessages(original))
         replay.start()
@@ -49,6 +56,8 @@ def test_a_replayed_recording_is_recorded_frame_by_frame(scene, tmp_path):
     np.testing.assert_allclose(again.timestamps_s, original.timestamps_s, atol=1e-6)
     for name, track in original.transforms.items():
         assert np.array_equal(again.transforms[name].valid, track.valid)
-        np.testing.assert_allclose(again.transforms[name].matrices[track.valid], track.matrices[track.valid], rtol=1e-6)
+        np.testing.assert_allclose(
+            again.transforms[name].matrices[track.valid], track.matrices[track.valid], rtol=1e-6
+        )
     assert every.dropped == 0
     assert recorder.feedback().warnings == ()

@@ -32,10 +32,17 @@ def sweep():
     valid = numbers != 5
     frames = np.zeros((COUNT, 6, 8), np.uint8) + numbers[:, None, None].astype(np.uint8)
     statuses = tuple(None if ok else "OUT_OF_VIEW" for ok in valid)
-    return TrackedSweep(frames, STAMPS_S, {
-        "ProbeToTracker": TransformTrack(shifted(0, 100.0 + numbers), valid),
-        "ReferenceToTracker": TransformTrack(shifted(0, np.full(COUNT, 100.0)), np.ones(COUNT, bool))},
-        numbers != 7, "sweep.igs.mha", {"ProbeToTrackerTransformStatus": statuses})
+    return TrackedSweep(
+        frames,
+        STAMPS_S,
+        {
+            "ProbeToTracker": TransformTrack(shifted(0, 100.0 + numbers), valid),
+            "ReferenceToTracker": TransformTrack(shifted(0, np.full(COUNT, 100.0)), np.ones(COUNT, bool)),
+        },
+        numbers != 7,
+        "sweep.igs.mha",
+        {"ProbeToTrackerTransformStatus": statuses},
+    )
 
 
 def x_mm(node) -> float:
@@ -85,8 +92,12 @@ def test_every_image_stands_at_the_pose_of_its_own_frame(scene, sweep, nodes, im
     nodes.move(reference, 1000)
     replay = RecordingReplay(scene, sweep, reference, IMAGE_TO_PROBE)
     seen = []
-    replay.volume.AddObserver("ModifiedEvent", lambda *_: seen.append(
-        (int(slicer.util.arrayFromVolume(replay.volume).max()), image_to_world(replay.volume)[0, 3])))
+    replay.volume.AddObserver(
+        "ModifiedEvent",
+        lambda *_: seen.append(
+            (int(slicer.util.arrayFromVolume(replay.volume).max()), image_to_world(replay.volume)[0, 3])
+        ),
+    )
     for at_s in STAMPS_S - 40 + 1e-6:
         replay.show(at_s)
     assert seen[-1] == (11, 1011)
@@ -113,9 +124,12 @@ def test_another_recording_takes_over_the_nodes_and_leaves_none_behind(scene, sw
     before = nodes.count()
     again = RecordingReplay(scene, sweep, None, IMAGE_TO_PROBE)
     assert nodes.count() == before
-    other = TrackedSweep(sweep.frames, sweep.timestamps_s, {
-        "ProbeToReference": TransformTrack(shifted(0, np.arange(COUNT, dtype=float)), np.ones(COUNT, bool))},
-        sweep.image_valid)
+    other = TrackedSweep(
+        sweep.frames,
+        sweep.timestamps_s,
+        {"ProbeToReference": TransformTrack(shifted(0, np.arange(COUNT, dtype=float)), np.ones(COUNT, bool))},
+        sweep.image_valid,
+    )
     assert RecordingReplay(scene, other).probe is again.probe
     assert node_of(scene, "ProbeToTracker") is None
     assert node_of(scene, "ImageToReference") is None
@@ -138,8 +152,12 @@ def test_a_transform_of_the_user_is_never_taken_over(scene, sweep, nodes):
 
 def test_a_recording_without_the_probe_or_without_time_is_refused(scene, sweep, nodes):
     before = nodes.count()
-    alone = TrackedSweep(sweep.frames, sweep.timestamps_s,
-                         {"StylusToTracker": sweep.transforms["ProbeToTracker"]}, sweep.image_valid)
+    alone = TrackedSweep(
+        sweep.frames,
+        sweep.timestamps_s,
+        {"StylusToTracker": sweep.transforms["ProbeToTracker"]},
+        sweep.image_valid,
+    )
     with pytest.raises(UserError, match="no coordinate frame 'Probe'"):
         RecordingReplay(scene, alone)
     still = TrackedSweep(sweep.frames, np.full(COUNT, 40.0), sweep.transforms, sweep.image_valid)

@@ -30,10 +30,16 @@ def sweep():
     frames = np.random.default_rng(0).integers(0, 256, (COUNT, 6, 8), np.uint8)
     frames[:, 0, 0] = numbers
     return TrackedSweep(
-        frames, 1234.5 + numbers / 60 + np.random.default_rng(1).uniform(0, 0.004, COUNT),
-        {"ProbeToReference": TransformTrack(stamped(), numbers % 7 != 2),
-         "StylusToReference": TransformTrack(-stamped(), np.zeros(COUNT, bool))},
-        numbers % 11 != 5, "heart", {"ArrivalTimestamp": tuple(str(number) for number in numbers)})
+        frames,
+        1234.5 + numbers / 60 + np.random.default_rng(1).uniform(0, 0.004, COUNT),
+        {
+            "ProbeToReference": TransformTrack(stamped(), numbers % 7 != 2),
+            "StylusToReference": TransformTrack(-stamped(), np.zeros(COUNT, bool)),
+        },
+        numbers % 11 != 5,
+        "heart",
+        {"ArrivalTimestamp": tuple(str(number) for number in numbers)},
+    )
 
 
 @pytest.fixture
@@ -55,7 +61,9 @@ def test_whatever_item_is_shown_image_and_pose_are_of_one_sample(scene, sweep, l
         shown = slicer.util.arrayFromVolume(image)[0]
         assert np.array_equal(shown, sweep.frames[item])
         assert slicer.util.arrayFromTransformMatrix(probe)[0, 3] == item
-        assert (probe.GetAttribute("TransformStatus") == "OK") == sweep.transforms["ProbeToReference"].valid[item]
+        assert (probe.GetAttribute("TransformStatus") == "OK") == sweep.transforms["ProbeToReference"].valid[
+            item
+        ]
         seen.append(item)
     assert browser.GetNumberOfItems() == COUNT
 

@@ -29,12 +29,14 @@ def image(scene):
 @pytest.fixture
 def send(image, probe, nodes, clock):
     """Send images 1, 2, … with poses that carry the same number, mm along x."""
+
     def frames(*numbers: int) -> None:
         for number in numbers:
             clock.now_s += 0.2
             nodes.receive(probe, float(number))
             slicer.util.arrayFromVolume(image)[:] = number
             slicer.util.arrayFromVolumeModified(image)
+
     return frames
 
 
@@ -102,7 +104,10 @@ def test_closing_finishes_the_recording_and_leaves_no_observer(recorder, image, 
     assert [(sweep.state, sweep.frames) for sweep in session.sweeps] == [(KEPT, 2)]
     send(3)
     assert len(read_sweep(session.path("heart"))) == 2
-    for node, event in ((image, "ModifiedEvent"), (probe, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)):
+    for node, event in (
+        (image, "ModifiedEvent"),
+        (probe, slicer.vtkMRMLTransformableNode.TransformModifiedEvent),
+    ):
         assert not node.HasObserver(event)
 
 
@@ -112,14 +117,18 @@ def test_what_a_crash_left_is_offered_recovered_and_entered(recorder, image, pro
     recorder.stop()
     crashed = LiveFile(recorder.folder / "spine.igs.mhd", 8, 6)
     for number in range(4):
-        crashed.append(np.full((6, 8), number, np.uint8), number / 10, {"ProbeToReference": (np.eye(4), True)})
+        crashed.append(
+            np.full((6, 8), number, np.uint8), number / 10, {"ProbeToReference": (np.eye(4), True)}
+        )
     crashed.close()
     other = SessionRecorder(clock)
     other.open(recorder.folder)
     assert [path.name for path in other.unfinished()] == ["spine.igs.recording"]
     assert [one.frames for one in other.recover()] == [4]
     assert [(sweep.name, sweep.frames, sweep.recovered) for sweep in other.sweeps] == [
-        ("heart", 1, False), ("spine", 4, True)]
+        ("heart", 1, False),
+        ("spine", 4, True),
+    ]
     assert other.unfinished() == []
 
 
@@ -129,8 +138,9 @@ def test_the_recording_that_runs_is_not_offered_for_recovery(recorder, image, pr
     assert recorder.unfinished() == []
 
 
-def test_a_complete_sweep_whose_end_was_not_entered_is_kept_when_the_session_is_opened(recorder, image, probe, send,
-                                                                                       clock):
+def test_a_complete_sweep_whose_end_was_not_entered_is_kept_when_the_session_is_opened(
+    recorder, image, probe, send, clock
+):
     recorder.start("heart", image, {"ProbeToReference": probe})
     before = (recorder.folder / "session.json").read_text()
     send(1, 2)
@@ -189,8 +199,12 @@ def test_a_pose_stands_for_the_frames_until_the_next(recorder, image, probe, nod
 
 def test_a_sweep_from_elsewhere_is_entered_and_reads_the_same(recorder):
     poses = np.tile(np.eye(4), (3, 1, 1))
-    sweep = TrackedSweep(np.arange(3 * 48, dtype=np.uint8).reshape(3, 6, 8), np.arange(3.0),
-                         {"ProbeToReference": TransformTrack(poses, np.ones(3, bool))}, np.ones(3, bool))
+    sweep = TrackedSweep(
+        np.arange(3 * 48, dtype=np.uint8).reshape(3, 6, 8),
+        np.arange(3.0),
+        {"ProbeToReference": TransformTrack(poses, np.ones(3, bool))},
+        np.ones(3, bool),
+    )
     recorder.add("given", sweep)
     again = read_sweep(recorder.session.kept_files[0])
     np.testing.assert_array_equal(again.frames, sweep.frames)

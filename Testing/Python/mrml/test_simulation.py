@@ -152,13 +152,26 @@ def test_a_second_strip_goes_into_the_same_volume(scene, nodes):
 
 # A probe's own calibration
 
+
 @pytest.fixture
 def info():
     crop = Crop(100, 50, 640, 480)
     geometry = ImageGeometry(820, 616, FULL).resized(crop, 160, 120)
     normalisation = CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return ModelInfo("paper", {}, geometry, (820, 616), crop, "Reference", normalisation,
-                     PoseRange(160, 120, np.eye(4)[None], 1.0), "0", 0, 1, "0")
+    return ModelInfo(
+        "paper",
+        {},
+        geometry,
+        (820, 616),
+        crop,
+        "Reference",
+        normalisation,
+        PoseRange(160, 120, np.eye(4)[None], 1.0),
+        "0",
+        0,
+        1,
+        "0",
+    )
 
 
 def test_a_calibration_within_the_tolerance_moves_the_image_by_as_much(info, nodes, tmp_path):
@@ -181,7 +194,9 @@ def test_one_that_puts_the_image_elsewhere_is_refused_with_the_distance(info, no
         calibrated(info, None, node)
 
 
-def test_the_image_stands_where_the_probes_own_calibration_puts_it(scene, clock, nodes, probe, noisy, image_to_world):
+def test_the_image_stands_where_the_probes_own_calibration_puts_it(
+    scene, clock, nodes, probe, noisy, image_to_world
+):
     own = noisy.image_to_probe.copy()
     own[2, 3] = 1.25
     simulation = Simulation(scene, clock)

@@ -91,8 +91,9 @@ def test_every_image_has_the_pose_that_it_was_simulated_at(scene, live, nodes, r
     assert sorted(path.name for path in tmp_path.iterdir()) == ["simulated.igs.mha"]
 
 
-def test_the_sequence_shows_each_image_at_its_place_whatever_item_is_chosen(scene, live, nodes, renderer, tmp_path,
-                                                                           logic, image_to_world):
+def test_the_sequence_shows_each_image_at_its_place_whatever_item_is_chosen(
+    scene, live, nodes, renderer, tmp_path, logic, image_to_world
+):
     result = finished(recorded(scene, live, nodes, tmp_path, renderer), as_file=False, as_sequence=True)
     volume = show_sequences(logic, result.browser, "ImageToReference")
     for item in (0, 24, 7, 13):
@@ -114,8 +115,9 @@ def test_images_that_are_dimmed_because_tracking_was_lost_are_invalid(scene, liv
     assert sweep.frames.max(axis=(1, 2)).tolist() == [30, 30, 15, 30]
 
 
-def test_left_off_halfway_nothing_is_half_there_and_the_raw_recording_stays(scene, live, nodes, renderer, tmp_path,
-                                                                           logic):
+def test_left_off_halfway_nothing_is_half_there_and_the_raw_recording_stays(
+    scene, live, nodes, renderer, tmp_path, logic
+):
     recording = recorded(scene, live, nodes, tmp_path, renderer)
     raw = recording.stop()
     for stop_after in (5, 60, 130):
@@ -136,8 +138,9 @@ def test_left_off_halfway_nothing_is_half_there_and_the_raw_recording_stays(scen
     assert nodes.count() == len(before)
 
 
-def test_a_full_disk_is_told_in_a_sentence_and_the_raw_recording_stays(scene, live, nodes, renderer, tmp_path,
-                                                                      monkeypatch):
+def test_a_full_disk_is_told_in_a_sentence_and_the_raw_recording_stays(
+    scene, live, nodes, renderer, tmp_path, monkeypatch
+):
     recording = recorded(scene, live, nodes, tmp_path, renderer)
     raw = recording.stop()
 
@@ -194,6 +197,8 @@ def test_a_snapshots_files_hold_its_pixels_and_its_place_in_ras(scene, live, nod
         assert np.array_equal(np.asarray(image), slicer.util.arrayFromVolume(snapshot)[0])
     told = json.loads((tmp_path / "snapshot.json").read_text(encoding="utf-8"))
     np.testing.assert_allclose(told["image_to_ras"], image_to_world(snapshot))
-    np.testing.assert_allclose(np.array(told["image_to_ras"])[0, 3] - np.array(told["image_to_reference"])[0, 3], 500)
+    np.testing.assert_allclose(
+        np.array(told["image_to_ras"])[0, 3] - np.array(told["image_to_reference"])[0, 3], 500
+    )
     assert (told["state"], told["model"]) == ("GOOD", "model.safetensors")
     assert save_snapshot(tmp_path, snapshot, "model.safetensors").name == "snapshot_2.png"

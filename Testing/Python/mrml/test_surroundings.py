@@ -53,7 +53,9 @@ def test_the_outline_lies_on_the_image_and_moves_with_it(scene, nodes, shown):
     pose[:3, 3] = 100, 200, 300
     nodes.move(place, pose)
     # 40×30 pixels of 0.5 mm from the corner's centre.
-    np.testing.assert_allclose(world_bounds(model(scene, "Fan outline")), [100, 119.5, 200, 214.5, 300, 300], atol=1e-3)
+    np.testing.assert_allclose(
+        world_bounds(model(scene, "Fan outline")), [100, 119.5, 200, 214.5, 300, 300], atol=1e-3
+    )
 
 
 def test_the_probe_sits_on_the_first_row(scene, nodes, shown):

@@ -38,7 +38,9 @@ def test_probe_and_reference_may_hang_beside_each_other(nodes):
     probe, reference = nodes.new("ProbeToTracker"), nodes.new("ReferenceToTracker")
     nodes.move(probe, rigid(4))
     nodes.move(reference, rigid(5))
-    np.testing.assert_allclose(from_vtk(between(probe, reference)), np.linalg.inv(rigid(5)) @ rigid(4), atol=1e-12)
+    np.testing.assert_allclose(
+        from_vtk(between(probe, reference)), np.linalg.inv(rigid(5)) @ rigid(4), atol=1e-12
+    )
 
 
 def test_the_wire_phantom_gives_its_known_answer_through_mrml(nodes, plus_data):
@@ -82,12 +84,15 @@ def test_a_warping_parent_is_named(scene, nodes):
         between(probe, None)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda m: m * [[np.nan if i == j == 3 else 1 for j in range(4)] for i in range(4)], "not finite"),
-    (lambda m: m @ np.diag([1.01, 1.01, 1.01, 1]), "off by 0.0201"),
-    (lambda m: m @ np.diag([1, 1, -1, 1]), "mirrored"),
-    (lambda m: np.zeros((4, 4)), "not a rigid transform"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m * [[np.nan if i == j == 3 else 1 for j in range(4)] for i in range(4)], "not finite"),
+        (lambda m: m @ np.diag([1.01, 1.01, 1.01, 1]), "off by 0.0201"),
+        (lambda m: m @ np.diag([1, 1, -1, 1]), "mirrored"),
+        (lambda m: np.zeros((4, 4)), "not a rigid transform"),
+    ],
+)
 def test_a_matrix_that_is_no_pose_is_refused_with_its_reason(nodes, change, words):
     probe = nodes.new("ProbeToReference")
     nodes.move(probe, change(rigid(6)))

@@ -13,8 +13,11 @@ import pytest
 
 MODULES = ("USGanSim", "USGanTraining")
 # Nothing is compiled: any program passes for a compiler that is never run.
-NO_COMPILERS = [f"-DCMAKE_{language}_COMPILER{rest}" for language in ("C", "CXX")
-                for rest in (f"={sys.executable}", "_ID_RUN=1", "_FORCED=1", "_WORKS=1")]
+NO_COMPILERS = [
+    f"-DCMAKE_{language}_COMPILER{rest}"
+    for language in ("C", "CXX")
+    for rest in (f"={sys.executable}", "_ID_RUN=1", "_FORCED=1", "_WORKS=1")
+]
 
 # What slicer-core lacks; the harness runs the files that need it (test_module_panels.py).
 ONLY_IN_SLICER = ["slicer.i18n", "slicer.ScriptedLoadableModule"]
@@ -45,9 +48,23 @@ def cmake() -> str:
 def configure(source: Path, build: Path) -> subprocess.CompletedProcess[str]:
     """Configure the extension; the stand-in copies what the lists name to build/lib/qt-scripted-modules."""
     stand_in = source / "Testing" / "CMake"
-    return subprocess.run([cmake(), "-S", str(source), "-B", str(build), "-G", "Unix Makefiles",
-                           f"-DCMAKE_MAKE_PROGRAM={sys.executable}", f"-DSlicer_DIR={stand_in}", *NO_COMPILERS],
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [
+            cmake(),
+            "-S",
+            str(source),
+            "-B",
+            str(build),
+            "-G",
+            "Unix Makefiles",
+            f"-DCMAKE_MAKE_PROGRAM={sys.executable}",
+            f"-DSlicer_DIR={stand_in}",
+            *NO_COMPILERS,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def on_disk(source: Path) -> set[str]:
@@ -55,8 +72,11 @@ def on_disk(source: Path) -> set[str]:
     files = set()
     for module in MODULES:
         folder = source / module
-        files |= {path.relative_to(folder).as_posix() for path in folder.rglob("*")
-                  if path.is_file() and path.name != "CMakeLists.txt" and "__pycache__" not in path.parts}
+        files |= {
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "CMakeLists.txt" and "__pycache__" not in path.parts
+        }
     return files
 
 
@@ -95,13 +115,27 @@ def test_every_file_on_disk_is_listed_and_every_listed_file_is_on_disk(repositor
 def test_every_module_of_the_library_imports_from_the_assembled_tree(build, tmp_path):
     folder = build / "lib" / "qt-scripted-modules"
     files = sorted(path.relative_to(folder) for path in (folder / "USGanSimLib").rglob("*.py"))
-    names = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files
-             if file.name != "__main__.py"]
+    names = [
+        ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if file.name != "__main__.py"
+    ]
     optional = ("torch", "slicer", "vtk", "pyigtl", "PIL", "safetensors", "qt", "ctk")
     absent = ",".join([name for name in optional if importlib.util.find_spec(name) is None] + ONLY_IN_SLICER)
-    outcome = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{IMPORT_ALL}",
-                              str(folder), absent, *names],
-                             cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    outcome = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(folder)!r})\n{IMPORT_ALL}",
+            str(folder),
+            absent,
+            *names,
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert outcome.returncode == 0, outcome.stderr
     assert len(names) > 20
 
@@ -127,9 +161,14 @@ def test_the_catalogue_entry_agrees_with_the_extension(repository, build):
 
 def test_no_resource_or_script_of_the_two_modules_has_the_same_name(repository):
     """Slicer merges the folders of all modules into one."""
-    per_module = [{path.relative_to(repository / module) for path in (repository / module).rglob("*")
-                   if path.is_file() and path.name != "CMakeLists.txt" and "__pycache__" not in path.parts}
-                  for module in MODULES]
+    per_module = [
+        {
+            path.relative_to(repository / module)
+            for path in (repository / module).rglob("*")
+            if path.is_file() and path.name != "CMakeLists.txt" and "__pycache__" not in path.parts
+        }
+        for module in MODULES
+    ]
     assert not per_module[0] & per_module[1]
 
 

@@ -24,12 +24,31 @@ from pathlib import Path
 
 LIBRARY = "USGanSimLib"
 RING_OF = {
-    "geometry": "core", "recording": "core", "calibration": "core", "phantom": "core", "link": "core",
-    "live": "core", "model_info": "core", "errors": "core", "files": "core", "progress": "core", "watched": "core",
-    "locking": "core", "recipe_names": "core", "run_folder": "core", "run_watch": "core", "__init__": "core",
-    "variation": "core", "sample_data": "core",
-    "ml": "ml", "evaluation": "evaluation", "mrml": "mrml", "gui": "gui",
-    "cli": "cli", "commands": "cli", "__main__": "cli",
+    "geometry": "core",
+    "recording": "core",
+    "calibration": "core",
+    "phantom": "core",
+    "link": "core",
+    "live": "core",
+    "model_info": "core",
+    "errors": "core",
+    "files": "core",
+    "progress": "core",
+    "watched": "core",
+    "locking": "core",
+    "recipe_names": "core",
+    "run_folder": "core",
+    "run_watch": "core",
+    "__init__": "core",
+    "variation": "core",
+    "sample_data": "core",
+    "ml": "ml",
+    "evaluation": "evaluation",
+    "mrml": "mrml",
+    "gui": "gui",
+    "cli": "cli",
+    "commands": "cli",
+    "__main__": "cli",
 }
 
 
@@ -50,10 +69,14 @@ ALLOWED = {
     "ml": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "evaluation": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "mrml": Allowed(names(".core .mrml numpy scipy PIL slicer vtk")),
-    "gui": Allowed(names(".core .mrml .cli .gui numpy slicer vtk qt ctk"),
-                   names(".ml .evaluation torch PyTorchUtils SampleData")),
-    "cli": Allowed(names(".core .evaluation .cli numpy scipy"),
-                   names(".ml .mrml PIL torch safetensors slicer vtk pyigtl")),
+    "gui": Allowed(
+        names(".core .mrml .cli .gui numpy slicer vtk qt ctk"),
+        names(".ml .evaluation torch PyTorchUtils SampleData"),
+    ),
+    "cli": Allowed(
+        names(".core .evaluation .cli numpy scipy"),
+        names(".ml .mrml PIL torch safetensors slicer vtk pyigtl"),
+    ),
 }
 
 
@@ -98,8 +121,9 @@ def statements(tree: ast.AST, in_function: bool) -> Iterator[tuple[ast.AST, bool
     for node in ast.iter_child_nodes(tree):
         yield node, in_function
         # What stands under TYPE_CHECKING is never executed, as little as a function when its file is imported.
-        put_off = (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-                   or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"))
+        put_off = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        )
         yield from statements(node, in_function or put_off)
 
 
@@ -159,12 +183,20 @@ def test_core_and_command_line_load_no_heavy_package(repository):
     """What parsing cannot see: a core file that pulls in torch through something else."""
     library = repository / "USGanSim" / LIBRARY
     files = [file.relative_to(library).with_suffix("").parts for file in sorted(library.rglob("*.py"))]
-    modules = [".".join((LIBRARY, *parts)) for parts in files if RING_OF[parts[0]] in ("core", "cli")
-               and parts[0] != "link" and parts[-1] not in ("__init__", "__main__")]
-    program = (f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
-               "print(*sorted({'torch', 'slicer', 'vtk', 'pyigtl'} & set(sys.modules)))")
-    outcome = subprocess.run([sys.executable, "-c", program], cwd=library.parent, capture_output=True, text=True,
-                             timeout=120)
+    modules = [
+        ".".join((LIBRARY, *parts))
+        for parts in files
+        if RING_OF[parts[0]] in ("core", "cli")
+        and parts[0] != "link"
+        and parts[-1] not in ("__init__", "__main__")
+    ]
+    program = (
+        f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
+        "print(*sorted({'torch', 'slicer', 'vtk', 'pyigtl'} & set(sys.modules)))"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], cwd=library.parent, capture_output=True, text=True, timeout=120
+    )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.strip() == ""
 
@@ -203,9 +235,12 @@ def test_the_checker_finds_every_planted_violation_and_nothing_else(tmp_path):
         (library / name).parent.mkdir(parents=True, exist_ok=True)
         (library / name).write_text(source, encoding="utf-8")
     script = tmp_path / "USGanSim.py"
-    script.write_text("import slicer, qt\nimport torch\nfrom .USGanSimLib import live\n"
-                      "from USGanSimLib.ml import renderer\n"
-                      "def f():\n    from USGanSimLib.ml import renderer\n    import torch", encoding="utf-8")
+    script.write_text(
+        "import slicer, qt\nimport torch\nfrom .USGanSimLib import live\n"
+        "from USGanSimLib.ml import renderer\n"
+        "def f():\n    from USGanSimLib.ml import renderer\n    import torch",
+        encoding="utf-8",
+    )
     found = violations(library, [script])
     expected = {f"{LIBRARY}/{name}": reason for name, (_, reason) in PLANTED.items()}
     for place, reason in expected.items():

@@ -25,8 +25,10 @@ def script(request, repository) -> Path:
 
 def panels_of(script: Path) -> dict[str, ElementTree.Element]:
     """The .ui files of a module by name."""
-    return {file.name: ElementTree.parse(file).getroot()
-            for file in sorted((script.parent / "Resources" / "UI").glob("*.ui"))}
+    return {
+        file.name: ElementTree.parse(file).getroot()
+        for file in sorted((script.parent / "Resources" / "UI").glob("*.ui"))
+    }
 
 
 def sections_of(script: Path, repository: Path) -> dict[str, Path]:
@@ -43,16 +45,20 @@ def sections_of(script: Path, repository: Path) -> dict[str, Path]:
 def parameter_names(script: Path) -> set[str]:
     """The fields of the class that parameterNodeWrapper decorates."""
     for node in ast.parse(script.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(mark) == "parameterNodeWrapper"
-                                                  for mark in node.decorator_list):
+        if isinstance(node, ast.ClassDef) and any(
+            ast.unparse(mark) == "parameterNodeWrapper" for mark in node.decorator_list
+        ):
             return {field.target.id for field in node.body if isinstance(field, ast.AnnAssign)}
     raise AssertionError("no parameterNodeWrapper class")
 
 
 def widgets_used(script: Path) -> set[str]:
     """NAME of every self.ui.NAME in the source."""
-    return {node.attr for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ui"}
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ui"
+    }
 
 
 def test_every_panel_has_its_section_and_the_other_way_round(script, repository):
@@ -62,28 +68,44 @@ def test_every_panel_has_its_section_and_the_other_way_round(script, repository)
 def test_every_widget_that_a_section_names_is_in_its_panel(script, repository):
     panels = panels_of(script)
     for ui_file, source in sections_of(script, repository).items():
-        assert widgets_used(source) <= {widget.get("name") for widget in panels[ui_file].iter("widget")}, source
+        assert widgets_used(source) <= {widget.get("name") for widget in panels[ui_file].iter("widget")}, (
+            source
+        )
 
 
 def test_every_parameter_has_its_widget_and_the_other_way_round(script):
-    connected = [entry.findtext("string") for panel in panels_of(script).values() for entry in panel.iter("property")
-                 if entry.get("name") == "SlicerParameterName"]
+    connected = [
+        entry.findtext("string")
+        for panel in panels_of(script).values()
+        for entry in panel.iter("property")
+        if entry.get("name") == "SlicerParameterName"
+    ]
     assert sorted(connected) == sorted(parameter_names(script))
 
 
 def test_every_input_has_a_tooltip(script):
-    bare = [widget.get("name") for panel in panels_of(script).values() for widget in panel.iter("widget")
-            if any(entry.get("name") == "SlicerParameterName" for entry in widget.findall("property"))
-            and not widget.findtext("property[@name='toolTip']/string")]
+    bare = [
+        widget.get("name")
+        for panel in panels_of(script).values()
+        for widget in panel.iter("widget")
+        if any(entry.get("name") == "SlicerParameterName" for entry in widget.findall("property"))
+        and not widget.findtext("property[@name='toolTip']/string")
+    ]
     assert bare == []
 
 
 def test_every_mrml_widget_is_given_the_scene(script):
     for panel in panels_of(script).values():
-        needing = {widget.get("name") for widget in panel.iter("widget")
-                   if widget.get("class") in ("qMRMLNodeComboBox", "qMRMLPlotWidget")}
-        given = {link.findtext("receiver") for link in panel.iter("connection")
-                 if link.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"}
+        needing = {
+            widget.get("name")
+            for widget in panel.iter("widget")
+            if widget.get("class") in ("qMRMLNodeComboBox", "qMRMLPlotWidget")
+        }
+        given = {
+            link.findtext("receiver")
+            for link in panel.iter("connection")
+            if link.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"
+        }
         assert needing == given
 
 
@@ -107,13 +129,28 @@ def test_the_module_says_that_it_is_not_for_clinical_use(script, repository):
 @pytest.fixture
 def in_the_harness(repository, harness_environment, tmp_path):
     """A function that gives the harness's report of a module."""
+
     def run(script: Path, *options: str, **environment: str) -> dict:
-        subprocess.run([sys.executable, str(repository / "Testing/Harness/run.py"), "--module", str(script),
-                        "--module-path", str(repository), "--json", str(tmp_path / "report.json"), *options],
-                       timeout=900, check=False, env={**harness_environment, **environment})
+        subprocess.run(
+            [
+                sys.executable,
+                str(repository / "Testing/Harness/run.py"),
+                "--module",
+                str(script),
+                "--module-path",
+                str(repository),
+                "--json",
+                str(tmp_path / "report.json"),
+                *options,
+            ],
+            timeout=900,
+            check=False,
+            env={**harness_environment, **environment},
+        )
         report: dict = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
         assert report["ok"], report["events"]
         return report
+
     return run
 
 
@@ -125,10 +162,15 @@ def test_the_module_runs_without_a_problem_in_the_harness(script, in_the_harness
 
 @pytest.mark.slow
 def test_a_session_is_recorded_and_its_probe_calibrated_in_the_harness(repository, tmp_path, in_the_harness):
-    in_the_harness(repository / "USGanTraining" / "USGanTraining.py", "--script",
-                   str(repository / "Testing/Harness/record_and_calibrate.py"), USGANSIM_SCREENSHOTS=str(tmp_path))
+    in_the_harness(
+        repository / "USGanTraining" / "USGanTraining.py",
+        "--script",
+        str(repository / "Testing/Harness/record_and_calibrate.py"),
+        USGANSIM_SCREENSHOTS=str(tmp_path),
+    )
     # Small enough for the repository, where the same pictures lie.
     pictures = list(tmp_path.glob("USGanTraining-*.png"))
-    assert {one.name for one in pictures} == {one.name for one in
-                                              (repository / "Resources/Screenshots").glob("USGanTraining-[RC]*.png")}
+    assert {one.name for one in pictures} == {
+        one.name for one in (repository / "Resources/Screenshots").glob("USGanTraining-[RC]*.png")
+    }
     assert max(one.stat().st_size for one in pictures) < 300_000

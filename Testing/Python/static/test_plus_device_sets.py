@@ -11,7 +11,10 @@ import pytest
 from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.recording.orientation import to_mf
 
-FILES = ("PlusDeviceSet_Server_USGanSim_Replay.xml", "PlusDeviceSet_Server_USGanSim_NDIPolaris_FrameGrabber.xml")
+FILES = (
+    "PlusDeviceSet_Server_USGanSim_Replay.xml",
+    "PlusDeviceSet_Server_USGanSim_NDIPolaris_FrameGrabber.xml",
+)
 
 
 @pytest.fixture(params=FILES)
@@ -31,7 +34,8 @@ def test_the_pose_and_the_image_are_sent_under_the_names_of_the_modules(device_s
     server = root_of(device_set).find("PlusOpenIGTLinkServer")
     assert "ProbeToReference" in [entry.get("Name") for entry in server.iter("Transform")]
     assert [(entry.get("Name"), entry.get("EmbeddedTransformToFrame")) for entry in server.iter("Image")] == [
-        ("Image", "Reference")]
+        ("Image", "Reference")
+    ]
     assert {entry.get("Type") for entry in server.iter("Message")} == {"IMAGE", "TRANSFORM"}
     assert server.get("ListeningPort") == "18944"
 

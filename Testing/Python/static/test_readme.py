@@ -14,7 +14,9 @@ from USGanSimLib import cli
 def examples(repository):
     """Every `usgansim …` of the README, as words."""
     text = (repository / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^(?:\.venv\\Scripts\\)?usgansim ([a-z].*)$|`usgansim ([a-z][^`]*)`", text, re.MULTILINE)
+    lines = re.findall(
+        r"^(?:\.venv\\Scripts\\)?usgansim ([a-z].*)$|`usgansim ([a-z][^`]*)`", text, re.MULTILINE
+    )
     return [shlex.split(first or second) for first, second in lines]
 
 

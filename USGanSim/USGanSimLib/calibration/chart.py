@@ -64,8 +64,11 @@ class Chart:
             column, row = self._place(*np.clip((x_value, y_value), *self._limits()))
             reach = 4 * _FINE
             for direction in (-1, 1):
-                self._draw.line((column - reach, row - direction * reach, column + reach, row + direction * reach),
-                                colour, 2 * _FINE)
+                self._draw.line(
+                    (column - reach, row - direction * reach, column + reach, row + direction * reach),
+                    colour,
+                    2 * _FINE,
+                )
             self._draw.text((column + reach + 2, row - reach), label, colour, self._font)
 
     def band(self, x_low: float, x_high: float) -> None:
@@ -82,8 +85,10 @@ class Chart:
         across = (x - self.x_range[0]) / (self.x_range[1] - self.x_range[0])
         up = (y - self.y_range[0]) / (self.y_range[1] - self.y_range[0])
         down = up if self.downward else 1 - up
-        return (_FINE * (_LEFT_PX + across * (width - _LEFT_PX - _RIGHT_PX)),
-                _FINE * (_TOP_PX + down * (height - _TOP_PX - _BOTTOM_PX)))
+        return (
+            _FINE * (_LEFT_PX + across * (width - _LEFT_PX - _RIGHT_PX)),
+            _FINE * (_TOP_PX + down * (height - _TOP_PX - _BOTTOM_PX)),
+        )
 
     def _axes(self) -> None:
         for x in ticks(*self.x_range):
@@ -98,7 +103,9 @@ class Chart:
             self._draw.text((left - 4 * _FINE, row), f"{y:g}", INK, self._font, anchor="rm")
         width, height = (_FINE * side for side in self.size_px)
         self._draw.text((_FINE * 8, _FINE * 6), f"{self.title}: {self.y_label}", INK, self._font)
-        self._draw.text((width - _FINE * _RIGHT_PX, height - _FINE * 4), self.x_label, INK, self._font, anchor="rd")
+        self._draw.text(
+            (width - _FINE * _RIGHT_PX, height - _FINE * 4), self.x_label, INK, self._font, anchor="rd"
+        )
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -41,12 +41,16 @@ class Floor:
         frames = np.flatnonzero(np.isfinite(line.rows_px) & image_valid)
         rows = line.rows_px[frames]
         if not len(frames):
-            raise UserError(f"No image of {name} shows a bright straight line.",
-                            "Record the floor of a water bath, or give the --points of another target.")
+            raise UserError(
+                f"No image of {name} shows a bright straight line.",
+                "Record the floor of a water bath, or give the --points of another target.",
+            )
         if rows.std() < LEAST_ROW_SD_PX:
-            raise UserError(f"The line in {name} moves by {rows.std():.1f} px (standard deviation), where "
-                            f"{LEAST_ROW_SD_PX:g} px are needed.",
-                            "Move the probe up and down by 1 to 3 cm, about one stroke a second.")
+            raise UserError(
+                f"The line in {name} moves by {rows.std():.1f} px (standard deviation), where "
+                f"{LEAST_ROW_SD_PX:g} px are needed.",
+                "Move the probe up and down by 1 to 3 cm, about one stroke a second.",
+            )
         return cls(frames, rows)
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
@@ -61,9 +65,11 @@ class Floor:
         """Raise UserError where the line does not follow the probe at the best lag."""
         explained = 1 - (misfit / self.rows_px.std()) ** 2
         if explained < LEAST_EXPLAINED:
-            raise UserError(f"The line follows the probe's motion in {max(explained, 0):.0%} of its variance only "
-                            f"({LEAST_EXPLAINED:.0%} are needed).",
-                            "Move the probe straight up and down over a flat floor, without tilting it.")
+            raise UserError(
+                f"The line follows the probe's motion in {max(explained, 0):.0%} of its variance only "
+                f"({LEAST_EXPLAINED:.0%} are needed).",
+                "Move the probe straight up and down over a flat floor, without tilting it.",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +83,9 @@ class Pin:
     unit: str = "spreads"
 
     @classmethod
-    def marked(cls, marks: Mapping[int, Values], image_times_s: Values, tracking: Tracking,
-               size_px: tuple[int, int]) -> Pin:
+    def marked(
+        cls, marks: Mapping[int, Values], image_times_s: Values, tracking: Tracking, size_px: tuple[int, int]
+    ) -> Pin:
         """Marks, frame → (2,), in a recording with these time stamps. The pin is first fitted at the lag, of some,
         that holds it best. Raises UserError where the points have no poses or agree on no pin."""
         frames, pixels = np.array(list(marks), int), np.array(list(marks.values()))
@@ -89,8 +96,10 @@ class Pin:
 
         trials = [points for points in map(points_at, _START_LAGS_S) if len(points) >= FEWEST_POINTS]
         if not trials:
-            raise UserError(f"Fewer than {FEWEST_POINTS} of {len(frames)} points have a pose.",
-                            "Check that images and poses are of the same clock.")
+            raise UserError(
+                f"Fewer than {FEWEST_POINTS} of {len(frames)} points have a pose.",
+                "Check that images and poses are of the same clock.",
+            )
         require_turned(trials[0])
         every = PinPoints(frames, pixels, np.tile(np.eye(4), (len(frames), 1, 1)), *size_px)
         return cls(every, frames, fit_pinhead(min(trials, key=lambda points: robust_start(points)[1])))
@@ -132,7 +141,11 @@ class Wires:
             places = np.einsum("nij,nj->ni", poses[rows[seen]], pixels @ self.image_to_probe.T)[:, :3]
             if len(places) > 3:
                 squares.append(_from_line(places))
-        return float(np.sqrt(np.mean(_bounded(np.concatenate(squares), WIRE_SPREAD_MM)))) if squares else float("inf")
+        return (
+            float(np.sqrt(np.mean(_bounded(np.concatenate(squares), WIRE_SPREAD_MM))))
+            if squares
+            else float("inf")
+        )
 
 
 def _from_line(places: Values) -> Values:

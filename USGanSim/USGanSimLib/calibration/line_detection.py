@@ -56,7 +56,9 @@ def _line(image: NDArray[np.uint8]) -> tuple[float, float, float] | None:
 def _centres(image: NDArray[np.uint8], columns: NDArray[np.int_]) -> NDArray[np.float64]:
     """The row of the line in each column: the centre of brightness around the brightest pixel."""
     peaks = image[:, columns].argmax(axis=0)
-    around = np.clip(peaks + np.arange(-_HALF_THICKNESS_PX, _HALF_THICKNESS_PX + 1)[:, None], 0, len(image) - 1)
+    around = np.clip(
+        peaks + np.arange(-_HALF_THICKNESS_PX, _HALF_THICKNESS_PX + 1)[:, None], 0, len(image) - 1
+    )
     weights = image[around, columns].astype(float)
     centres: NDArray[np.float64] = (weights * around).sum(axis=0) / weights.sum(axis=0)
     return centres

@@ -40,19 +40,26 @@ def require_turned(points: PinPoints) -> None:
     rotations = Rotation.from_matrix(points.probe_to_reference[:, :3, :3])
     turn_deg = float(np.rad2deg((rotations.mean().inv() * rotations).magnitude().max()))
     if turn_deg < LEAST_TURN_DEG:
-        raise UserError(f"All {len(points)} poses are parallel within {turn_deg:.1f}°: the probe was moved but not "
-                        "turned.", "Record again, tilting and turning the probe by ±30° about all three axes.")
+        raise UserError(
+            f"All {len(points)} poses are parallel within {turn_deg:.1f}°: the probe was moved but not "
+            "turned.",
+            "Record again, tilting and turning the probe by ±30° about all three axes.",
+        )
 
 
 def require_direction(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None) -> None:
     """Raise UserError where the inverse poses hold the pin still far better than the poses as given."""
     every = np.ones(len(points), bool)
-    inverse = replace(points, probe_to_reference=TransformTrack(points.probe_to_reference, every).inverse().matrices)
+    inverse = replace(
+        points, probe_to_reference=TransformTrack(points.probe_to_reference, every).inverse().matrices
+    )
     given_mm, inverse_mm = (robust_start(p, fixed_mm_per_px)[1] for p in (points, inverse))
     if inverse_mm * INVERSE_FACTOR < given_mm:
-        raise UserError(f"The poses are of the wrong direction: as given the pin wanders by {given_mm:.1f} mm "
-                        f"(median), with their inverses by {inverse_mm:.1f} mm.",
-                        "Give ProbeToReference; these are ReferenceToProbe (or TrackerToProbe).")
+        raise UserError(
+            f"The poses are of the wrong direction: as given the pin wanders by {given_mm:.1f} mm "
+            f"(median), with their inverses by {inverse_mm:.1f} mm.",
+            "Give ProbeToReference; these are ReferenceToProbe (or TrackerToProbe).",
+        )
 
 
 def require_marks_on_spots(points: PinPoints, image_of: Callable[[int], NDArray[np.uint8]]) -> None:
@@ -61,18 +68,30 @@ def require_marks_on_spots(points: PinPoints, image_of: Callable[[int], NDArray[
     """
     right, bottom = points.width_px - 1, points.height_px - 1
     u, v = points.pixels.T
-    ways = {"as given": (u, v), "with u_px and v_px exchanged": (v, u), "mirrored left to right": (right - u, v),
-            "mirrored top to bottom": (u, bottom - v), "turned upside down": (right - u, bottom - v)}
+    ways = {
+        "as given": (u, v),
+        "with u_px and v_px exchanged": (v, u),
+        "mirrored left to right": (right - u, v),
+        "mirrored top to bottom": (u, bottom - v),
+        "turned upside down": (right - u, bottom - v),
+    }
     shown = np.unique(np.linspace(0, len(points) - 1, min(len(points), 30)).round().astype(int))
     images = [image_of(int(points.frames[index])) for index in shown]
-    brightness = {name: float(np.median([_contrast(image, x[index], y[index])
-                                         for index, image in zip(shown, images, strict=True)]))
-                  for name, (x, y) in ways.items()}
+    brightness = {
+        name: float(
+            np.median(
+                [_contrast(image, x[index], y[index]) for index, image in zip(shown, images, strict=True)]
+            )
+        )
+        for name, (x, y) in ways.items()
+    }
     best = max(brightness, key=lambda name: brightness[name])
     if brightness[best] > 4 and brightness["as given"] < brightness[best] / 4:
-        raise UserError(f"There is no bright spot at the marked places (contrast {round(brightness['as given'])} grey "
-                        f"levels), but there is {best} ({round(brightness[best])}).",
-                        "Give u_px, v_px in pixels of the MF-oriented image: marked side right, depth downwards.")
+        raise UserError(
+            f"There is no bright spot at the marked places (contrast {round(brightness['as given'])} grey "
+            f"levels), but there is {best} ({round(brightness[best])}).",
+            "Give u_px, v_px in pixels of the MF-oriented image: marked side right, depth downwards.",
+        )
 
 
 def require_same_side(fit: PinFit, points: PinPoints, earlier: Calibration) -> float:
@@ -85,12 +104,16 @@ def require_same_side(fit: PinFit, points: PinPoints, earlier: Calibration) -> f
     mirrored = pixels.copy()
     mirrored[:, 0] = points.width_px - 1 - pixels[:, 0]
     known = pixels @ earlier.image_to_probe.T
-    apart_mm, mirrored_mm = (float(np.linalg.norm((way @ fit.image_to_probe.T - known)[:, :3], axis=1).max())
-                             for way in (pixels, mirrored))
+    apart_mm, mirrored_mm = (
+        float(np.linalg.norm((way @ fit.image_to_probe.T - known)[:, :3], axis=1).max())
+        for way in (pixels, mirrored)
+    )
     if mirrored_mm * INVERSE_FACTOR < apart_mm:
-        raise UserError(f"The images are mirrored left to right against {earlier.source}: corners lie {apart_mm:.1f} "
-                        f"mm from where it has them, {mirrored_mm:.1f} mm when mirrored.",
-                        "Check the orientation of the recording (marked side right) and of the earlier one.")
+        raise UserError(
+            f"The images are mirrored left to right against {earlier.source}: corners lie {apart_mm:.1f} "
+            f"mm from where it has them, {mirrored_mm:.1f} mm when mirrored.",
+            "Check the orientation of the recording (marked side right) and of the earlier one.",
+        )
     return apart_mm
 
 
@@ -111,8 +134,12 @@ def pin_motion(fit: PinFit, points: PinPoints) -> PinMotion | None:
     courses = {int(moment): (np.arange(count) >= moment).astype(float) for moment in moments}
     courses[-1] = np.linspace(-0.5, 0.5, count)
     still, _, _ = _most_likely(residuals, jacobian)
-    moving = {moment: _most_likely(residuals, np.column_stack(
-        [jacobian, np.repeat(course, 3)[:, None] * jacobian[:, 8:11]])) for moment, course in courses.items()}
+    moving = {
+        moment: _most_likely(
+            residuals, np.column_stack([jacobian, np.repeat(course, 3)[:, None] * jacobian[:, 8:11]])
+        )
+        for moment, course in courses.items()
+    }
     best = min(moving, key=lambda moment: moving[moment][0])
     cost, x, left = moving[best]
     if (still - cost) / alikeness(np.clip(left, -OUTLIER_LIMIT, OUTLIER_LIMIT).reshape(-1, 3)) < CLEAR_GAIN:
@@ -147,5 +174,5 @@ def _contrast(image: NDArray[np.uint8], u: float, v: float) -> float:
     column, row = round(u), round(v)
     if not (0 <= column < width and 0 <= row < height):
         return 0.0
-    near, far = (image[max(row - r, 0):row + r + 1, max(column - r, 0):column + r + 1] for r in (2, 20))
+    near, far = (image[max(row - r, 0) : row + r + 1, max(column - r, 0) : column + r + 1] for r in (2, 20))
     return float(near.mean() - far.mean())

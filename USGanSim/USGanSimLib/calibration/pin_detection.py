@@ -44,47 +44,69 @@ class Proposals:
         return len(self.frames)
 
 
-def propose(images: NDArray[np.uint8], clicks: Mapping[int, Place],
-            usable: NDArray[np.bool_] | None = None) -> Proposals:
+def propose(
+    images: NDArray[np.uint8], clicks: Mapping[int, Place], usable: NDArray[np.bool_] | None = None
+) -> Proposals:
     """The pinhead in (N, H, W) images. `clicks`, frame → (2,) u, v, are kept; without any, the most distinct spot of
     some frames is taken. Frames that are not `usable` are passed over. Raises UserError where no spot is found, none of
     the clicks is on one, or one is outside the images."""
     usable = np.ones(len(images), bool) if usable is None else usable
     outside = [frame for frame in clicks if not 0 <= frame < len(images)]
     if outside:
-        raise UserError(f"Frame {outside[0]} is not in the recording, whose last is {len(images) - 1}.",
-                        "Frames are counted from 0.")
+        raise UserError(
+            f"Frame {outside[0]} is not in the recording, whose last is {len(images) - 1}.",
+            "Frames are counted from 0.",
+        )
     height, width = images.shape[1:]
     beside = [frame for frame, (u, v) in clicks.items() if not (0 <= u < width and 0 <= v < height)]
     if beside:
         u, v = clicks[beside[0]]
-        raise UserError(f"The click in frame {beside[0]}, ({u:.0f}, {v:.0f}) px, is outside the image of "
-                        f"{width}×{height} px.", "Give frame,u,v in pixels of the MF-oriented image.")
+        raise UserError(
+            f"The click in frame {beside[0]}, ({u:.0f}, {v:.0f}) px, is outside the image of "
+            f"{width}×{height} px.",
+            "Give frame,u,v in pixels of the MF-oriented image.",
+        )
     seeds = dict(clicks) or _most_distinct(images, usable)
     found: dict[int, tuple[Place, float]] = {}
     order = sorted(seeds)
     # Every frame between two clicks is tracked from the nearer one.
     middles = [(first + second) // 2 for first, second in itertools.pairwise(order)]
-    for frame, low, high in zip(order, [0, *(m + 1 for m in middles)], [*middles, len(images) - 1], strict=True):
+    for frame, low, high in zip(
+        order, [0, *(m + 1 for m in middles)], [*middles, len(images) - 1], strict=True
+    ):
         scale, strength = scale_of_spot(images[frame], seeds[frame])
         if strength < FAINTEST_GREY:
             if frame in clicks:
                 found[frame] = (np.asarray(seeds[frame], np.float64), 0.0)
                 continue
-            raise UserError("There is no bright compact spot in the images.", "Click on the pinhead in one frame.")
+            raise UserError(
+                "There is no bright compact spot in the images.", "Click on the pinhead in one frame."
+            )
         found[frame] = (np.asarray(seeds[frame], np.float64), strength)
         for course in (range(frame + 1, high + 1), range(frame - 1, low - 1, -1)):
             found.update(_tracked(images, course, found[frame], scale, usable, images[frame]))
     frames = sorted(found)
     if clicks and not any(strength for _, strength in found.values()):
-        raise UserError(f"No bright compact spot is at the {len(clicks)} given places (first: frame {order[0]}).",
-                        "Click on the pinhead itself, in a frame that shows it brightly.")
-    return Proposals(np.array(frames, int), np.array([found[f][0] for f in frames]),
-                     np.array([found[f][1] for f in frames]), np.array([f in clicks for f in frames]))
+        raise UserError(
+            f"No bright compact spot is at the {len(clicks)} given places (first: frame {order[0]}).",
+            "Click on the pinhead itself, in a frame that shows it brightly.",
+        )
+    return Proposals(
+        np.array(frames, int),
+        np.array([found[f][0] for f in frames]),
+        np.array([found[f][1] for f in frames]),
+        np.array([f in clicks for f in frames]),
+    )
 
 
-def _tracked(images: NDArray[np.uint8], course: Iterable[int], start: tuple[Place, float], scale: float,
-             usable: NDArray[np.bool_], first: NDArray[np.uint8]) -> dict[int, tuple[Place, float]]:
+def _tracked(
+    images: NDArray[np.uint8],
+    course: Iterable[int],
+    start: tuple[Place, float],
+    scale: float,
+    usable: NDArray[np.bool_],
+    first: NDArray[np.uint8],
+) -> dict[int, tuple[Place, float]]:
     """Follow a spot through the frames of `course`, at its latest speed, and look for it everywhere once it is lost."""
     (place, strength), speed, missed = start, np.zeros(2), 0
     typical, least_isolation = strength, LEAST_SHARE * isolation(first, place, scale)
@@ -101,7 +123,9 @@ def _tracked(images: NDArray[np.uint8], course: Iterable[int], start: tuple[Plac
         if missed:
             # What comes back must stand alone as the pin did: noise, and the ends of bright lines, do not.
             spots, strengths = spots[:_SEED_SPOTS], strengths[:_SEED_SPOTS]
-            lonely = np.array([isolation(images[frame], spot, scale) >= least_isolation for spot in spots], bool)
+            lonely = np.array(
+                [isolation(images[frame], spot, scale) >= least_isolation for spot in spots], bool
+            )
             spots, strengths = spots[lonely], strengths[lonely]
         if not len(spots):
             missed += 1
@@ -131,5 +155,7 @@ def _most_distinct(images: NDArray[np.uint8], usable: NDArray[np.bool_]) -> dict
         if lead > best_lead:
             best, best_lead = {int(frame): spots[order[0]]}, lead
     if not best:
-        raise UserError("No frame has one spot that is brighter than all others.", "Click on the pinhead in one frame.")
+        raise UserError(
+            "No frame has one spot that is brighter than all others.", "Click on the pinhead in one frame."
+        )
     return best

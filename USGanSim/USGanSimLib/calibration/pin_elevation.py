@@ -51,8 +51,9 @@ class _Brightness:
         return explained >= LEAST_EXPLAINED and bool((self.loss(points) > 0).all())
 
 
-def fit_with_brightness(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None
-                        ) -> tuple[PinFit, PinPoints]:
+def fit_with_brightness(
+    points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None
+) -> tuple[PinFit, PinPoints]:
     """`fit_pinhead`, with each point's distance from the plane judged by its brightness where the points have one and
     it tells the distance; the fit, and the points with what was found."""
     fit = fit_pinhead(points, fixed_mm_per_px)
@@ -109,7 +110,9 @@ def _together(used: PinPoints, fit: PinFit, start: Vector) -> tuple[Vector, _Bri
     return parameters, _Brightness(numbers, float(np.std(left))), float(solution.cost)
 
 
-def _judged(points: PinPoints, parameters: Vector, used: NDArray[np.bool_], brightness: _Brightness) -> PinPoints:
+def _judged(
+    points: PinPoints, parameters: Vector, used: NDArray[np.bool_], brightness: _Brightness
+) -> PinPoints:
     """The points with the distance that their brightness tells, and its spread."""
     off_plane, k = off_plane_mm(parameters, points), np.maximum(brightness.loss(points), 1e-3)
     in_plane_grey = _design(points, np.zeros(len(points))) @ brightness.numbers
@@ -117,8 +120,11 @@ def _judged(points: PinPoints, parameters: Vector, used: NDArray[np.bool_], brig
     # d z = d s / 2 k z, and near the plane √(d s / k).
     unsure = np.sqrt(brightness.noise / k)
     sd = np.maximum(brightness.noise / k / np.maximum(2 * distance, unsure), SMALLEST_SD_MM)
-    return replace(points, elevation_mm=np.where(distance < unsure, 0.0, np.sign(off_plane) * distance),
-                   elevation_share=sd / np.sqrt(np.mean(sd[used] ** 2)))
+    return replace(
+        points,
+        elevation_mm=np.where(distance < unsure, 0.0, np.sign(off_plane) * distance),
+        elevation_share=sd / np.sqrt(np.mean(sd[used] ** 2)),
+    )
 
 
 def _design(points: PinPoints, off_plane: Vector) -> Vector:

@@ -46,11 +46,16 @@ class PinProgress:
 
     def missing(self) -> list[str]:
         """What to do next, most useful first."""
-        advice = [f"Tilt more about {self.axes_of} {axis} axis: ±{tilt:.0f}° of ±{ADVISED_TILT_DEG:.0f}° so far."
-                  for axis, tilt in zip("xyz", self.tilt_deg, strict=True) if tilt < ADVISED_TILT_DEG]
-        advice += [f"Show the pin {where}: over {share:.0%} of the image, {ADVISED_RANGE_SHARE:.0%} are needed."
-                   for where, share in zip(("further left and right", "nearer and deeper"), self.share, strict=True)
-                   if share < ADVISED_RANGE_SHARE]
+        advice = [
+            f"Tilt more about {self.axes_of} {axis} axis: ±{tilt:.0f}° of ±{ADVISED_TILT_DEG:.0f}° so far."
+            for axis, tilt in zip("xyz", self.tilt_deg, strict=True)
+            if tilt < ADVISED_TILT_DEG
+        ]
+        advice += [
+            f"Show the pin {where}: over {share:.0%} of the image, {ADVISED_RANGE_SHARE:.0%} are needed."
+            for where, share in zip(("further left and right", "nearer and deeper"), self.share, strict=True)
+            if share < ADVISED_RANGE_SHARE
+        ]
         if self.points < ADVISED_POINTS:
             advice.append(f"Go on: {self.points} of {ADVISED_POINTS} different images so far.")
         return advice
@@ -76,19 +81,27 @@ class PinGuide:
         if self.place is None:
             return
         self._before = image.copy(), self.place
-        if probe_to_reference is not None and not (self._poses and _same(self._poses[-1], probe_to_reference)):
+        if probe_to_reference is not None and not (
+            self._poses and _same(self._poses[-1], probe_to_reference)
+        ):
             self._pixels.append(self.place)
             self._poses.append(probe_to_reference.copy())
 
     def points(self) -> PinPoints:
         """All that differ, in the order in which they came, numbered from 0."""
-        return PinPoints(np.arange(len(self._poses)), np.array(self._pixels).reshape(-1, 2),
-                         np.array(self._poses).reshape(-1, 4, 4), *self._size_px)
+        return PinPoints(
+            np.arange(len(self._poses)),
+            np.array(self._pixels).reshape(-1, 2),
+            np.array(self._poses).reshape(-1, 4, 4),
+            *self._size_px,
+        )
 
     def write(self, points_path: Path, poses_path: Path, most: int) -> None:
         """Write at most `most` points, evenly chosen, as the tables of `calibrate pinhead`."""
         points = self.points()
-        chosen = points.chosen(np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).round().astype(int)))
+        chosen = points.chosen(
+            np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).round().astype(int))
+        )
         write_points(points_path, chosen.frames, chosen.pixels, np.zeros(len(chosen)))
         with poses_path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -103,8 +116,12 @@ class PinGuide:
         points = self.points()
         x_deg, y_deg, z_deg = np.ptp(directions_deg(self._image_to_probe, points), axis=0) / 2
         across, down = np.ptp(points.pixels, axis=0) / self._size_px
-        return PinProgress(len(points), (float(x_deg), float(y_deg), float(z_deg)), (float(across), float(down)),
-                           self._axes_of)
+        return PinProgress(
+            len(points),
+            (float(x_deg), float(y_deg), float(z_deg)),
+            (float(across), float(down)),
+            self._axes_of,
+        )
 
     def _find(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Near where it was, and otherwise the one spot that stands out."""
@@ -120,5 +137,7 @@ class PinGuide:
 
 def _same(first: Matrix, second: Matrix) -> bool:
     turn = np.clip((np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2, -1, 1)
-    return bool(np.linalg.norm(first[:3, 3] - second[:3, 3]) < LEAST_MOVE_MM
-                and np.degrees(np.arccos(turn)) < LEAST_TURN_DEG)
+    return bool(
+        np.linalg.norm(first[:3, 3] - second[:3, 3]) < LEAST_MOVE_MM
+        and np.degrees(np.arccos(turn)) < LEAST_TURN_DEG
+    )

@@ -24,13 +24,21 @@ def save_pin_panel(path: Path, calibration: PinCalibration) -> None:
     """Write three charts as a PNG: points with their residuals in the image, offsets from the pin in Reference, and
     residuals frame by frame. Outliers are red crosses with their frame number."""
     with replacing_file(path) as part:
-        side_by_side([_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]).save(part, "PNG")
+        side_by_side([_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]).save(
+            part, "PNG"
+        )
 
 
 def _in_image(calibration: PinCalibration) -> Chart:
     points, fit = calibration.points, calibration.fit
-    chart = Chart(f"In the image, residuals {_ENLARGED} times", "u, px", "v, px", (0, points.width_px),
-                  (0, points.height_px), downward=True)
+    chart = Chart(
+        f"In the image, residuals {_ENLARGED} times",
+        "u, px",
+        "v, px",
+        (0, points.width_px),
+        (0, points.height_px),
+        downward=True,
+    )
     residuals_px = residuals_mm(fit.parameters, points)[:, :2] / fit.mm_per_px
     inside = fit.inliers
     for pixel, residual in zip(points.pixels[inside], residuals_px[inside], strict=True):
@@ -45,8 +53,14 @@ def _in_reference(calibration: PinCalibration) -> Chart:
     offsets = offsets_mm(calibration.fit, calibration.points)
     inside = calibration.fit.inliers
     reach = 1.2 * float(np.abs(offsets[inside]).max()) + 1e-6
-    chart = Chart("Pin in Reference", "x (blue: y, orange: z), mm", "offset, mm", (-reach, reach), (-reach, reach),
-                  (360, 360))
+    chart = Chart(
+        "Pin in Reference",
+        "x (blue: y, orange: z), mm",
+        "offset, mm",
+        (-reach, reach),
+        (-reach, reach),
+        (360, 360),
+    )
     chart.dots(offsets[inside, 0], offsets[inside, 1], BLUE)
     chart.dots(offsets[inside, 0], offsets[inside, 2], ORANGE)
     chart.crosses(offsets[~inside, 0], offsets[~inside, 1], _labels(calibration))
@@ -82,7 +96,9 @@ def save_proposals(path: Path, images: NDArray[np.uint8], found: Proposals) -> N
     draw = ImageDraw.Draw(sheet)
     for number, index in enumerate(chosen):
         left, top = number % _ACROSS * tile[0], number // _ACROSS * tile[1]
-        sheet.paste(Image.fromarray(images[found.frames[index]]).resize(tile, Image.Resampling.BILINEAR), (left, top))
+        sheet.paste(
+            Image.fromarray(images[found.frames[index]]).resize(tile, Image.Resampling.BILINEAR), (left, top)
+        )
         u, v = (found.pixels[index] + 0.5) * share + [left, top]
         draw.ellipse((u - 9, v - 9, u + 9, v + 9), outline=ORANGE if found.given[index] else CYAN, width=2)
         draw.text((left + 6, top + 4), f"frame {found.frames[index]}", CYAN, ImageFont.load_default(14))

@@ -41,7 +41,9 @@ class PinPoints:
         if not len(self.elevation_share):
             object.__setattr__(self, "elevation_mm", np.zeros(len(self.frames)))
             object.__setattr__(self, "elevation_share", np.ones(len(self.frames)))
-        require_rigid(TransformTrack(self.probe_to_reference, np.ones(len(self.frames), bool)), "ProbeToReference")
+        require_rigid(
+            TransformTrack(self.probe_to_reference, np.ones(len(self.frames), bool)), "ProbeToReference"
+        )
         limit = np.array([self.width_px, self.height_px]) - 1
         outside = np.flatnonzero(_outside(self.pixels, limit))
         if outside.size:
@@ -51,18 +53,25 @@ class PinPoints:
                 f"The point of frame {self.frames[first]}, ({self.pixels[first, 0]:.0f}, {self.pixels[first, 1]:.0f}) "
                 f"px, is outside the image of {self.width_px}×{self.height_px} px ({outside.size} of {len(self)} "
                 "points).",
-                "With u_px and v_px exchanged all points are inside: the columns are swapped." if swapped else
-                "Check that the columns are frame,u_px,v_px and belong to this recording.")
+                "With u_px and v_px exchanged all points are inside: the columns are swapped."
+                if swapped
+                else "Check that the columns are frame,u_px,v_px and belong to this recording.",
+            )
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def chosen(self, which: NDArray[np.bool_] | NDArray[np.int_]) -> PinPoints:
         """The points with the given indices or flags."""
-        return replace(self, frames=self.frames[which], pixels=self.pixels[which],
-                       probe_to_reference=self.probe_to_reference[which],
-                       elevation_mm=self.elevation_mm[which], elevation_share=self.elevation_share[which],
-                       strengths=None if self.strengths is None else self.strengths[which])
+        return replace(
+            self,
+            frames=self.frames[which],
+            pixels=self.pixels[which],
+            probe_to_reference=self.probe_to_reference[which],
+            elevation_mm=self.elevation_mm[which],
+            elevation_share=self.elevation_share[which],
+            strengths=None if self.strengths is None else self.strengths[which],
+        )
 
     def with_strengths(self, strengths: Mapping[int, float]) -> PinPoints:
         """The points with how bright the pin is, frame → grey levels, where that is known of all."""
@@ -74,13 +83,21 @@ def one_point_a_frame(points: Mapping[int, Vector], name: str) -> dict[int, Vect
     """Frame → (2,) of a table that has one point a frame. Raises UserError where a frame has several."""
     several = [frame for frame, places in points.items() if len(places) > 1]
     if several:
-        raise UserError(f"{name} has {len(several)} frames with more than one point (first: frame {several[0]} with "
-                        f"{len(points[several[0]])}).", "There is one pinhead; leave one row for each frame.")
+        raise UserError(
+            f"{name} has {len(several)} frames with more than one point (first: frame {several[0]} with "
+            f"{len(points[several[0]])}).",
+            "There is one pinhead; leave one row for each frame.",
+        )
     return {frame: places[0] for frame, places in sorted(points.items())}
 
 
-def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: float = 0.0,
-                    probe_frame: str = "Probe", reference_frame: str = "Reference") -> PinPoints:
+def points_of_sweep(
+    points: Mapping[int, Vector],
+    sweep: TrackedSweep,
+    lag_s: float = 0.0,
+    probe_frame: str = "Probe",
+    reference_frame: str = "Reference",
+) -> PinPoints:
     """Marked points, frame → (2,), with the poses of the recording at the time of the image plus `lag_s`.
 
     Points in frames without a valid image or pose are left out, and said so. Raises UserError for frames that the
@@ -88,9 +105,11 @@ def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: fl
     """
     missing = [frame for frame in points if frame >= len(sweep)]
     if missing:
-        raise UserError(f"Frame {missing[0]} is not in {sweep.name}, whose last is {len(sweep) - 1} ({len(missing)} "
-                        f"of {len(points)} points).",
-                        "Frames are counted from 0. Check that the points belong to this recording.")
+        raise UserError(
+            f"Frame {missing[0]} is not in {sweep.name}, whose last is {len(sweep) - 1} ({len(missing)} "
+            f"of {len(points)} points).",
+            "Frames are counted from 0. Check that the points belong to this recording.",
+        )
     track = sweep.probe_to_reference(probe_frame, reference_frame)
     frames = np.array(list(points), int)
     if lag_s:
@@ -99,27 +118,43 @@ def points_of_sweep(points: Mapping[int, Vector], sweep: TrackedSweep, lag_s: fl
         poses = track[frames]
     usable = poses.valid & sweep.image_valid[frames]
     if not usable.any():
-        raise UserError(f"None of {len(frames)} points is in a frame of {sweep.name} with a valid image and pose.",
-                        "Mark the pin where the tracker saw the probe.")
-    left_out = () if usable.all() else (
-        f"{np.sum(~usable)} of {len(frames)} points are in frames without a valid image or pose",)
-    return PinPoints(frames[usable], np.array(list(points.values()))[usable].reshape(-1, 2), poses.matrices[usable],
-                     sweep.width_px, sweep.height_px, left_out)
+        raise UserError(
+            f"None of {len(frames)} points is in a frame of {sweep.name} with a valid image and pose.",
+            "Mark the pin where the tracker saw the probe.",
+        )
+    left_out = (
+        ()
+        if usable.all()
+        else (f"{np.sum(~usable)} of {len(frames)} points are in frames without a valid image or pose",)
+    )
+    return PinPoints(
+        frames[usable],
+        np.array(list(points.values()))[usable].reshape(-1, 2),
+        poses.matrices[usable],
+        sweep.width_px,
+        sweep.height_px,
+        left_out,
+    )
 
 
-def points_with_poses(points: Mapping[int, Vector], poses: Mapping[int, Matrix],
-                      size_px: tuple[int, int] | None) -> PinPoints:
+def points_with_poses(
+    points: Mapping[int, Vector], poses: Mapping[int, Matrix], size_px: tuple[int, int] | None
+) -> PinPoints:
     """Marked points, frame → (2,), with poses, frame → (4, 4). Where the image size is not known, that of the
     smallest image that holds the points stands for it. Points without a pose are left out, and said so."""
     frames = np.array([frame for frame in points if frame in poses], int)
     if not frames.size:
-        raise UserError(f"None of {len(points)} points has a pose (poses are of frames {min(poses)} to {max(poses)}).",
-                        "Points and poses go together by their frame number.")
+        raise UserError(
+            f"None of {len(points)} points has a pose (poses are of frames {min(poses)} to {max(poses)}).",
+            "Points and poses go together by their frame number.",
+        )
     pixels = np.array([points[frame] for frame in frames])
     width_px, height_px = size_px or (int(size) for size in np.ceil(np.maximum(pixels.max(axis=0), 1)) + 1)
     without = len(points) - len(frames)
     left_out = (f"{without} of {len(points)} points have no pose",) if without else ()
-    return PinPoints(frames, pixels, np.array([poses[frame] for frame in frames]), width_px, height_px, left_out)
+    return PinPoints(
+        frames, pixels, np.array([poses[frame] for frame in frames]), width_px, height_px, left_out
+    )
 
 
 def read_poses(path: Path) -> dict[int, Matrix]:
@@ -131,17 +166,26 @@ def read_poses(path: Path) -> dict[int, Matrix]:
         raise UserError(f"The poses {path} cannot be read: {reason}.", "Check the path.") from error
     missing = [name for name in ("frame", *_MATRIX_COLUMNS) if name not in (reader.fieldnames or [])]
     if missing:
-        raise UserError(f"{path.name} has no column {', '.join(missing)}.",
-                        "The first line must be frame,m00,m01,…,m33: ProbeToReference, row by row.")
+        raise UserError(
+            f"{path.name} has no column {', '.join(missing)}.",
+            "The first line must be frame,m00,m01,…,m33: ProbeToReference, row by row.",
+        )
     poses: dict[int, Matrix] = {}
     for row in reader:
         try:
-            frame, matrix = int(row["frame"]), np.array([float(row[name]) for name in _MATRIX_COLUMNS]).reshape(4, 4)
+            frame, matrix = (
+                int(row["frame"]),
+                np.array([float(row[name]) for name in _MATRIX_COLUMNS]).reshape(4, 4),
+            )
         except (TypeError, ValueError) as error:
-            raise UserError(f"{path.name}, line {reader.line_num}, is no frame number and 16 numbers.",
-                            "Write frame,m00,m01,…,m33.") from error
+            raise UserError(
+                f"{path.name}, line {reader.line_num}, is no frame number and 16 numbers.",
+                "Write frame,m00,m01,…,m33.",
+            ) from error
         if frame in poses:
-            raise UserError(f"{path.name} has frame {frame} twice (line {reader.line_num}).", "Keep one of the two.")
+            raise UserError(
+                f"{path.name} has frame {frame} twice (line {reader.line_num}).", "Keep one of the two."
+            )
         poses[frame] = matrix
     if not poses:
         raise UserError(f"{path.name} holds no pose.", "Write frame,m00,m01,…,m33 and a line for each frame.")
@@ -152,8 +196,10 @@ def read_poses(path: Path) -> dict[int, Matrix]:
 def read_strengths(path: Path) -> dict[int, float]:
     """Frame → brightness of the pin, from the column `strength` of a table of points; empty where it has none."""
     try:
-        return {int(row["frame"]): float(row["strength"])
-                for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())}
+        return {
+            int(row["frame"]): float(row["strength"])
+            for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        }
     except (KeyError, TypeError, ValueError):
         return {}
 
@@ -162,13 +208,19 @@ def read_marks(path: Path) -> tuple[NDArray[np.int_], Vector, Vector]:
     """Frames (N,), pixels (N, 2) and strengths (N,; 0 where not known) of a table that `write_points` wrote. Raises
     UserError for anything else."""
     try:
-        rows = [(int(row["frame"]), float(row["u_px"]), float(row["v_px"]), float(row.get("strength") or 0))
-                for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())]
+        rows = [
+            (int(row["frame"]), float(row["u_px"]), float(row["v_px"]), float(row.get("strength") or 0))
+            for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        ]
     except OSError as error:
-        raise UserError(f"The points {path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        raise UserError(
+            f"The points {path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path.name} is no table of points ({error}).",
-                        "The first line must be frame,u_px,v_px,strength.") from error
+        raise UserError(
+            f"{path.name} is no table of points ({error}).",
+            "The first line must be frame,u_px,v_px,strength.",
+        ) from error
     numbers = np.array(rows, float).reshape(-1, 4)
     return numbers[:, 0].astype(int), numbers[:, 1:3], numbers[:, 3]
 
@@ -189,6 +241,8 @@ def _outside(pixels: Vector, limit: NDArray[np.int_]) -> NDArray[np.bool_]:
 def _require_row_major(matrices: Matrix, name: str) -> None:
     last_row = (matrices[:, 3, :3] != 0).any(axis=1)
     if last_row.any() and (matrices[:, :3, 3] == 0).all():
-        raise UserError(f"The matrices of {name} are written column by column: the translation of {last_row.sum()} of "
-                        f"{len(matrices)} stands in m30, m31, m32.",
-                        "Write them row by row; it belongs in m03, m13, m23.")
+        raise UserError(
+            f"The matrices of {name} are written column by column: the translation of {last_row.sum()} of "
+            f"{len(matrices)} stands in m30, m31, m32.",
+            "Write them row by row; it belongs in m03, m13, m23.",
+        )

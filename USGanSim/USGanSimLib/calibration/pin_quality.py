@@ -62,12 +62,17 @@ def assess(fit: PinFit, points: PinPoints) -> PinQuality:
     errors = predicted_error_mm(fit, places(points.width_px, points.height_px))
     turns = directions_deg(fit.image_to_probe, used)
     return PinQuality(
-        rms_mm=_rms(pin_distance_mm(fit.parameters, used)), heldout_mm=heldout_mm(fit, used),
-        corner_error_mm=float(errors.mean()), place_errors_mm=errors,
+        rms_mm=_rms(pin_distance_mm(fit.parameters, used)),
+        heldout_mm=heldout_mm(fit, used),
+        corner_error_mm=float(errors.mean()),
+        place_errors_mm=errors,
         condition=condition(fit.parameters, used, (fit.in_plane_mm, fit.elevation_mm), fit.fixed_mm_per_px),
-        tilt_deg=np.ptp(turns, axis=0) / 2, tilt_sd_deg=turns.std(axis=0),
-        depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]), independent=len(used) / slowness(used),
-        parameter_sd=_parameter_sd(fit, points))
+        tilt_deg=np.ptp(turns, axis=0) / 2,
+        tilt_sd_deg=turns.std(axis=0),
+        depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]),
+        independent=len(used) / slowness(used),
+        parameter_sd=_parameter_sd(fit, points),
+    )
 
 
 def places(width_px: int, height_px: int) -> Vector:
@@ -92,8 +97,13 @@ def heldout_mm(fit: PinFit, used: PinPoints) -> float:
     distances = np.zeros(count)
     for left_out in range(block[-1] + 1):
         apart = block == left_out
-        refitted = refine(fit.parameters, used.chosen(~apart), (fit.in_plane_mm, fit.elevation_mm),
-                          fit.fixed_mm_per_px, robust=False)
+        refitted = refine(
+            fit.parameters,
+            used.chosen(~apart),
+            (fit.in_plane_mm, fit.elevation_mm),
+            fit.fixed_mm_per_px,
+            robust=False,
+        )
         distances[apart] = pin_distance_mm(refitted, used.chosen(apart))
     return _rms(distances)
 
@@ -108,7 +118,9 @@ def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
         other = image_to_probe(parameters)
         turn = Rotation.from_matrix(axes.T @ (other[:3, :3] / np.linalg.norm(other[:3, :3], axis=0)))
         shift = axes.T @ ((other - matrix) @ [*centre, 0, 1])[:3]
-        return np.concatenate([turn.as_rotvec(degrees=True), shift, pixel_sizes_mm(parameters), parameters[8:11]])
+        return np.concatenate(
+            [turn.as_rotvec(degrees=True), shift, pixel_sizes_mm(parameters), parameters[8:11]]
+        )
 
     jacobian = numeric_jacobian(seen, fit.parameters)
     if np.isfinite(fit.covariance).all():

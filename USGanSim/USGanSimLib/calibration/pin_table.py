@@ -30,6 +30,8 @@ class PinResidual:
 def pin_residuals(result: Mapping[str, Any]) -> list[PinResidual]:
     """One for each point of CAL.json, the one that is furthest off first."""
     outliers = set(result["outlier_frames"])
-    found = [PinResidual(frame, in_plane_mm, across_mm, frame not in outliers)
-             for frame, (in_plane_mm, across_mm) in zip(result["frames"], result["residuals_mm"], strict=True)]
+    found = [
+        PinResidual(frame, in_plane_mm, across_mm, frame not in outliers)
+        for frame, (in_plane_mm, across_mm) in zip(result["frames"], result["residuals_mm"], strict=True)
+    ]
     return sorted(found, key=lambda one: -one.mm)

@@ -51,22 +51,39 @@ class PinCalibration:
         """CAL.json but for the image size: what was found, how far it can be trusted, what to do next."""
         fit, quality, points = self.fit, self.quality, self.points
         return {
-            "image_to_probe": fit.image_to_probe.tolist(), "mm_per_px": list(fit.mm_per_px),
-            "mm_per_px_fixed": fit.fixed_mm_per_px is not None, "pin_mm": fit.pin_mm.tolist(),
-            "n_points": len(points), "n_used": int(fit.inliers.sum()),
-            "outlier_frames": points.frames[~fit.inliers].tolist(), "left_out": list(points.left_out),
-            "rms_mm": quality.rms_mm, "heldout_mm": quality.heldout_mm, "corner_error_mm": quality.corner_error_mm,
-            "place_errors_mm": quality.place_errors_mm.tolist(), "in_plane_sd_mm": fit.in_plane_mm,
-            "elevation_sd_mm": fit.elevation_mm, "condition": quality.condition,
-            "tilt_deg": quality.tilt_deg.tolist(), "tilt_sd_deg": quality.tilt_sd_deg.tolist(),
-            "depth_range_mm": quality.depth_range_mm, "parameter_sd": quality.parameter_sd,
-            "independent_images": quality.independent, "elevation_from_brightness": bool(points.elevation_mm.any()),
-            "frames": points.frames.tolist(), "residuals_mm": point_residuals_mm(fit, points).tolist(),
+            "image_to_probe": fit.image_to_probe.tolist(),
+            "mm_per_px": list(fit.mm_per_px),
+            "mm_per_px_fixed": fit.fixed_mm_per_px is not None,
+            "pin_mm": fit.pin_mm.tolist(),
+            "n_points": len(points),
+            "n_used": int(fit.inliers.sum()),
+            "outlier_frames": points.frames[~fit.inliers].tolist(),
+            "left_out": list(points.left_out),
+            "rms_mm": quality.rms_mm,
+            "heldout_mm": quality.heldout_mm,
+            "corner_error_mm": quality.corner_error_mm,
+            "place_errors_mm": quality.place_errors_mm.tolist(),
+            "in_plane_sd_mm": fit.in_plane_mm,
+            "elevation_sd_mm": fit.elevation_mm,
+            "condition": quality.condition,
+            "tilt_deg": quality.tilt_deg.tolist(),
+            "tilt_sd_deg": quality.tilt_sd_deg.tolist(),
+            "depth_range_mm": quality.depth_range_mm,
+            "parameter_sd": quality.parameter_sd,
+            "independent_images": quality.independent,
+            "elevation_from_brightness": bool(points.elevation_mm.any()),
+            "frames": points.frames.tolist(),
+            "residuals_mm": point_residuals_mm(fit, points).tolist(),
             "pin_motion_mm": self.motion.distance_mm if self.motion else 0.0,
-            "verdict": self.verdict, "reasons": list(self.reasons), "advice": " ".join(self.advice)}
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "advice": " ".join(self.advice),
+        }
 
 
-def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None) -> PinCalibration:
+def calibrate_pinhead(
+    points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None
+) -> PinCalibration:
     """Fit, assess and judge. Raises UserError, with the reason and what to record next, where the points do not give
     a calibration worth having."""
     if len(points):
@@ -75,20 +92,29 @@ def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | 
     fit, points = fit_with_brightness(points, fixed_mm_per_px)
     motion = pin_motion(fit, points)
     if motion and motion.distance_mm > LARGEST_PIN_MOTION_MM:
-        raise UserError(f"{_motion_words(motion)}.", "Fix the pin (and the reference tool) and record again, or give "
-                        "the points of one part alone.")
+        raise UserError(
+            f"{_motion_words(motion)}.",
+            "Fix the pin (and the reference tool) and record again, or give the points of one part alone.",
+        )
     outliers = 1 - fit.inliers.mean()
     if outliers > REFUSED_OUTLIER_SHARE:
-        raise UserError(f"{(~fit.inliers).sum()} of {len(points)} points do not agree with the others.",
-                        "Check that the points belong to these poses, and mark the pinhead again where they do not.")
+        raise UserError(
+            f"{(~fit.inliers).sum()} of {len(points)} points do not agree with the others.",
+            "Check that the points belong to these poses, and mark the pinhead again where they do not.",
+        )
     quality = assess(fit, points)
     if not np.isfinite(quality.corner_error_mm):
-        raise UserError(f"The {fit.inliers.sum()} points do not determine the calibration: many fit them alike.",
-                        "Record the pin again all over the image, turning the probe by ±30° about all three axes.")
+        raise UserError(
+            f"The {fit.inliers.sum()} points do not determine the calibration: many fit them alike.",
+            "Record the pin again all over the image, turning the probe by ±30° about all three axes.",
+        )
     advice = advise(points, fit, quality)
     if not quality.corner_error_mm <= LARGEST_ERROR_MM:
-        raise UserError(f"The points do not determine the calibration: image corners and centre would be off by "
-                        f"{quality.corner_error_mm:.1f} mm ({LARGEST_ERROR_MM:g} mm are allowed).", " ".join(advice))
+        raise UserError(
+            f"The points do not determine the calibration: image corners and centre would be off by "
+            f"{quality.corner_error_mm:.1f} mm ({LARGEST_ERROR_MM:g} mm are allowed).",
+            " ".join(advice),
+        )
     reasons = _reasons(points, fit, quality, motion)
     return PinCalibration(points, fit, quality, motion, reasons, advice if reasons else ())
 
@@ -96,44 +122,64 @@ def calibrate_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | 
 def point_residuals_mm(fit: PinFit, points: PinPoints) -> Vector:
     """(N, 2): how far off each point is in the image plane, and across it (signed), what brightness told left out."""
     residuals = residuals_mm(fit.parameters, points)
-    return np.column_stack([np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share])
+    return np.column_stack(
+        [np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share]
+    )
 
 
 def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ...]:
     """What to record next, most useful first; never empty."""
     used = points.chosen(fit.inliers)
-    thin = [f"{axis} axis (±{tilt:.0f}° so far)" for axis, tilt in zip("xyz", quality.tilt_deg, strict=True)
-            if tilt < ADVISED_TILT_DEG]
-    advice = [f"Tilt at least ±{ADVISED_TILT_DEG:.0f}° about the image's {' and '.join(thin)}."] if thin else []
+    thin = [
+        f"{axis} axis (±{tilt:.0f}° so far)"
+        for axis, tilt in zip("xyz", quality.tilt_deg, strict=True)
+        if tilt < ADVISED_TILT_DEG
+    ]
+    advice = (
+        [f"Tilt at least ±{ADVISED_TILT_DEG:.0f}° about the image's {' and '.join(thin)}."] if thin else []
+    )
     size = (points.width_px, points.height_px)
     for axis, side, what in ((0, size[0], "from left to right"), (1, size[1], "from near to deep")):
         share = np.ptp(used.pixels[:, axis]) / side
         if share < ADVISED_RANGE_SHARE:
             advice.append(f"Show the pin all over the image {what} (over {share:.0%} of it so far).")
     if quality.independent < _fewest_independent(points) <= len(used):
-        advice.append("Record longer, or mark images further apart in time, going through the pin again and again.")
+        advice.append(
+            "Record longer, or mark images further apart in time, going through the pin again and again."
+        )
     # The error falls with the root of the number of points.
     enough = 0 if thin else int(np.ceil(len(used) * (quality.corner_error_mm / GOOD_ERROR_MM) ** 2))
     if len(used) < max(enough, ADVISED_POINTS) or not advice:
-        advice.append(f"Mark the pin in more images, {max(enough, ADVISED_POINTS)} or more ({len(used)} were used).")
+        advice.append(
+            f"Mark the pin in more images, {max(enough, ADVISED_POINTS)} or more ({len(used)} were used)."
+        )
     return tuple(advice)
 
 
-def _reasons(points: PinPoints, fit: PinFit, quality: PinQuality, motion: PinMotion | None) -> tuple[str, ...]:
+def _reasons(
+    points: PinPoints, fit: PinFit, quality: PinQuality, motion: PinMotion | None
+) -> tuple[str, ...]:
     used, outliers = int(fit.inliers.sum()), int((~fit.inliers).sum())
     second_tilt_deg = float(np.sort(quality.tilt_sd_deg)[1])
     checks = (
-        (quality.corner_error_mm > GOOD_ERROR_MM,
-         f"Image corners and centre are expected to be off by {quality.corner_error_mm:.2f} mm."),
-        (second_tilt_deg < LEAST_TILT_SD_DEG,
-         f"Directions spread by {', '.join(f'{sd:.1f}°' for sd in quality.tilt_sd_deg)} (standard deviations "
-         f"about the image's x, y, z axes), where two should reach {LEAST_TILT_SD_DEG:g}°."),
+        (
+            quality.corner_error_mm > GOOD_ERROR_MM,
+            f"Image corners and centre are expected to be off by {quality.corner_error_mm:.2f} mm.",
+        ),
+        (
+            second_tilt_deg < LEAST_TILT_SD_DEG,
+            f"Directions spread by {', '.join(f'{sd:.1f}°' for sd in quality.tilt_sd_deg)} (standard deviations "
+            f"about the image's x, y, z axes), where two should reach {LEAST_TILT_SD_DEG:g}°.",
+        ),
         (used < FEWEST_GOOD_POINTS, f"Only {used} points were used."),
-        (quality.independent < _fewest_independent(points) and used >= FEWEST_GOOD_POINTS,
-         f"The {used} images follow each other so closely that they count as {quality.independent:.0f} "
-         f"({_fewest_independent(points)} are needed)."),
+        (
+            quality.independent < _fewest_independent(points) and used >= FEWEST_GOOD_POINTS,
+            f"The {used} images follow each other so closely that they count as {quality.independent:.0f} "
+            f"({_fewest_independent(points)} are needed).",
+        ),
         (outliers > LARGEST_OUTLIER_SHARE * len(points), f"{outliers} of {len(points)} points are outliers."),
-        (motion is not None, f"{_motion_words(motion)}." if motion else ""))
+        (motion is not None, f"{_motion_words(motion)}." if motion else ""),
+    )
     return tuple(reason for true, reason in checks if true)
 
 

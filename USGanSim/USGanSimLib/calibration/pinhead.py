@@ -83,18 +83,25 @@ def image_to_probe(parameters: Vector) -> Matrix:
     return matrix
 
 
-def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None, seed: int = 0) -> PinFit:
+def fit_pinhead(
+    points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None, seed: int = 0
+) -> PinFit:
     """Fit ImageToProbe and the pin. `fixed_mm_per_px` holds a known pixel size.
 
     Raises UserError with fewer than FEWEST_POINTS points and when the poses do not determine an answer at all.
     """
     low_mm, high_mm = PIXEL_LIMITS_MM
     if fixed_mm_per_px is not None and not all(low_mm < size < high_mm for size in fixed_mm_per_px):
-        raise UserError(f"Pixels of {fixed_mm_per_px[0]:g}×{fixed_mm_per_px[1]:g} mm are not those of an ultrasound "
-                        f"image ({low_mm:g} to {high_mm:g} mm).", "Give the size of a pixel in millimetres.")
+        raise UserError(
+            f"Pixels of {fixed_mm_per_px[0]:g}×{fixed_mm_per_px[1]:g} mm are not those of an ultrasound "
+            f"image ({low_mm:g} to {high_mm:g} mm).",
+            "Give the size of a pixel in millimetres.",
+        )
     if len(points) < FEWEST_POINTS:
-        raise UserError(f"{len(points)} points are too few to calibrate; {FEWEST_POINTS} are the least.",
-                        "Mark the pin in more images, from more directions (30 to 90 images are usual).")
+        raise UserError(
+            f"{len(points)} points are too few to calibrate; {FEWEST_POINTS} are the least.",
+            "Mark the pin in more images, from more directions (30 to 90 images are usual).",
+        )
     parameters, _ = robust_start(points, fixed_mm_per_px, seed)
     spreads = _spreads(residuals_mm(parameters, points), robust=True)
     inliers = np.ones(len(points), bool)
@@ -107,20 +114,25 @@ def fit_pinhead(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None =
             break
         inliers = now_in
         if inliers.sum() < FEWEST_POINTS:
-            raise UserError(f"Only {inliers.sum()} of {len(points)} points agree on one pin position.",
-                            "Check that the pin did not move, that the points belong to these poses, and that the "
-                            "poses are ProbeToReference.")
+            raise UserError(
+                f"Only {inliers.sum()} of {len(points)} points agree on one pin position.",
+                "Check that the pin did not move, that the points belong to these poses, and that the "
+                "poses are ProbeToReference.",
+            )
     used = points.chosen(inliers)
     for _ in range(3):
         parameters = refine(parameters, used, spreads, fixed_mm_per_px, robust=False)
         spreads = _spreads(residuals_mm(parameters, used), robust=False)
     smallest, largest = np.log(PIXEL_LIMITS_MM)
     if fixed_mm_per_px is None and not ((smallest < parameters[6:8]) & (parameters[6:8] < largest)).all():
-        raise UserError("The points agree best on pixels of no size or without end: they tell no pixel size.",
-                        "Check that points and poses belong together, that the poses are in millimetres, and show the "
-                        "pin all over the image.")
-    return PinFit(parameters, covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads,
-                  fixed_mm_per_px)
+        raise UserError(
+            "The points agree best on pixels of no size or without end: they tell no pixel size.",
+            "Check that points and poses belong together, that the poses are in millimetres, and show the "
+            "pin all over the image.",
+        )
+    return PinFit(
+        parameters, covariance(parameters, used, spreads, fixed_mm_per_px), inliers, *spreads, fixed_mm_per_px
+    )
 
 
 def predicted_error_mm(fit: PinFit, pixels: Vector) -> Vector:
@@ -131,7 +143,9 @@ def predicted_error_mm(fit: PinFit, pixels: Vector) -> Vector:
     """
     if not np.isfinite(fit.covariance).all():
         return np.full(len(pixels), np.inf)
-    jacobian = numeric_jacobian(lambda x: _in_probe(x, pixels).ravel(), fit.parameters).reshape(len(pixels), 3, 11)
+    jacobian = numeric_jacobian(lambda x: _in_probe(x, pixels).ravel(), fit.parameters).reshape(
+        len(pixels), 3, 11
+    )
     covariance = jacobian @ fit.covariance @ np.swapaxes(jacobian, 1, 2)
     total = np.trace(covariance, axis1=1, axis2=2)
     squares = np.einsum("kij,kji->k", covariance, covariance)
@@ -145,20 +159,27 @@ def pin_distance_mm(parameters: Vector, points: PinPoints) -> Vector:
     return distance
 
 
-def robust_start(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None,
-                 seed: int = 0) -> tuple[Vector, float]:
+def robust_start(
+    points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None, seed: int = 0
+) -> tuple[Vector, float]:
     """Of the linear solutions of all points and of random subsets, the one whose median point distance is smallest,
     and that distance in mm. Raises UserError where no subset determines a solution."""
     rng = np.random.default_rng(seed)
     subsets = np.array([rng.choice(len(points), SUBSET_SIZE, replace=False) for _ in range(SUBSETS)])
     system, right = _linear_system(points)
-    solutions = np.concatenate([_solved(system[subsets].reshape(SUBSETS, -1, 12), right[subsets].reshape(SUBSETS, -1)),
-                                _solved(system.reshape(1, -1, 12), right.reshape(1, -1))])
+    solutions = np.concatenate(
+        [
+            _solved(system[subsets].reshape(SUBSETS, -1, 12), right[subsets].reshape(SUBSETS, -1)),
+            _solved(system.reshape(1, -1, 12), right.reshape(1, -1)),
+        ]
+    )
     candidates, linear = _rigid(solutions, fixed_mm_per_px)
     if not len(candidates):
-        raise UserError(f"The {len(points)} points do not determine the calibration: the pin stays in one line of the "
-                        "image, or the probe was hardly turned.",
-                        "Record the pin again all over the image, turning the probe by ±30° about all three axes.")
+        raise UserError(
+            f"The {len(points)} points do not determine the calibration: the pin stays in one line of the "
+            "image, or the probe was hardly turned.",
+            "Record the pin again all over the image, turning the probe by ±30° about all three axes.",
+        )
     offsets = np.einsum("nij,kj->kni", system, linear) - right
     costs = np.median(np.linalg.norm(offsets, axis=2), axis=1)
     best = int(np.argmin(costs))
@@ -170,7 +191,9 @@ def _linear_system(points: PinPoints) -> tuple[Matrix, Matrix]:
     rotations = points.probe_to_reference[:, :3, :3]
     u, v = points.pixels[:, 0, None, None], points.pixels[:, 1, None, None]
     eye = np.broadcast_to(np.eye(3), rotations.shape)
-    return np.concatenate([rotations * u, rotations * v, rotations, -eye], axis=2), -points.probe_to_reference[:, :3, 3]
+    return np.concatenate(
+        [rotations * u, rotations * v, rotations, -eye], axis=2
+    ), -points.probe_to_reference[:, :3, 3]
 
 
 def _solved(systems: Matrix, right: Matrix) -> Matrix:
@@ -180,7 +203,9 @@ def _solved(systems: Matrix, right: Matrix) -> Matrix:
     systems, right, scale = (part[(scale > 0).all(axis=1)] for part in (systems, right, scale))
     left, singular, turned = np.linalg.svd(systems / scale[:, None], full_matrices=False)
     full_rank = singular[:, -1] > 1e-9 * singular[:, 0]
-    left, singular, turned, right, scale = (part[full_rank] for part in (left, singular, turned, right, scale))
+    left, singular, turned, right, scale = (
+        part[full_rank] for part in (left, singular, turned, right, scale)
+    )
     along = np.einsum("kmi,km->ki", left, right) / singular
     result: Matrix = np.einsum("kij,ki->kj", turned, along) / scale
     return result
@@ -200,8 +225,10 @@ def _rigid(solutions: Matrix, fixed_mm_per_px: tuple[float, float] | None) -> tu
     if fixed_mm_per_px is not None:
         sizes = np.broadcast_to(fixed_mm_per_px, sizes.shape)
     axes = np.swapaxes(square * sizes[:, None], 1, 2).reshape(-1, 6)
-    return (np.column_stack([rotvecs, solutions[:, 6:9], np.log(sizes), solutions[:, 9:]]),
-            np.column_stack([axes, solutions[:, 6:]]))
+    return (
+        np.column_stack([rotvecs, solutions[:, 6:9], np.log(sizes), solutions[:, 9:]]),
+        np.column_stack([axes, solutions[:, 6:]]),
+    )
 
 
 def _in_probe(parameters: Vector, pixels: Vector) -> Vector:
@@ -248,7 +275,9 @@ def _in_image(parameters: Vector, points: PinPoints) -> Vector:
 def _spreads(residuals: Vector, robust: bool) -> tuple[float, float]:
     """In-plane and elevational spread of residuals (N, 3), mm; corrected for the eleven fitted numbers."""
     if robust:
-        plane, elevation = (MAD_TO_SD * float(np.median(np.abs(r))) for r in (residuals[:, :2], residuals[:, 2]))
+        plane, elevation = (
+            MAD_TO_SD * float(np.median(np.abs(r))) for r in (residuals[:, :2], residuals[:, 2])
+        )
     else:
         plane, elevation = (float(np.sqrt(np.mean(r**2))) for r in (residuals[:, :2], residuals[:, 2]))
     freedom = np.sqrt(residuals.size / max(residuals.size - 11, 1))
@@ -261,8 +290,13 @@ def weighted(residuals: Vector, spreads: tuple[float, float]) -> Vector:
     return np.column_stack([in_plane / spreads[0], np.abs(residuals[:, 2]) / spreads[1]])
 
 
-def refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
-            fixed_mm_per_px: tuple[float, float] | None, robust: bool) -> Vector:
+def refine(
+    parameters: Vector,
+    points: PinPoints,
+    spreads: tuple[float, float],
+    fixed_mm_per_px: tuple[float, float] | None,
+    robust: bool,
+) -> Vector:
     """The parameters of least weighted squares (or soft L1, if `robust`) near the given ones."""
     free = free_parameters(fixed_mm_per_px)
     # In-plane residuals are divided by the pixel size of the start, so that they are pixel errors times a constant.
@@ -275,14 +309,20 @@ def refine(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
         result[:, :2] *= start_sizes / pixel_sizes_mm(full)
         return (result / [spreads[0], spreads[0], spreads[1]]).ravel()
 
-    solution = least_squares(residuals, parameters[free], loss="soft_l1" if robust else "linear", x_scale="jac")
+    solution = least_squares(
+        residuals, parameters[free], loss="soft_l1" if robust else "linear", x_scale="jac"
+    )
     full = parameters.copy()
     full[free] = solution.x
     return full
 
 
-def covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
-                fixed_mm_per_px: tuple[float, float] | None) -> Matrix:
+def covariance(
+    parameters: Vector,
+    points: PinPoints,
+    spreads: tuple[float, float],
+    fixed_mm_per_px: tuple[float, float] | None,
+) -> Matrix:
     """Of the parameters, from the curvature of the weighted squares at the solution; zero for what is held fixed,
     infinite for all where some are not determined.
 
@@ -293,8 +333,16 @@ def covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, floa
     """
     residuals = residuals_mm(parameters, points)
     free = free_parameters(fixed_mm_per_px)
-    alike = np.array([alikeness(residuals[:, :2]), max(alikeness(residuals[:, 2:]), slowness(points),
-                                                        rhythm(points.pixels - points.pixels.mean(axis=0)))])
+    alike = np.array(
+        [
+            alikeness(residuals[:, :2]),
+            max(
+                alikeness(residuals[:, 2:]),
+                slowness(points),
+                rhythm(points.pixels - points.pixels.mean(axis=0)),
+            ),
+        ]
+    )
     independent = np.array([2, 1]) * len(points) / alike
     widths = np.asarray(spreads) * np.sqrt(alike)
     if not np.isfinite(condition(parameters, points, spreads, fixed_mm_per_px)):
@@ -312,8 +360,12 @@ def covariance(parameters: Vector, points: PinPoints, spreads: tuple[float, floa
     return covariance
 
 
-def condition(parameters: Vector, points: PinPoints, spreads: tuple[float, float],
-              fixed_mm_per_px: tuple[float, float] | None) -> float:
+def condition(
+    parameters: Vector,
+    points: PinPoints,
+    spreads: tuple[float, float],
+    fixed_mm_per_px: tuple[float, float] | None,
+) -> float:
     """The condition number of the fit with every parameter in units of its own effect on the residuals; infinite where
     a parameter has none, or where others make up for it."""
     jacobian = weighted_jacobian(parameters, points, spreads)[:, free_parameters(fixed_mm_per_px)]

@@ -38,9 +38,11 @@ class Calibration:
         """The calibrated geometry of images of this size. Raises UserError when the calibration is for another size;
         `what` names the images in the message."""
         if self.image_size_px not in (None, (width_px, height_px)):
-            raise UserError(f"{self.source} calibrates images of {'×'.join(map(str, self.image_size_px or ()))} px, "
-                            f"{what} has {width_px}×{height_px} px.",
-                            "Use the calibration of this probe and image size.")
+            raise UserError(
+                f"{self.source} calibrates images of {'×'.join(map(str, self.image_size_px or ()))} px, "
+                f"{what} has {width_px}×{height_px} px.",
+                "Use the calibration of this probe and image size.",
+            )
         return ImageGeometry(width_px, height_px, self.image_to_probe)
 
 
@@ -71,24 +73,36 @@ def _from_json(text: bytes, name: str) -> tuple[Matrix, tuple[int, int] | None]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise UserError(f"{name} is neither JSON nor XML ({error}).", "Choose a CAL.json or a PLUS XML.") from error
+        raise UserError(
+            f"{name} is neither JSON nor XML ({error}).", "Choose a CAL.json or a PLUS XML."
+        ) from error
     if not isinstance(data, dict) or "image_to_probe" not in data:
-        raise UserError(f"{name} has no 'image_to_probe'.", "Choose a CAL.json that 'usgansim calibrate' wrote.")
+        raise UserError(
+            f"{name} has no 'image_to_probe'.", "Choose a CAL.json that 'usgansim calibrate' wrote."
+        )
     size = data.get("image_size_px")
     return _matrix(data["image_to_probe"], name), None if size is None else _size(size, name)
 
 
-def _from_xml(text: bytes, name: str, image_frame: str, probe_frame: str) -> tuple[Matrix, tuple[int, int] | None]:
+def _from_xml(
+    text: bytes, name: str, image_frame: str, probe_frame: str
+) -> tuple[Matrix, tuple[int, int] | None]:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise UserError(f"{name} is no complete XML file ({error}).", "Copy the calibration again.") from error
+        raise UserError(
+            f"{name} is no complete XML file ({error}).", "Copy the calibration again."
+        ) from error
     sizes = {frame.get("FrameSize", "") for frame in root.iter("TrackedFrame")} - {""}
     if len(sizes) > 1:
-        raise UserError(f"{name} has frames of {len(sizes)} sizes ({', '.join(sorted(sizes))}).",
-                        "One calibration is for one image size.")
-    return (_transform_of(root, name, image_frame, probe_frame),
-            _size(sizes.pop().split()[:2], name) if sizes else None)
+        raise UserError(
+            f"{name} has frames of {len(sizes)} sizes ({', '.join(sorted(sizes))}).",
+            "One calibration is for one image size.",
+        )
+    return (
+        _transform_of(root, name, image_frame, probe_frame),
+        _size(sizes.pop().split()[:2], name) if sizes else None,
+    )
 
 
 def _transform_of(root: ElementTree.Element, name: str, image_frame: str, probe_frame: str) -> Matrix:
@@ -99,19 +113,25 @@ def _transform_of(root: ElementTree.Element, name: str, image_frame: str, probe_
             matrix = _matrix(text.split(), f"{source}To{target} of {name}")
             known = transforms.setdefault(f"{source}To{target}", matrix)
             if not np.array_equal(known, matrix, equal_nan=True):
-                raise UserError(f"{name} has two different transforms {source}To{target}.", "Remove the outdated one.")
+                raise UserError(
+                    f"{name} has two different transforms {source}To{target}.", "Remove the outdated one."
+                )
     wanted = f"{image_frame}To{probe_frame}"
     if wanted in transforms:
         return transforms[wanted]
     if not transforms:
-        raise UserError(f"{name} has no transform {wanted}, nor any other.", "Choose a PLUS file with a calibration.")
+        raise UserError(
+            f"{name} has no transform {wanted}, nor any other.", "Choose a PLUS file with a calibration."
+        )
     graph = TransformGraph({known: TransformTrack.constant(matrix) for known, matrix in transforms.items()})
     try:
         chained: Matrix = graph.track(image_frame, probe_frame).matrices[0]
         return chained
     except UserError as error:
-        raise UserError(f"{name} has no transform {wanted}; it has {', '.join(transforms)}.",
-                        "Choose the PLUS file that the probe calibration wrote, or name the frames.") from error
+        raise UserError(
+            f"{name} has no transform {wanted}; it has {', '.join(transforms)}.",
+            "Choose the PLUS file that the probe calibration wrote, or name the frames.",
+        ) from error
 
 
 def _checked(matrix: Matrix, what: str) -> Matrix:
@@ -123,10 +143,14 @@ def _checked(matrix: Matrix, what: str) -> Matrix:
     x, y = matrix[:3, 0], matrix[:3, 1]
     x_mm, y_mm = np.linalg.norm(x), np.linalg.norm(y)
     if min(x_mm, y_mm) == 0:
-        raise UserError(f"{what} has pixels of {x_mm:g}×{y_mm:g} mm.", "The first two columns are the pixel's axes.")
+        raise UserError(
+            f"{what} has pixels of {x_mm:g}×{y_mm:g} mm.", "The first two columns are the pixel's axes."
+        )
     shear_deg = abs(90 - np.degrees(np.arccos(np.clip(x @ y / (x_mm * y_mm), -1, 1))))
     if shear_deg > _LARGEST_SHEAR_DEG:
-        raise UserError(f"{what} has image axes {90 - shear_deg:.0f}° apart, where 90° is right.", "Calibrate again.")
+        raise UserError(
+            f"{what} has image axes {90 - shear_deg:.0f}° apart, where 90° is right.", "Calibrate again."
+        )
     return _right_handed(matrix, what)
 
 
@@ -136,8 +160,10 @@ def _right_handed(matrix: Matrix, what: str) -> Matrix:
     height_mm = float(normal @ z)
     mean_mm = (np.linalg.norm(x) + np.linalg.norm(y)) / 2
     if height_mm < -1e-9 * mean_mm:
-        raise UserError(f"{what} is left-handed (determinant {np.linalg.det(matrix[:3, :3]):.3g}): it mirrors the "
-                        "image.", "Calibrate on MF-oriented images: marked side right, depth downwards.")
+        raise UserError(
+            f"{what} is left-handed (determinant {np.linalg.det(matrix[:3, :3]):.3g}): it mirrors the image.",
+            "Calibrate on MF-oriented images: marked side right, depth downwards.",
+        )
     if height_mm > 1e-9 * mean_mm:
         return matrix
     completed = matrix.copy()
@@ -149,7 +175,9 @@ def _matrix(values: Any, what: str) -> Matrix:
     try:
         matrix = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{what} is no matrix of numbers ({error}).", "A 4×4 matrix is needed, row by row.") from error
+        raise UserError(
+            f"{what} is no matrix of numbers ({error}).", "A 4×4 matrix is needed, row by row."
+        ) from error
     if matrix.size != 16:
         raise UserError(f"{what} has {matrix.size} numbers, where a matrix has 16.", "Write all four rows.")
     return matrix.reshape(4, 4)
@@ -159,20 +187,32 @@ def _size(values: Any, name: str) -> tuple[int, int]:
     try:
         width_px, height_px = (int(value) for value in values)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{name} gives its image size as {values}.", "Give width and height in pixels.") from error
+        raise UserError(
+            f"{name} gives its image size as {values}.", "Give width and height in pixels."
+        ) from error
     return width_px, height_px
 
 
-def calibration_json(image_to_probe: Matrix, image_size_px: tuple[int, int] | None,
-                     more: Mapping[str, Any]) -> dict[str, Any]:
+def calibration_json(
+    image_to_probe: Matrix, image_size_px: tuple[int, int] | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
     """What CAL.json holds (DESIGN.md): the matrix, the image size it is for, and how it was found."""
-    return {**more, "image_to_probe": np.asarray(image_to_probe).tolist(),
-            "image_size_px": None if image_size_px is None else list(image_size_px),
-            "intended_use": "research; not for clinical use"}
+    return {
+        **more,
+        "image_to_probe": np.asarray(image_to_probe).tolist(),
+        "image_size_px": None if image_size_px is None else list(image_size_px),
+        "intended_use": "research; not for clinical use",
+    }
 
 
-def write_plus_xml(path: Path, image_to_probe: Matrix, image_frame: str = "Image", probe_frame: str = "Probe",
-                   date: str = "", error_mm: float | None = None) -> None:
+def write_plus_xml(
+    path: Path,
+    image_to_probe: Matrix,
+    image_frame: str = "Image",
+    probe_frame: str = "Probe",
+    date: str = "",
+    error_mm: float | None = None,
+) -> None:
     """Write ImageToProbe as the `CoordinateDefinitions` of a PLUS configuration, whole or not at all."""
     root = ElementTree.Element("PlusConfiguration", version="2.0")
     definitions = ElementTree.SubElement(root, "CoordinateDefinitions")
@@ -180,8 +220,9 @@ def write_plus_xml(path: Path, image_to_probe: Matrix, image_frame: str = "Image
     more = {"Date": date} if date else {}
     if error_mm is not None:
         more["Error"] = f"{error_mm:.3f}"
-    ElementTree.SubElement(definitions, "Transform",
-                           {"From": image_frame, "To": probe_frame, "Matrix": rows, **more})
+    ElementTree.SubElement(
+        definitions, "Transform", {"From": image_frame, "To": probe_frame, "Matrix": rows, **more}
+    )
     ElementTree.indent(root)
     with replacing_file(path) as part:
         ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)

@@ -30,21 +30,25 @@ def find_spots(image: Image, scale_px: float, least: float) -> tuple[Values, Val
         places, strengths = find_spots(_halved(image), scale_px / 2, least)
         return 2 * places + 0.5, strengths
     response = spot_response(image, scale_px)
-    peak = (response == ndimage.maximum_filter(response, 2 * math.ceil(scale_px) + 1)) & (response >= max(least, 1e-6))
+    peak = (response == ndimage.maximum_filter(response, 2 * math.ceil(scale_px) + 1)) & (
+        response >= max(least, 1e-6)
+    )
     rows, columns = np.nonzero(peak)
     order = np.argsort(-response[rows, columns])
     rows, columns = rows[order], columns[order]
     return _refined(response, rows, columns), response[rows, columns]
 
 
-def find_spots_near(image: Image, place: Values, reach_px: float, scale_px: float,
-                    least: float) -> tuple[Values, Values]:
+def find_spots_near(
+    image: Image, place: Values, reach_px: float, scale_px: float, least: float
+) -> tuple[Values, Values]:
     """`find_spots` within `reach_px` of a place (2,), at the cost of that part of the image."""
     height, width = image.shape
     margin = reach_px + _MARGIN_SIGMAS * scale_px
     left, top = (max(math.floor(value - margin), 0) for value in place)
-    right, bottom = (min(math.ceil(value + margin) + 1, side)
-                     for value, side in zip(place, (width, height), strict=True))
+    right, bottom = (
+        min(math.ceil(value + margin) + 1, side) for value, side in zip(place, (width, height), strict=True)
+    )
     if right - left < 3 or bottom - top < 3:
         return np.zeros((0, 2)), np.zeros(0)
     found, strengths = find_spots(image[top:bottom, left:right], scale_px, least)
@@ -79,8 +83,10 @@ def isolation(image: Image, place: Values, scale_px: float) -> float:
     reach = math.ceil(7 * scale_px)
     column, row = (round(float(value)) for value in place)
     top, left = max(row - reach, 0), max(column - reach, 0)
-    near = ndimage.uniform_filter(image[top:row + reach + 1, left:column + reach + 1].astype(np.float32), 3)
-    rows, columns = np.ogrid[top:top + near.shape[0], left:left + near.shape[1]]
+    near = ndimage.uniform_filter(
+        image[top : row + reach + 1, left : column + reach + 1].astype(np.float32), 3
+    )
+    rows, columns = np.ogrid[top : top + near.shape[0], left : left + near.shape[1]]
     distance = np.hypot(rows - row, columns - column)
     spot, ring = near[distance <= scale_px], near[(distance >= 5 * scale_px) & (distance <= reach)]
     return float(spot.max() - ring.max(initial=0.0))
@@ -89,8 +95,10 @@ def isolation(image: Image, place: Values, scale_px: float) -> float:
 def spot_response(image: Image, scale_px: float) -> Values:
     """(H, W) response in grey levels."""
     grey = image.astype(np.float32)
-    xx, yy, xy = (ndimage.gaussian_filter(grey, scale_px, order=order, mode="nearest", truncate=3.0)
-                  for order in ((0, 2), (2, 0), (1, 1)))
+    xx, yy, xy = (
+        ndimage.gaussian_filter(grey, scale_px, order=order, mode="nearest", truncate=3.0)
+        for order in ((0, 2), (2, 0), (1, 1))
+    )
     determinant = np.where((xx < 0) & (yy < 0), xx * yy - xy**2, 0.0)
     result: Values = scale_px**2 * np.sqrt(np.maximum(determinant, 0.0))
     return result

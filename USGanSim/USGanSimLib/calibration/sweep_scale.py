@@ -56,19 +56,30 @@ class Content:
         rows = []
         for frame in np.flatnonzero(valid[:-1] & valid[1:]):
             shifts, good = _shifts(*(_areas(images[f], corners) for f in (frame, frame + 1)))
-            rows += [(frame, *corner, *shift) for corner, shift in zip(corners[good], shifts[good], strict=True)]
+            rows += [
+                (frame, *corner, *shift) for corner, shift in zip(corners[good], shifts[good], strict=True)
+            ]
         if len(rows) < LEAST_PATCHES:
-            raise UserError(f"Only {len(rows)} patches of {name} could be followed from image to image "
-                            f"({LEAST_PATCHES} are needed).",
-                            "Its content changes from image to image: this sweep tells neither lag nor scale.")
+            raise UserError(
+                f"Only {len(rows)} patches of {name} could be followed from image to image "
+                f"({LEAST_PATCHES} are needed).",
+                "Its content changes from image to image: this sweep tells neither lag nor scale.",
+            )
         table = np.array(rows, np.float64)
         moved_px = float(np.sqrt(np.mean(table[:, 3:] ** 2) * 2))
         if moved_px < LEAST_SHIFT_PX:
-            raise UserError(f"The content of {name} moves by {moved_px:.2f} px from image to image, where "
-                            f"{LEAST_SHIFT_PX:g} px are needed.",
-                            "Slide the probe to and fro along its image: this sweep tells neither lag nor scale.")
-        return cls(np.arange(len(images)), table[:, 0].astype(int), table[:, 1:3] + (SEARCH_PX - 1) / 2, table[:, 3:],
-                   geometry)
+            raise UserError(
+                f"The content of {name} moves by {moved_px:.2f} px from image to image, where "
+                f"{LEAST_SHIFT_PX:g} px are needed.",
+                "Slide the probe to and fro along its image: this sweep tells neither lag nor scale.",
+            )
+        return cls(
+            np.arange(len(images)),
+            table[:, 0].astype(int),
+            table[:, 1:3] + (SEARCH_PX - 1) / 2,
+            table[:, 3:],
+            geometry,
+        )
 
     def misfit(self, poses: Matrix, used: Flags) -> float:
         """Root of the mean squared difference (px, at most 3 each) of content's shifts from the scaled motion."""
@@ -98,8 +109,9 @@ class Content:
         return there - centres, seen
 
 
-def scale_interval(content: Content, image_times_s: Values, tracking: Tracking,
-                   lag_s: float) -> tuple[float, float, float]:
+def scale_interval(
+    content: Content, image_times_s: Values, tracking: Tracking, lag_s: float
+) -> tuple[float, float, float]:
     """The size of a pixel in units of the calibration's, and its 95 % interval. Raises UserError where it is wide."""
     track = tracking.at(image_times_s + lag_s)
 
@@ -108,22 +120,25 @@ def scale_interval(content: Content, image_times_s: Values, tracking: Tracking,
 
     value, half = scale(track.valid), jackknife(scale, track.valid)
     if not half <= LARGEST_SCALE_CI * value:
-        raise UserError(f"The scale is only determined to {value:.3f} ± {half:.3f} (±{LARGEST_SCALE_CI:.0%} is "
-                        "allowed).",
-                        "Slide the probe further along its image, to and fro.")
+        raise UserError(
+            f"The scale is only determined to {value:.3f} ± {half:.3f} (±{LARGEST_SCALE_CI:.0%} is allowed).",
+            "Slide the probe further along its image, to and fro.",
+        )
     return value, value - half, value + half
 
 
 def _corners(width: int, height: int) -> NDArray[np.int_]:
     """(K, 2): left upper corners of search areas, evenly spread."""
-    u, v = (np.unique(np.linspace(0, side - SEARCH_PX, min(MOST_ACROSS, max(side // TEMPLATE_PX, 1))).astype(int))
-            for side in (width, height))
+    u, v = (
+        np.unique(np.linspace(0, side - SEARCH_PX, min(MOST_ACROSS, max(side // TEMPLATE_PX, 1))).astype(int))
+        for side in (width, height)
+    )
     return np.array([(left, top) for top in v for left in u])
 
 
 def _areas(image: NDArray[np.uint8], corners: NDArray[np.int_]) -> Values:
     """(K, S, S): the search areas of an image."""
-    cut = [image[top:top + SEARCH_PX, left:left + SEARCH_PX] for left, top in corners]
+    cut = [image[top : top + SEARCH_PX, left : left + SEARCH_PX] for left, top in corners]
     return np.array(cut, np.float64)
 
 
@@ -134,7 +149,7 @@ def _shifts(first: Values, second: Values) -> tuple[Values, Flags]:
     parabola for the part of a pixel.
     """
     margin = (SEARCH_PX - TEMPLATE_PX) // 2
-    middle = first[:, margin:margin + TEMPLATE_PX, margin:margin + TEMPLATE_PX]
+    middle = first[:, margin : margin + TEMPLATE_PX, margin : margin + TEMPLATE_PX]
     # Outside the field of view the picture stands still.
     textured = (middle.std(axis=(1, 2)) > LEAST_SD_GREY) & ((middle == 0).mean(axis=(1, 2)) < 0.5)
     template = middle - middle.mean(axis=(1, 2), keepdims=True)
@@ -142,10 +157,14 @@ def _shifts(first: Values, second: Values) -> tuple[Values, Flags]:
     product = np.fft.irfft2(np.conj(np.fft.rfft2(template, s=size)) * np.fft.rfft2(second), s=size)
     places = slice(0, 2 * margin + 1)
     sums, squares = (_box_sums(values)[:, places, places] for values in (second, second**2))
-    energy = np.maximum(squares - sums**2 / TEMPLATE_PX**2, 1.0) * (template**2).sum(axis=(1, 2))[:, None, None]
+    energy = (
+        np.maximum(squares - sums**2 / TEMPLATE_PX**2, 1.0) * (template**2).sum(axis=(1, 2))[:, None, None]
+    )
     correlation = product[:, places, places] / np.sqrt(energy + 1e-9)
     index = np.arange(len(first))
-    rows, columns = np.unravel_index(correlation.reshape(len(first), -1).argmax(axis=1), correlation.shape[1:])
+    rows, columns = np.unravel_index(
+        correlation.reshape(len(first), -1).argmax(axis=1), correlation.shape[1:]
+    )
     best = correlation[index, rows, columns]
     inside = (rows > 0) & (rows < 2 * margin) & (columns > 0) & (columns < 2 * margin)
     rows, columns = np.clip(rows, 1, 2 * margin - 1), np.clip(columns, 1, 2 * margin - 1)

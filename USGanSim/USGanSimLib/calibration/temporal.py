@@ -64,8 +64,13 @@ class LagEstimate:
     misfits: Values
 
 
-def estimate_lag(target: LagTarget, image_times_s: Values, tracking: Tracking, name: str,
-                 max_lag_s: float = DEFAULT_MAX_LAG_S) -> LagEstimate:
+def estimate_lag(
+    target: LagTarget,
+    image_times_s: Values,
+    tracking: Tracking,
+    name: str,
+    max_lag_s: float = DEFAULT_MAX_LAG_S,
+) -> LagEstimate:
     """The lag of least misfit within ± `max_lag_s`, refined between the steps.
 
     `image_times_s` are the stamps of all images of the recording `name`. The interval comes from leaving out tenths of
@@ -73,8 +78,10 @@ def estimate_lag(target: LagTarget, image_times_s: Values, tracking: Tracking, n
     recording does not determine the lag.
     """
     if not max_lag_s >= LEAST_MAX_LAG_S:
-        raise UserError(f"Lags of up to {max_lag_s:g} s leave nothing to seek.",
-                        f"Give {LEAST_MAX_LAG_S:g} s or more as the largest lag.")
+        raise UserError(
+            f"Lags of up to {max_lag_s:g} s leave nothing to seek.",
+            f"Give {LEAST_MAX_LAG_S:g} s or more as the largest lag.",
+        )
     new = require_increasing(image_times_s, name)
     times_s = image_times_s[target.frames]
     steps = np.arange(-round(max_lag_s / STEP_S), round(max_lag_s / STEP_S) + 1)
@@ -83,43 +90,68 @@ def estimate_lag(target: LagTarget, image_times_s: Values, tracking: Tracking, n
     # The same images at every lag, or their number would decide.
     used = new[target.frames] & np.logical_and.reduce([track.valid for track in tracks])
     if used.sum() < FEWEST_FRAMES:
-        raise UserError(f"Only {used.sum()} images of {name} show the target and have poses within ±{max_lag_s:g} s "
-                        f"({len(times_s)} show it); {FEWEST_FRAMES} are needed.",
-                        "Check that images and poses are of the same clock, record longer, or give a smaller "
-                        "--max-lag-s.")
+        raise UserError(
+            f"Only {used.sum()} images of {name} show the target and have poses within ±{max_lag_s:g} s "
+            f"({len(times_s)} show it); {FEWEST_FRAMES} are needed.",
+            "Check that images and poses are of the same clock, record longer, or give a smaller "
+            "--max-lag-s.",
+        )
     misfits = np.array([target.misfit(track.matrices, used) for track in tracks])
     best = int(misfits.argmin())
     _require_one_minimum(lags_s, misfits, best)
 
     def refined(flags: Flags) -> float:
-        found = minimize_scalar(lambda lag: target.misfit(tracking.at(times_s + lag).matrices, flags), method="bounded",
-                                bounds=(lags_s[best] - 4 * STEP_S, lags_s[best] + 4 * STEP_S), options={"xatol": 2e-4})
+        found = minimize_scalar(
+            lambda lag: target.misfit(tracking.at(times_s + lag).matrices, flags),
+            method="bounded",
+            bounds=(lags_s[best] - 4 * STEP_S, lags_s[best] + 4 * STEP_S),
+            options={"xatol": 2e-4},
+        )
         return float(found.x)
 
     lag_s = refined(used)
     half_s = jackknife(refined, used)
     if half_s > LARGEST_CI_S:
-        raise UserError(f"The lag is only determined to {lag_s:.3f} ± {half_s:.3f} s (±{LARGEST_CI_S:g} s is "
-                        "allowed).",
-                        "Record again, moving the probe faster and longer: 10 s or more, about one stroke a second.")
+        raise UserError(
+            f"The lag is only determined to {lag_s:.3f} ± {half_s:.3f} s (±{LARGEST_CI_S:g} s is allowed).",
+            "Record again, moving the probe faster and longer: 10 s or more, about one stroke a second.",
+        )
     misfit = target.misfit(tracking.at(times_s + lag_s).matrices, used)
-    return LagEstimate(lag_s, (lag_s - half_s, lag_s + half_s), target.method, target.unit, misfit,
-                       float(misfits[len(misfits) // 2]), int(used.sum()), lags_s, misfits)
+    return LagEstimate(
+        lag_s,
+        (lag_s - half_s, lag_s + half_s),
+        target.method,
+        target.unit,
+        misfit,
+        float(misfits[len(misfits) // 2]),
+        int(used.sum()),
+        lags_s,
+        misfits,
+    )
 
 
 def _require_one_minimum(lags_s: Values, misfits: Values, best: int) -> None:
     if best in (0, len(lags_s) - 1):
-        raise UserError(f"Images and poses agree best at the end of the range, at {lags_s[best]:.2f} s or beyond.",
-                        "Give a larger --max-lag-s, or check that both have the same clock.")
+        raise UserError(
+            f"Images and poses agree best at the end of the range, at {lags_s[best]:.2f} s or beyond.",
+            "Give a larger --max-lag-s, or check that both have the same clock.",
+        )
     inner = misfits[1:-1]
     valleys = 1 + np.flatnonzero((inner < misfits[:-2]) & (inner <= misfits[2:]))
     depths = np.median(misfits) - misfits
-    rivals = [index for index in valleys if index != best and abs(index - best) * STEP_S > 4 * STEP_S
-              and depths[index] > RIVAL_DEPTH * depths[best]]
+    rivals = [
+        index
+        for index in valleys
+        if index != best
+        and abs(index - best) * STEP_S > 4 * STEP_S
+        and depths[index] > RIVAL_DEPTH * depths[best]
+    ]
     if rivals:
         rival = min(rivals, key=lambda index: misfits[index])
-        raise UserError(f"Lags of {lags_s[best]:.2f} s and {lags_s[rival]:.2f} s fit alike: the motion repeats itself.",
-                        "Move the probe less regularly, or give a smaller --max-lag-s.")
+        raise UserError(
+            f"Lags of {lags_s[best]:.2f} s and {lags_s[rival]:.2f} s fit alike: the motion repeats itself.",
+            "Move the probe less regularly, or give a smaller --max-lag-s.",
+        )
 
 
 def jackknife(estimate: Callable[[Flags], float], used: Flags) -> float:

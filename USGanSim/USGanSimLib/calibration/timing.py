@@ -24,13 +24,19 @@ def require_increasing(times_s: NDArray[np.float64], name: str) -> NDArray[np.bo
     steps = np.diff(times_s)
     back = np.flatnonzero(~(steps >= 0))
     if back.size:
-        raise UserError(f"The time stamps of {name} jump back {back.size} times (first: by {-steps[back[0]]:.3f} s at "
-                        f"frame {back[0] + 1}).", "Use one recording from one clock; split it where the clock was set.")
+        raise UserError(
+            f"The time stamps of {name} jump back {back.size} times (first: by {-steps[back[0]]:.3f} s at "
+            f"frame {back[0] + 1}).",
+            "Use one recording from one clock; split it where the clock was set.",
+        )
     new = np.concatenate([[True], steps > 0])
     repeated = int((~new).sum())
     if repeated * 10 > len(times_s):
-        raise UserError(f"{repeated} of {len(times_s)} time stamps of {name} repeat the one before (first: frame "
-                        f"{np.flatnonzero(~new)[0]}).", "Record again: without own stamps there is no lag to find.")
+        raise UserError(
+            f"{repeated} of {len(times_s)} time stamps of {name} repeat the one before (first: frame "
+            f"{np.flatnonzero(~new)[0]}).",
+            "Record again: without own stamps there is no lag to find.",
+        )
     return new
 
 
@@ -49,14 +55,18 @@ class Tracking:
     def __post_init__(self) -> None:
         known = require_increasing(self.times_s, self.name) & self.poses.valid
         if known.sum() < 2:
-            raise UserError(f"{self.name} has {known.sum()} valid poses.",
-                            "Check that the probe was in the tracker's view.")
+            raise UserError(
+                f"{self.name} has {known.sum()} valid poses.",
+                "Check that the probe was in the tracker's view.",
+            )
         times_s, matrices = self.times_s[known], self.poses.matrices[known]
         object.__setattr__(self, "_known_s", times_s)
         object.__setattr__(self, "_known", self.poses[known])
         object.__setattr__(self, "_places", CubicSpline(times_s, matrices[:, :3, 3]))
         object.__setattr__(self, "_turns", RotationSpline(times_s, Rotation.from_matrix(matrices[:, :3, :3])))
-        object.__setattr__(self, "_gap_s", max(LARGEST_POSE_GAP_S, 2 * float(np.median(np.diff(self.times_s)))))
+        object.__setattr__(
+            self, "_gap_s", max(LARGEST_POSE_GAP_S, 2 * float(np.median(np.diff(self.times_s))))
+        )
 
     def at(self, times_s: NDArray[np.float64]) -> TransformTrack:
         """The poses at other moments, valid where the tracker's samples are near; invalid samples are bridged where

@@ -32,7 +32,10 @@ class WireTrack:
 
 def wire_spots(images: NDArray[np.uint8]) -> dict[int, Values]:
     """Frame → (K, 2) pixels of the bright compact spots in (N, H, W) images."""
-    return {frame: find_spots(image, SCALE_PX, FAINTEST_GREY)[0][:MOST_SPOTS] for frame, image in enumerate(images)}
+    return {
+        frame: find_spots(image, SCALE_PX, FAINTEST_GREY)[0][:MOST_SPOTS]
+        for frame, image in enumerate(images)
+    }
 
 
 def follow(spots: Mapping[int, Values]) -> list[WireTrack]:
@@ -52,8 +55,11 @@ def follow(spots: Mapping[int, Values]) -> list[WireTrack]:
                     running[row].append((frame, spots[frame][column]))
                     free.discard(int(column))
         running += [[(frame, spots[frame][index])] for index in sorted(free)]
-    return [WireTrack(np.array([frame for frame, _ in track]), np.array([place for _, place in track]))
-            for track in [*ended, *running] if len(track) >= FEWEST_FRAMES]
+    return [
+        WireTrack(np.array([frame for frame, _ in track]), np.array([place for _, place in track]))
+        for track in [*ended, *running]
+        if len(track) >= FEWEST_FRAMES
+    ]
 
 
 def _expected(track: list[tuple[int, Values]], frame: int) -> Values:

@@ -18,12 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The three calibrations and their options."""
     calibrations = parser.add_subparsers(dest="calibration_kind", metavar="WHAT", required=True)
     for name, (module, purpose) in _WHAT.items():
-        sub = calibrations.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. "
-                                      "For research; not for clinical use.")
+        sub = calibrations.add_parser(
+            name,
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}. For research; not for clinical use.",
+        )
         module.add_arguments(sub)
         # The parser of `calibrate` has the same option with its default; here it only says yes.
-        sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
-                         help="print the result as JSON on standard output")
+        sub.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print the result as JSON on standard output",
+        )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

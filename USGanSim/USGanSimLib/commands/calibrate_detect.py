@@ -22,13 +22,29 @@ from .options import picture_beside
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `calibrate detect`."""
     parser.add_argument("recording", type=Path, metavar="FILE", help="recording of the pin")
-    parser.add_argument("--out", type=Path, required=True, metavar="POINTS.csv",
-                        help="table frame,u_px,v_px,strength; a picture of some proposals is written beside it")
-    parser.add_argument("--click", action="append", default=[], metavar="FRAME,U,V",
-                        help="the pinhead in one frame, MF pixels; can be repeated (default: the most distinct spot)")
-    parser.add_argument("--points", type=Path, metavar="FILE.csv",
-                        help="corrected points, frame,u_px,v_px: kept as they are, and tracked from")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="keep every Nth proposal (default 1)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="POINTS.csv",
+        help="table frame,u_px,v_px,strength; a picture of some proposals is written beside it",
+    )
+    parser.add_argument(
+        "--click",
+        action="append",
+        default=[],
+        metavar="FRAME,U,V",
+        help="the pinhead in one frame, MF pixels; can be repeated (default: the most distinct spot)",
+    )
+    parser.add_argument(
+        "--points",
+        type=Path,
+        metavar="FILE.csv",
+        help="corrected points, frame,u_px,v_px: kept as they are, and tracked from",
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="keep every Nth proposal (default 1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -47,8 +63,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with replacing_file(arguments.out) as part:
         write_points(part, found.frames[keep], found.pixels[keep], found.strengths[keep])
     save_proposals(panel, sweep.frames, found)
-    return {"frames": len(sweep), "proposed": int((keep & ~found.given).sum()), "given": int(found.given.sum()),
-            "out": str(arguments.out), "panel": str(panel)}
+    return {
+        "frames": len(sweep),
+        "proposed": int((keep & ~found.given).sum()),
+        "given": int(found.given.sum()),
+        "out": str(arguments.out),
+        "panel": str(panel),
+    }
 
 
 def show(result: dict[str, Any]) -> None:

@@ -27,21 +27,40 @@ from .options import add_frame_options, lag_s, picture_beside, size_px
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `calibrate pinhead`."""
-    parser.add_argument("--points", type=Path, required=True, metavar="FILE.csv",
-                        help="table frame,u_px,v_px: the middle of the pinhead in MF pixels, frames from 0; a column "
-                             "strength, as 'calibrate detect' writes it, weighs the points")
+    parser.add_argument(
+        "--points",
+        type=Path,
+        required=True,
+        metavar="FILE.csv",
+        help="table frame,u_px,v_px: the middle of the pinhead in MF pixels, frames from 0; a column "
+        "strength, as 'calibrate detect' writes it, weighs the points",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--recording", type=Path, metavar="FILE", help="the tracked recording of the pin")
-    source.add_argument("--poses", type=Path, metavar="FILE.csv",
-                        help="or a table frame,m00…m33: ProbeToReference, row by row")
+    source.add_argument(
+        "--poses",
+        type=Path,
+        metavar="FILE.csv",
+        help="or a table frame,m00…m33: ProbeToReference, row by row",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="CAL.json", help="the result")
-    parser.add_argument("--xml", type=Path, metavar="FILE.xml", help="write it as PLUS coordinate definitions too")
+    parser.add_argument(
+        "--xml", type=Path, metavar="FILE.xml", help="write it as PLUS coordinate definitions too"
+    )
     parser.add_argument("--size", metavar="WxH", help="image size in pixels, for --poses")
     parser.add_argument("--mm-per-px", metavar="X,Y", help="known pixel size, held fixed")
-    parser.add_argument("--lag-s", default="0",
-                        help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)")
-    parser.add_argument("--compare", type=Path, metavar="CAL", help="an earlier calibration of the same probe and "
-                        "tool, CAL.json or PLUS XML: tells a mirrored image, which points alone cannot")
+    parser.add_argument(
+        "--lag-s",
+        default="0",
+        help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="CAL",
+        help="an earlier calibration of the same probe and "
+        "tool, CAL.json or PLUS XML: tells a mirrored image, which points alone cannot",
+    )
     add_frame_options(parser)
 
 
@@ -57,8 +76,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         result["compared_mm"] = require_same_side(calibration.fit, points, earlier)
     save_pin_panel(panel, calibration)
     if arguments.xml:
-        write_plus_xml(arguments.xml, calibration.fit.image_to_probe, arguments.image_frame, arguments.probe_frame,
-                       error_mm=calibration.quality.corner_error_mm)
+        write_plus_xml(
+            arguments.xml,
+            calibration.fit.image_to_probe,
+            arguments.image_frame,
+            arguments.probe_frame,
+            error_mm=calibration.quality.corner_error_mm,
+        )
     write_json(arguments.out, result)
     return {**result, "out": str(arguments.out), "panel": str(panel)}
 
@@ -66,21 +90,33 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
     x_mm, y_mm = result["mm_per_px"]
-    print(f"Calibration: {result['verdict']}. Expected error {result['corner_error_mm']:.2f} mm at image corners and "
-          f"centre; {x_mm:.5f}×{y_mm:.5f} mm a pixel.")
-    for reason in [*result["left_out"], *result["reasons"], *([result["advice"]] if result["advice"] else [])]:
+    print(
+        f"Calibration: {result['verdict']}. Expected error {result['corner_error_mm']:.2f} mm at image corners and "
+        f"centre; {x_mm:.5f}×{y_mm:.5f} mm a pixel."
+    )
+    for reason in [
+        *result["left_out"],
+        *result["reasons"],
+        *([result["advice"]] if result["advice"] else []),
+    ]:
         print(f"  {reason}")
     outliers = ", ".join(map(str, result["outlier_frames"])) or "none"
     print(f"{result['n_used']} of {result['n_points']} points used; outliers: {outliers}.")
-    print(f"Pin reproduced to {result['rms_mm']:.2f} mm RMS, points left out to {result['heldout_mm']:.2f} mm. "
-          "(These say little about the error of the calibration.)")
+    print(
+        f"Pin reproduced to {result['rms_mm']:.2f} mm RMS, points left out to {result['heldout_mm']:.2f} mm. "
+        "(These say little about the error of the calibration.)"
+    )
     tilts = ", ".join(f"±{tilt:.0f}°" for tilt in result["tilt_deg"])
-    print(f"Directions {tilts} about the image's x, y, z; depths over {result['depth_range_mm']:.0f} mm; condition "
-          f"{result['condition']:.0f}.")
+    print(
+        f"Directions {tilts} about the image's x, y, z; depths over {result['depth_range_mm']:.0f} mm; condition "
+        f"{result['condition']:.0f}."
+    )
     if "compared_mm" in result:
         print(f"Furthest corner from the earlier calibration: {result['compared_mm']:.2f} mm.")
     else:
-        print("Points of a mirrored image would fit as well: touch the marked side of the probe, or --compare.")
+        print(
+            "Points of a mirrored image would fit as well: touch the marked side of the probe, or --compare."
+        )
     print(f"{result['out']}, {result['panel']}")
 
 
@@ -91,7 +127,9 @@ def _points(arguments: argparse.Namespace) -> tuple[PinPoints, tuple[int, int] |
         size = size_px(arguments.size) if arguments.size else None
         return points_with_poses(marks, read_poses(arguments.poses), size), size
     sweep = read_sweep(arguments.recording)
-    points = points_of_sweep(marks, sweep, lag_s(arguments.lag_s), arguments.probe_frame, arguments.reference_frame)
+    points = points_of_sweep(
+        marks, sweep, lag_s(arguments.lag_s), arguments.probe_frame, arguments.reference_frame
+    )
     if sweep.has_images and len(points):
         require_marks_on_spots(points, lambda frame: sweep.frames[frame])
     return points, (sweep.width_px, sweep.height_px)
@@ -103,7 +141,11 @@ def _mm_per_px(text: str | None) -> tuple[float, float] | None:
     try:
         x_mm, y_mm = (float(number) for number in text.split(","))
     except ValueError as error:
-        raise UserError(f"'{text}' is no pixel size.", "Give x,y in millimetres, for example 0.1,0.1.") from error
+        raise UserError(
+            f"'{text}' is no pixel size.", "Give x,y in millimetres, for example 0.1,0.1."
+        ) from error
     if not (x_mm > 0 and y_mm > 0):
-        raise UserError(f"The pixel size {text} is not positive.", "Give x,y in millimetres, for example 0.1,0.1.")
+        raise UserError(
+            f"The pixel size {text} is not positive.", "Give x,y in millimetres, for example 0.1,0.1."
+        )
     return x_mm, y_mm

@@ -21,13 +21,25 @@ from .options import add_frame_options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `coverage`."""
-    parser.add_argument("recordings", nargs="+", type=Path, metavar="FILE", help="recordings, or folders of sessions")
-    parser.add_argument("--calibration", type=Path, metavar="CAL",
-                        help="CAL.json or PLUS XML (default: that of the session)")
-    parser.add_argument("--landmarks", type=Path, metavar="FILE",
-                        help="NAME.landmarks.json or a Slicer point list, in Reference coordinates")
-    parser.add_argument("--out", type=Path, required=True, metavar="PICTURE.png",
-                        help="three views of the swept volume, and the directions of the beams")
+    parser.add_argument(
+        "recordings", nargs="+", type=Path, metavar="FILE", help="recordings, or folders of sessions"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="CAL", help="CAL.json or PLUS XML (default: that of the session)"
+    )
+    parser.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="NAME.landmarks.json or a Slicer point list, in Reference coordinates",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PICTURE.png",
+        help="three views of the swept volume, and the directions of the beams",
+    )
     add_frame_options(parser)
 
 
@@ -41,17 +53,33 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"The recordings have images of {len(sizes)} sizes.", "Give recordings of one size.")
     for sweep in sweeps:
         calibration.geometry(sweep.width_px, sweep.height_px, sweep.name)
-    poses = np.concatenate([image_poses(sweep.transforms, calibration.image_to_probe, arguments.image_frame,
-                                        arguments.probe_frame, arguments.reference_frame) for sweep in sweeps])
+    poses = np.concatenate(
+        [
+            image_poses(
+                sweep.transforms,
+                calibration.image_to_probe,
+                arguments.image_frame,
+                arguments.probe_frame,
+                arguments.reference_frame,
+            )
+            for sweep in sweeps
+        ]
+    )
     if not len(poses):
-        raise UserError("No frame has a valid pose.", "Check that probe and reference were in the tracker's view.")
+        raise UserError(
+            "No frame has a valid pose.", "Check that probe and reference were in the tracker's view."
+        )
     size = sizes.pop()
     landmarks = read_landmarks(arguments.landmarks) if arguments.landmarks else {}
     views = landmark_views(poses, *size, landmarks)
     covered = coverage(poses, *size)
     save_coverage_picture(arguments.out, coverage_picture(covered, landmarks, views))
-    return {"poses": len(poses), "swept_ml": covered.swept_ml, "landmarks": [asdict(view) for view in views],
-            "out": str(arguments.out)}
+    return {
+        "poses": len(poses),
+        "swept_ml": covered.swept_ml,
+        "landmarks": [asdict(view) for view in views],
+        "out": str(arguments.out),
+    }
 
 
 def show(result: dict[str, Any]) -> None:
@@ -61,5 +89,7 @@ def show(result: dict[str, Any]) -> None:
     for view in thin:
         print(f"  {view['name']}: {view['advice']}")
     if result["landmarks"]:
-        print(f"{len(result['landmarks']) - len(thin)} of {len(result['landmarks'])} landmarks were seen enough.")
+        print(
+            f"{len(result['landmarks']) - len(thin)} of {len(result['landmarks'])} landmarks were seen enough."
+        )
     print(result["out"])

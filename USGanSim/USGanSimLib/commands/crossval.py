@@ -33,18 +33,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `crossval`."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
-    parser.add_argument("--folds", type=int, default=10, help="contiguous parts of each sweep (default %(default)s)")
-    parser.add_argument("--split", choices=SPLITS, default="blocks",
-                        help="hold out parts of every sweep, or one whole sweep a fold (default blocks)")
+    parser.add_argument(
+        "--folds", type=int, default=10, help="contiguous parts of each sweep (default %(default)s)"
+    )
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="blocks",
+        help="hold out parts of every sweep, or one whole sweep a fold (default blocks)",
+    )
     add_exclusion_options(parser)
-    parser.add_argument("--recipe", help="also train a model a fold: paper, paper-fig1, paper-l2, regression, "
-                        "encoded or scored")
+    parser.add_argument(
+        "--recipe",
+        help="also train a model a fold: paper, paper-fig1, paper-l2, regression, encoded or scored",
+    )
     parser.add_argument("--iterations", type=int, default=10_000, help="of each model (default %(default)s)")
     parser.add_argument("--minutes", type=float, help="end each training with a model after this time")
-    parser.add_argument("--runs", type=Path, metavar="FOLDER",
-                        help="folder of the trainings (default OUT-runs); a second call goes on where the first ended")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the trainings (default OUT-runs); a second call goes on where the first ended",
+    )
     for name in _OF_RECIPE:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="as for 'usgansim train'")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=int, metavar="N", help="as for 'usgansim train'"
+        )
     add_measure_options(parser)
 
 
@@ -62,17 +76,35 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         return [_model(fold, runs / f"fold_{number:02d}", settings, arguments, progress)] if settings else []
 
     with replacing_folder(arguments.out, MARKER) as part:
-        folds = cross_validate(dataset, masks, arguments.split, exclusion, options, models, arguments.samples,
-                               arguments.seed, progress)
+        folds = cross_validate(
+            dataset,
+            masks,
+            arguments.split,
+            exclusion,
+            options,
+            models,
+            arguments.samples,
+            arguments.seed,
+            progress,
+        )
         report = Report(
-            title=f"Cross-validation in {len(folds)} folds", facts=_in_words(dataset, exclusion, folds),
+            title=f"Cross-validation in {len(folds)} folds",
+            facts=_in_words(dataset, exclusion, folds),
             warnings=pooled_warnings(folds),
-            tables=[*folds[0].tests.measures, *folds[0].tests.controls], rows=pooled(folds),
-            details={"kind": "cross-validation", "software_version": __version__, "split": arguments.split,
-                     "exclusion_mm": exclusion.rms_mm, "exclusion": exclusion.as_dict(),
-                     "dataset": str(dataset.folder), "settings": settings.as_dict() if settings else None,
-                     "folds": [_about(fold) for fold in folds]},
-            pictures=_pictures(part, folds))
+            tables=[*folds[0].tests.measures, *folds[0].tests.controls],
+            rows=pooled(folds),
+            details={
+                "kind": "cross-validation",
+                "software_version": __version__,
+                "split": arguments.split,
+                "exclusion_mm": exclusion.rms_mm,
+                "exclusion": exclusion.as_dict(),
+                "dataset": str(dataset.folder),
+                "settings": settings.as_dict() if settings else None,
+                "folds": [_about(fold) for fold in folds],
+            },
+            pictures=_pictures(part, folds),
+        )
         report.write(part)
     return {**report.as_json(), "report": str(arguments.out / "report.html")}
 
@@ -84,12 +116,22 @@ def _settings(arguments: argparse.Namespace, dataset: Dataset) -> TrainSettings:
     recipe = choose_recipe(arguments.recipe, **{name: getattr(arguments, name) for name in _OF_RECIPE})
     # Networks that cannot be built are told now, not after the first fold's baselines.
     recipe.network(dataset.geometry.width_px, dataset.geometry.height_px)
-    return TrainSettings(recipe=recipe, iterations=arguments.iterations, seed=arguments.seed, device=arguments.device,
-                         minutes=arguments.minutes)
+    return TrainSettings(
+        recipe=recipe,
+        iterations=arguments.iterations,
+        seed=arguments.seed,
+        device=arguments.device,
+        minutes=arguments.minutes,
+    )
 
 
-def _model(fold: Dataset, run_folder: Path, settings: TrainSettings, arguments: argparse.Namespace,
-           progress: Progress) -> Predictor:
+def _model(
+    fold: Dataset,
+    run_folder: Path,
+    settings: TrainSettings,
+    arguments: argparse.Namespace,
+    progress: Progress,
+) -> Predictor:
     from ..ml.renderer import ModelRenderer
     from ..ml.training import train
     from ..run_folder import RunFolder
@@ -104,21 +146,34 @@ def _model(fold: Dataset, run_folder: Path, settings: TrainSettings, arguments: 
 
 def _about(fold: Fold) -> dict[str, Any]:
     facts = about_dataset(fold.dataset)
-    kept = ("training_frames", "heldout_frames", "excluded_frames", "dataset_sha256", "heldout_to_training_rms_mm")
-    return {**{key: facts[key] for key in kept},
-            "rows": [{"name": row.name, "frames": row.frames, "samples": row.samples, **row.values}
-                     for row in fold.rows]}
+    kept = (
+        "training_frames",
+        "heldout_frames",
+        "excluded_frames",
+        "dataset_sha256",
+        "heldout_to_training_rms_mm",
+    )
+    return {
+        **{key: facts[key] for key in kept},
+        "rows": [
+            {"name": row.name, "frames": row.frames, "samples": row.samples, **row.values}
+            for row in fold.rows
+        ],
+    }
 
 
 def _in_words(dataset: Dataset, exclusion: Exclusion, folds: Sequence[Fold]) -> dict[str, str]:
     left = [len(fold.dataset.train_indices) for fold in folds]
     rules = [f"within {exclusion.rms_mm:g} mm (RMS displacement of the pixels) of a held-out pose"] * bool(
-        exclusion.rms_mm) + ["within the 95 % confidence region of a held-out pose"] * (exclusion.jitter is not None)
-    return {"Training set": f"{dataset.folder.name}, {len(dataset)} frames of {len(dataset.sources) or 1} recordings",
-            "Folds": f"{len(folds)}; every frame is held out once. {min(left)} to {max(left)} frames to train on.",
-            "Left out of training": ", and ".join(rules) or "no frame for being near a held-out pose",
-            "Numbers": "means over the folds, counts added up; in brackets their 95 % interval by drawing folds. The "
-                       "notes under the tables count the frames and patches of the first fold."}
+        exclusion.rms_mm
+    ) + ["within the 95 % confidence region of a held-out pose"] * (exclusion.jitter is not None)
+    return {
+        "Training set": f"{dataset.folder.name}, {len(dataset)} frames of {len(dataset.sources) or 1} recordings",
+        "Folds": f"{len(folds)}; every frame is held out once. {min(left)} to {max(left)} frames to train on.",
+        "Left out of training": ", and ".join(rules) or "no frame for being near a held-out pose",
+        "Numbers": "means over the folds, counts added up; in brackets their 95 % interval by drawing folds. The "
+        "notes under the tables count the frames and patches of the first fold.",
+    }
 
 
 def _pictures(folder: Path, folds: Sequence[Fold]) -> dict[str, Path]:
@@ -126,7 +181,12 @@ def _pictures(folder: Path, folds: Sequence[Fold]) -> dict[str, Path]:
     pictures = {}
     for number in sorted({0, len(folds) // 2, len(folds) - 1}):
         fold, path = folds[number], folder / f"fold_{number + 1:02d}.png"
-        save_panel(path, fold.dataset, fold.predictors, panel_frames(fold.dataset, fold.tests.truth, 3),
-                   fold.tests.truth)
+        save_panel(
+            path,
+            fold.dataset,
+            fold.predictors,
+            panel_frames(fold.dataset, fold.tests.truth, 3),
+            fold.tests.truth,
+        )
         pictures[f"Fold {number + 1}"] = path
     return pictures

@@ -39,14 +39,36 @@ def journey(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]
     out, took = arguments.out, _Took()
     run = out / "run"
     if run.exists():
-        raise UserError(f"{run} is there from an earlier journey.", "Choose another --out, or delete the folder.")
+        raise UserError(
+            f"{run} is there from an earlier journey.", "Choose another --out, or delete the folder."
+        )
     out.mkdir(parents=True, exist_ok=True)
 
     scan, pin, later = (out / f"{name}.igs.mha" for name in ("scan", "pin", "later"))
-    made = step("phantom", "--out", scan, "--frames", str(SCAN_FRAMES), "--seed", str(SCAN_SEED), "--set",
-                f"rate_share={SCAN_RATE_SHARE}")
-    step("phantom", "--target", "pinhead", "--out", pin, "--frames", str(PIN_FRAMES), "--seed", str(PIN_SEED), "--set",
-         f"rate_share={PIN_RATE_SHARE}")
+    made = step(
+        "phantom",
+        "--out",
+        scan,
+        "--frames",
+        str(SCAN_FRAMES),
+        "--seed",
+        str(SCAN_SEED),
+        "--set",
+        f"rate_share={SCAN_RATE_SHARE}",
+    )
+    step(
+        "phantom",
+        "--target",
+        "pinhead",
+        "--out",
+        pin,
+        "--frames",
+        str(PIN_FRAMES),
+        "--seed",
+        str(PIN_SEED),
+        "--set",
+        f"rate_share={PIN_RATE_SHARE}",
+    )
     step("phantom", "--out", later, "--frames", str(LIVE_FRAMES), "--seed", str(LIVE_SEED))
     took.note("record")
 
@@ -61,13 +83,16 @@ def journey(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]
     took.note("prepare")
     trained = _train(dataset, run, arguments, progress)
     took.note("train")
-    report = reported(out / "report", dataset, Path(trained["model"]), Path(made["landmarks"]), arguments.device)
+    report = reported(
+        out / "report", dataset, Path(trained["model"]), Path(made["landmarks"]), arguments.device
+    )
     took.note("evaluate")
 
     # Live at the poses of another scan, none of whose frames was trained on.
     arguments.recording, arguments.calibration = later, calibration
-    live = run_live_demo(arguments, lambda _, recording: _model(Path(trained["model"]), recording, arguments.device),
-                         progress)
+    live = run_live_demo(
+        arguments, lambda _, recording: _model(Path(trained["model"]), recording, arguments.device), progress
+    )
     took.note("live")
     return {**live, **report, "journey": took.seconds, "calibration_error_mm": true_mm, "training": trained}
 
@@ -76,8 +101,10 @@ def show_journey(result: dict[str, Any]) -> None:
     """Print what the steps took."""
     seconds = result["journey"]
     steps = ", ".join(f"{name} {duration:.0f}" for name, duration in seconds.items())
-    print(f"\nThe journey took {sum(seconds.values()) / 60:.1f} minutes; seconds: {steps}. Calibration "
-          f"{result['calibration_error_mm']:.2f} mm from the truth; {result['training']['step']} iterations.")
+    print(
+        f"\nThe journey took {sum(seconds.values()) / 60:.1f} minutes; seconds: {steps}. Calibration "
+        f"{result['calibration_error_mm']:.2f} mm from the truth; {result['training']['step']} iterations."
+    )
 
 
 class _Took:
@@ -98,10 +125,13 @@ def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Pr
     from ..ml.training import train
     from ..recording.dataset import open_dataset
 
-    _tell(f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} --ema-decay {EMA_DECAY} "
-          f"--minutes {arguments.minutes:g}")
-    settings = TrainSettings(choose_recipe(RECIPE), ema_decay=EMA_DECAY, device=arguments.device,
-                             minutes=arguments.minutes)
+    _tell(
+        f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} --ema-decay {EMA_DECAY} "
+        f"--minutes {arguments.minutes:g}"
+    )
+    settings = TrainSettings(
+        choose_recipe(RECIPE), ema_decay=EMA_DECAY, device=arguments.device, minutes=arguments.minutes
+    )
     result = train(open_dataset(dataset), run, settings, progress)
     _tell(f"Trained for {result['step']} iterations: {result['model']}; panels in {run / 'samples'}.")
     return result
@@ -119,8 +149,12 @@ def _from_the_truth_mm(found: dict[str, Any], phantom: Path) -> float:
     """How far the furthest image corner is from where the phantom's own ImageToProbe puts it."""
     truth = np.array(json.loads(phantom.read_text(encoding="utf-8"))["true_image_to_probe"])
     width_px, height_px = found["image_size_px"]
-    return corner_distance_mm(*(ImageGeometry(width_px, height_px, np.asarray(matrix))
-                                for matrix in (found["image_to_probe"], truth)))
+    return corner_distance_mm(
+        *(
+            ImageGeometry(width_px, height_px, np.asarray(matrix))
+            for matrix in (found["image_to_probe"], truth)
+        )
+    )
 
 
 def _tell(words: str) -> None:

@@ -57,30 +57,45 @@ class Recording:
         """Raises UserError for a recording without usable frames, and for a calibration of another image size."""
         sweep = read_sweep(arguments.recording)
         if not sweep.has_images:
-            raise UserError(f"{sweep.name} has no images to compare with.", "Give a recording of images and poses.")
+            raise UserError(
+                f"{sweep.name} has no images to compare with.", "Give a recording of images and poses."
+            )
         track = sweep.probe_to_reference(arguments.probe_frame, arguments.reference_frame)
         frames = np.flatnonzero(track.valid & sweep.image_valid)
         if len(frames) == 0:
-            raise UserError(f"No frame of {sweep.name} has both a valid image and a valid pose.",
-                            "Check that probe and reference were in the tracker's view.")
-        return cls(sweep, calibration.geometry(sweep.width_px, sweep.height_px, sweep.name), frames,
-                   track.matrices[frames] if len(track) > 1 else np.repeat(track.matrices, len(frames), axis=0))
+            raise UserError(
+                f"No frame of {sweep.name} has both a valid image and a valid pose.",
+                "Check that probe and reference were in the tracker's view.",
+            )
+        return cls(
+            sweep,
+            calibration.geometry(sweep.width_px, sweep.height_px, sweep.name),
+            frames,
+            track.matrices[frames] if len(track) > 1 else np.repeat(track.matrices, len(frames), axis=0),
+        )
 
     def frame_at(self, renderer: Renderer, snapshot: Snapshot, heldout: frozenset[int] | None) -> RealFrame:
         """The real image whose pose is nearest to that of a simulated one."""
         from ..mrml.panel import RealFrame
 
         distance = PoseDistance(renderer.width_px, renderer.height_px)
-        nearest = distance.nearest(snapshot.image_to_reference, self.probe_to_reference @ renderer.image_to_probe)
+        nearest = distance.nearest(
+            snapshot.image_to_reference, self.probe_to_reference @ renderer.image_to_probe
+        )
         frame = int(self.frames[nearest.index])
         kind = "" if heldout is None else ", held out" if frame in heldout else ", trained on"
-        return RealFrame(np.asarray(self.sweep.frames[frame]),
-                         self.probe_to_reference[nearest.index] @ self.geometry.image_to_probe,
-                         f"frame {frame}{kind}")
+        return RealFrame(
+            np.asarray(self.sweep.frames[frame]),
+            self.probe_to_reference[nearest.index] @ self.geometry.image_to_probe,
+            f"frame {frame}{kind}",
+        )
 
 
-def run_live_demo(arguments: argparse.Namespace, find_model: Callable[[Calibration, Recording], DemoModel],
-                  progress: Progress) -> dict[str, Any]:
+def run_live_demo(
+    arguments: argparse.Namespace,
+    find_model: Callable[[Calibration, Recording], DemoModel],
+    progress: Progress,
+) -> dict[str, Any]:
     """Replay, simulate, measure and draw; `find_model` may take its time, the replay waits. Returns what was measured
     and where the picture is.
 
@@ -100,17 +115,33 @@ def run_live_demo(arguments: argparse.Namespace, find_model: Callable[[Calibrati
 
 
 def _replay_words(arguments: argparse.Namespace) -> list[str]:
-    return [str(arguments.recording), "--rate", str(arguments.rate), "--loop", "--wait-client", "--send-invalid",
-            "--header-version", "2", "--transform", _pose_name(arguments), "--image-frame", arguments.image_frame,
-            "--probe-frame", arguments.probe_frame, "--reference-frame", arguments.reference_frame]
+    return [
+        str(arguments.recording),
+        "--rate",
+        str(arguments.rate),
+        "--loop",
+        "--wait-client",
+        "--send-invalid",
+        "--header-version",
+        "2",
+        "--transform",
+        _pose_name(arguments),
+        "--image-frame",
+        arguments.image_frame,
+        "--probe-frame",
+        arguments.probe_frame,
+        "--reference-frame",
+        arguments.reference_frame,
+    ]
 
 
 def _pose_name(arguments: argparse.Namespace) -> str:
     return f"{arguments.probe_frame}To{arguments.reference_frame}"
 
 
-def _live(arguments: argparse.Namespace, port: int, recording: Recording, renderer: Renderer,
-          progress: Progress) -> LiveRun:
+def _live(
+    arguments: argparse.Namespace, port: int, recording: Recording, renderer: Renderer, progress: Progress
+) -> LiveRun:
     """Receive and simulate."""
     from ..link.client import LinkClient
     from ..mrml.live_run import run_live
@@ -121,25 +152,42 @@ def _live(arguments: argparse.Namespace, port: int, recording: Recording, render
         renderer.render(recording.probe_to_reference[0] @ renderer.image_to_probe)
     progress.emit("replay", recording=recording.sweep.name, rate_hz=arguments.rate)
     with LinkClient("127.0.0.1", port, wanted=("TRANSFORM",)) as client, headless_scene() as scene:
-        return run_live(scene, client, renderer, _pose_name(arguments), arguments.seconds, PICTURES,
-                        lambda gone_s, live: progress.emit("live", second=round(gone_s), images=live.counts.rendered,
-                                                           state=str(live.status)))
+        return run_live(
+            scene,
+            client,
+            renderer,
+            _pose_name(arguments),
+            arguments.seconds,
+            PICTURES,
+            lambda gone_s, live: progress.emit(
+                "live", second=round(gone_s), images=live.counts.rendered, state=str(live.status)
+            ),
+        )
 
 
 def _figures(arguments: argparse.Namespace, model: DemoModel, live: LiveRun) -> dict[str, Any]:
     counts = live.counts
     ticks = sum(live.states.values())
-    figures = {"pose_to_volume_median_ms": live.pose_to_volume.median_ms,
-               "pose_to_volume_p95_ms": live.pose_to_volume.p95_ms,
-               **{name: value for name, value in live.latency.as_dict().items() if name != "rate_hz"}}
+    figures = {
+        "pose_to_volume_median_ms": live.pose_to_volume.median_ms,
+        "pose_to_volume_p95_ms": live.pose_to_volume.p95_ms,
+        **{name: value for name, value in live.latency.as_dict().items() if name != "rate_hz"},
+    }
     return {
-        "recording": arguments.recording.name, "model": model.words, "rate_hz": arguments.rate,
-        "seconds": live.duration_s, "received": live.received, "rendered": counts.rendered,
-        "superseded": live.superseded_in_link + counts.superseded, "unusable": counts.unusable,
-        "waiting": live.waiting_in_link + counts.waiting, "accounted_for": live.accounted_for,
+        "recording": arguments.recording.name,
+        "model": model.words,
+        "rate_hz": arguments.rate,
+        "seconds": live.duration_s,
+        "received": live.received,
+        "rendered": counts.rendered,
+        "superseded": live.superseded_in_link + counts.superseded,
+        "unusable": counts.unusable,
+        "waiting": live.waiting_in_link + counts.waiting,
+        "accounted_for": live.accounted_for,
         "images_per_s": counts.rendered / live.duration_s,
         **{name: None if math.isnan(value) else value for name, value in figures.items()},
-        "state_shares": {name: count / ticks for name, count in live.states.items()}}
+        "state_shares": {name: count / ticks for name, count in live.states.items()},
+    }
 
 
 def in_sentences(result: dict[str, Any]) -> list[str]:
@@ -149,14 +197,21 @@ def in_sentences(result: dict[str, Any]) -> list[str]:
         f"simulated live with {result['model']}",
         f"{result['received']} poses received = {result['rendered']} rendered + {result['superseded']} superseded + "
         f"{result['unusable']} not usable + {result['waiting']} waiting at the end; {account}.",
-        "States: " + ", ".join(f"{PoseState[name].value} {share:.0%} of the time"
-                               for name, share in result["state_shares"].items())]
+        "States: "
+        + ", ".join(
+            f"{PoseState[name].value} {share:.0%} of the time"
+            for name, share in result["state_shares"].items()
+        ),
+    ]
     if result["pose_to_volume_median_ms"] is not None:
-        sentences.insert(2, f"{result['images_per_s']:.1f} images a second; from the pose's arrival to the finished "
-                            f"volume {result['pose_to_volume_median_ms']:.1f} ms (median), "
-                            f"{result['pose_to_volume_p95_ms']:.1f} ms (95 %), of which rendering "
-                            f"{result['render_median_ms']:.1f} ms and the rest of the tick "
-                            f"{result['write_median_ms']:.2f} ms.")
+        sentences.insert(
+            2,
+            f"{result['images_per_s']:.1f} images a second; from the pose's arrival to the finished "
+            f"volume {result['pose_to_volume_median_ms']:.1f} ms (median), "
+            f"{result['pose_to_volume_p95_ms']:.1f} ms (95 %), of which rendering "
+            f"{result['render_median_ms']:.1f} ms and the rest of the tick "
+            f"{result['write_median_ms']:.2f} ms.",
+        )
     return sentences
 
 
@@ -168,9 +223,17 @@ def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, res
 
     path.parent.mkdir(parents=True, exist_ok=True)
     problem = opengl_problem()
-    pairs = [(recording.frame_at(model.renderer, snapshot, model.heldout), snapshot) for snapshot in live.snapshots]
+    pairs = [
+        (recording.frame_at(model.renderer, snapshot, model.heldout), snapshot) for snapshot in live.snapshots
+    ]
     with headless_scene() as scene, replacing_file(path) as part:
-        panel = draw_panel(scene, pairs, model.renderer.pose_range, f"Live simulation of {recording.sweep.name}",
-                           in_sentences(result), not problem)
+        panel = draw_panel(
+            scene,
+            pairs,
+            model.renderer.pose_range,
+            f"Live simulation of {recording.sweep.name}",
+            in_sentences(result),
+            not problem,
+        )
         panel.save(part, format="PNG")
     return problem

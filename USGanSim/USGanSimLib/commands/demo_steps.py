@@ -39,6 +39,20 @@ def prepared(folder: Path, recordings: Sequence[Path], calibration: Path) -> Pat
 
 def reported(folder: Path, dataset: Path, model: Path, landmarks: Path, device: str) -> dict[str, Any]:
     """The short report of a model beside the baselines in `folder`, as what to add to the demo's result."""
-    made = step("evaluate", model, "--dataset", dataset, "--observer", sample_observer_path(), "--landmarks", landmarks,
-                "--curve", "", "--device", device, "--out", folder)
+    made = step(
+        "evaluate",
+        model,
+        "--dataset",
+        dataset,
+        "--observer",
+        sample_observer_path(),
+        "--landmarks",
+        landmarks,
+        "--curve",
+        "",
+        "--device",
+        device,
+        "--out",
+        folder,
+    )
     return {"report": made["report"], "rows": made["rows"]}

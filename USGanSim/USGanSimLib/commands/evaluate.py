@@ -31,27 +31,49 @@ _POSES_SHOWN = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
-    parser.add_argument("model", type=Path, nargs="*", help="model.safetensors of a run; none: the baselines alone")
-    parser.add_argument("--dataset", type=Path, required=True, help="training set; its held-out frames are predicted")
+    parser.add_argument(
+        "model", type=Path, nargs="*", help="model.safetensors of a run; none: the baselines alone"
+    )
+    parser.add_argument(
+        "--dataset", type=Path, required=True, help="training set; its held-out frames are predicted"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     add_exclusion_options(parser)
-    parser.add_argument("--curve", default=",".join(f"{radius:g}" for radius in RADII_MM), metavar="MM,…",
-                        help="exclusion radii at which the baselines are measured again; '' for none "
-                             "(default %(default)s)")
+    parser.add_argument(
+        "--curve",
+        default=",".join(f"{radius:g}" for radius in RADII_MM),
+        metavar="MM,…",
+        help="exclusion radii at which the baselines are measured again; '' for none (default %(default)s)",
+    )
     add_measure_options(parser)
 
 
 def add_measure_options(parser: argparse.ArgumentParser) -> None:
     """Options that `evaluate` and `crossval` share."""
-    parser.add_argument("--points", type=Path, action="append", default=[],
-                        help="true points of the recording's images: a PLUS calibration result (XML), or a table "
-                             "frame,u_px,v_px in pixels of the full MF-oriented image; once for each recording")
-    parser.add_argument("--gate-mm", type=float, default=GATE_MM,
-                        help="a spot this far from a true point is not it (default %(default)g)")
-    parser.add_argument("--dynamic-range-db", type=float, metavar="DB",
-                        help="of the scanner's display, so that speckle is measured on echo amplitudes")
+    parser.add_argument(
+        "--points",
+        type=Path,
+        action="append",
+        default=[],
+        help="true points of the recording's images: a PLUS calibration result (XML), or a table "
+        "frame,u_px,v_px in pixels of the full MF-oriented image; once for each recording",
+    )
+    parser.add_argument(
+        "--gate-mm",
+        type=float,
+        default=GATE_MM,
+        help="a spot this far from a true point is not it (default %(default)g)",
+    )
+    parser.add_argument(
+        "--dynamic-range-db",
+        type=float,
+        metavar="DB",
+        help="of the scanner's display, so that speckle is measured on echo amplitudes",
+    )
     add_observer_options(parser)
-    parser.add_argument("--samples", type=int, default=1, help="images of a model for each pose (default %(default)s)")
+    parser.add_argument(
+        "--samples", type=int, default=1, help="images of a model for each pose (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
 
@@ -68,22 +90,41 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     models, about_models = load_models(arguments.model, arguments, dataset)
     tests = suite(dataset, measured)
     predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
-    details = {"kind": "evaluation", "software_version": __version__, **about_dataset(dataset),
-               "points": tests.about_points, "observer": tests.observed.about, "models": about_models}
+    details = {
+        "kind": "evaluation",
+        "software_version": __version__,
+        **about_dataset(dataset),
+        "points": tests.about_points,
+        "observer": tests.observed.about,
+        "models": about_models,
+    }
     progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
         rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
-        trained_at = [(model, about["exclusion_mm"] if about["trained_here"] else None)
-                      for model, about in zip(models, about_models, strict=True)]
-        details["exclusion_curve"] = exclusion_curve(dataset, radii_mm, tests.measures, trained_at, arguments.samples,
-                                                     arguments.seed, progress) if radii_mm else []
+        trained_at = [
+            (model, about["exclusion_mm"] if about["trained_here"] else None)
+            for model, about in zip(models, about_models, strict=True)
+        ]
+        details["exclusion_curve"] = (
+            exclusion_curve(
+                dataset, radii_mm, tests.measures, trained_at, arguments.samples, arguments.seed, progress
+            )
+            if radii_mm
+            else []
+        )
         report = Report(
-            title="Simulated and real images of held-out frames", facts=in_words(details),
-            warnings=[*tests.observed.warnings,
-                      *(warning for model in about_models for warning in model["warnings"])],
-            tables=[*tests.measures, *tests.controls], rows=rows, details=details,
+            title="Simulated and real images of held-out frames",
+            facts=in_words(details),
+            warnings=[
+                *tests.observed.warnings,
+                *(warning for model in about_models for warning in model["warnings"]),
+            ],
+            tables=[*tests.measures, *tests.controls],
+            rows=rows,
+            details=details,
             pictures=_pictures(part, dataset, predictors, models, tests),
-            charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures))
+            charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures),
+        )
         report.write(part)
     return {**report.as_json(), "report": str(arguments.out / "report.html")}
 
@@ -106,13 +147,22 @@ def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
         raise UserError(f"A gate of {arguments.gate_mm:g} mm makes no sense.", "Give --gate-mm above 0.")
     range_db = arguments.dynamic_range_db
     if range_db is not None and not 0 < range_db < math.inf:
-        raise UserError(f"A dynamic range of {range_db:g} dB makes no sense.", "Give --dynamic-range-db above 0.")
-    return SuiteOptions(arguments.points, arguments.gate_mm, range_db, arguments.observer, arguments.landmarks,
-                        arguments.classifier)
+        raise UserError(
+            f"A dynamic range of {range_db:g} dB makes no sense.", "Give --dynamic-range-db above 0."
+        )
+    return SuiteOptions(
+        arguments.points,
+        arguments.gate_mm,
+        range_db,
+        arguments.observer,
+        arguments.landmarks,
+        arguments.classifier,
+    )
 
 
-def load_models(paths: Sequence[Path], arguments: argparse.Namespace,
-                dataset: Dataset) -> tuple[list[Predictor], list[dict[str, Any]]]:
+def load_models(
+    paths: Sequence[Path], arguments: argparse.Namespace, dataset: Dataset
+) -> tuple[list[Predictor], list[dict[str, Any]]]:
     """Models as predictors, and what the report says of each; all are checked before the first is loaded."""
     infos = [(path, read_model_header(path).info) for path in paths]
     for path, info in infos:
@@ -122,11 +172,18 @@ def load_models(paths: Sequence[Path], arguments: argparse.Namespace,
     for path, info in infos:
         # torch takes seconds to import; the baselines alone need none of it.
         from ..ml.renderer import ModelRenderer
+
         name = f"{info.recipe} ({'/'.join(path.parts[-2:])})"
         renderer = ModelRenderer.load(path, device=arguments.device)
         models.append(ModelImages(name, renderer, dataset, arguments.samples, arguments.seed))
-        about.append({"name": name, "samples": arguments.samples, "sample_seed": arguments.seed,
-                      **about_model(path, info, dataset)})
+        about.append(
+            {
+                "name": name,
+                "samples": arguments.samples,
+                "sample_seed": arguments.seed,
+                **about_model(path, info, dataset),
+            }
+        )
     return models, about
 
 
@@ -145,8 +202,9 @@ def _ceiling(rows: Sequence[Row]) -> Row:
     return rows[1] if rows[1].name == "second real scan" else rows[0]
 
 
-def _pictures(folder: Path, dataset: Dataset, predictors: Sequence[Predictor], models: Sequence[Predictor],
-              tests: Suite) -> dict[str, Path]:
+def _pictures(
+    folder: Path, dataset: Dataset, predictors: Sequence[Predictor], models: Sequence[Predictor], tests: Suite
+) -> dict[str, Path]:
     rings = f" (rings of {RING_MM:g} mm radius: the true points)" if tests.truth else ""
     # As Fig. 4 and 5 of Hu et al. 2017; landmarks as Fig. 3, samples as Fig. 6.
     save_panel(folder / "panel.png", dataset, predictors, panel_frames(dataset, tests.truth), tests.truth)
@@ -154,10 +212,12 @@ def _pictures(folder: Path, dataset: Dataset, predictors: Sequence[Predictor], m
     if tests.observed.landmarks and tests.observed.landmarks.readable:
         from ..evaluation.landmark_pictures import save_landmarks
 
-        save_landmarks(folder / "landmarks.png", tests.observed.landmarks,
-                       [predictors[0], *(models or predictors[1:])])
+        save_landmarks(
+            folder / "landmarks.png", tests.observed.landmarks, [predictors[0], *(models or predictors[1:])]
+        )
         pictures["Landmarks: arrows at the true places, crosses where the observer sees them"] = (
-            folder / "landmarks.png")
+            folder / "landmarks.png"
+        )
     poses = tests.same_pose.poses
     for number, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
         path = folder / f"samples_{number}.png"

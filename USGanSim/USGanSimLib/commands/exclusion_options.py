@@ -13,16 +13,24 @@ from ..recording.sequence_file import read_sweep
 
 def add_exclusion_options(parser: argparse.ArgumentParser) -> None:
     """Add both options."""
-    parser.add_argument("--exclusion-mm", type=float, metavar="MM",
-                        help="leave out training frames within this RMS pixel displacement of a held-out pose")
-    parser.add_argument("--jitter", metavar="MM,DEG|FILE[:FIRST-LAST]",
-                        help="leave out training frames within the 95%% confidence region of a held-out pose, given "
-                             "the tracker's jitter: its SD in mm and degrees, or a recording (or those frames of it) "
-                             "of the probe at rest")
+    parser.add_argument(
+        "--exclusion-mm",
+        type=float,
+        metavar="MM",
+        help="leave out training frames within this RMS pixel displacement of a held-out pose",
+    )
+    parser.add_argument(
+        "--jitter",
+        metavar="MM,DEG|FILE[:FIRST-LAST]",
+        help="leave out training frames within the 95%% confidence region of a held-out pose, given "
+        "the tracker's jitter: its SD in mm and degrees, or a recording (or those frames of it) "
+        "of the probe at rest",
+    )
 
 
-def chosen_exclusion(arguments: argparse.Namespace, probe_frame: str = "Probe",
-                     reference_frame: str = "Reference") -> Exclusion | None:
+def chosen_exclusion(
+    arguments: argparse.Namespace, probe_frame: str = "Probe", reference_frame: str = "Reference"
+) -> Exclusion | None:
     """What the options ask for; None where neither is given."""
     if arguments.exclusion_mm is None and arguments.jitter is None:
         return None

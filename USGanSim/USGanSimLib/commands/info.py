@@ -25,17 +25,26 @@ _MOST_POSES = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recording (.igs.mha, .igs.mhd, .igs.nrrd) "
-                        f"or model ({MODEL_SUFFIX})")
-    parser.add_argument("--reference-frame", default="Reference", help="frame of the poses (default %(default)s)")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help=f"recording (.igs.mha, .igs.mhd, .igs.nrrd) or model ({MODEL_SUFFIX})",
+    )
+    parser.add_argument(
+        "--reference-frame", default="Reference", help="frame of the poses (default %(default)s)"
+    )
     parser.add_argument("--probe-frame", default="Probe", help="frame of the probe (default %(default)s)")
     parser.add_argument("--image-frame", default="Image", help="frame of the pixels (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """One file's description, or `{"files": [...]}` of several."""
-    results = [_model(path) if path.suffix == MODEL_SUFFIX else _recording(path, arguments)
-               for path in arguments.files]
+    results = [
+        _model(path) if path.suffix == MODEL_SUFFIX else _recording(path, arguments)
+        for path in arguments.files
+    ]
     return results[0] if len(results) == 1 else {"files": results}
 
 
@@ -60,13 +69,25 @@ def _lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
 def _model(path: Path) -> dict[str, Any]:
     header = read_model_header(path)
     info = header.info
-    return {"file": str(path), "kind": "model", "recipe": info.recipe, "width_px": info.geometry.width_px,
-            "height_px": info.geometry.height_px, "parameters": header.parameters, "metrics": info.metrics,
-            "mm_per_px": list(info.geometry.mm_per_px), "orientation": info.orientation,
-            "source_size_px": list(info.source_size_px), "crop": str(info.crop),
-            "reference_frame": info.reference_frame, "iterations": info.iterations, "seed": info.seed,
-            "training_set_sha256": info.training_set_sha256, "software_version": info.software_version,
-            "intended_use": info.intended_use}
+    return {
+        "file": str(path),
+        "kind": "model",
+        "recipe": info.recipe,
+        "width_px": info.geometry.width_px,
+        "height_px": info.geometry.height_px,
+        "parameters": header.parameters,
+        "metrics": info.metrics,
+        "mm_per_px": list(info.geometry.mm_per_px),
+        "orientation": info.orientation,
+        "source_size_px": list(info.source_size_px),
+        "crop": str(info.crop),
+        "reference_frame": info.reference_frame,
+        "iterations": info.iterations,
+        "seed": info.seed,
+        "training_set_sha256": info.training_set_sha256,
+        "software_version": info.software_version,
+        "intended_use": info.intended_use,
+    }
 
 
 def _recording(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -75,16 +96,27 @@ def _recording(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     name, poses, no_pose = _poses(sweep, arguments)
     extent_mm, extent_deg = _extent(poses)
     duration_s = float(np.ptp(sweep.timestamps_s))
-    return {"file": str(path), "kind": "recording", "frames": len(sweep), "width_px": sweep.width_px,
-            "height_px": sweep.height_px, "orientation": header.orientation or orientation.ASSUMED,
-            "rate_hz": (len(sweep) - 1) / duration_s if duration_s > 0 else None, "duration_s": duration_s,
-            "valid_images": int(sweep.image_valid.sum()),
-            "transforms": {known: int(track.valid.sum()) for known, track in sweep.transforms.items()},
-            "pose": name, "pose_extent_mm": extent_mm, "pose_extent_deg": extent_deg,
-            "warnings": [*_warnings(header, sweep, arguments.image_frame), *no_pose]}
+    return {
+        "file": str(path),
+        "kind": "recording",
+        "frames": len(sweep),
+        "width_px": sweep.width_px,
+        "height_px": sweep.height_px,
+        "orientation": header.orientation or orientation.ASSUMED,
+        "rate_hz": (len(sweep) - 1) / duration_s if duration_s > 0 else None,
+        "duration_s": duration_s,
+        "valid_images": int(sweep.image_valid.sum()),
+        "transforms": {known: int(track.valid.sum()) for known, track in sweep.transforms.items()},
+        "pose": name,
+        "pose_extent_mm": extent_mm,
+        "pose_extent_deg": extent_deg,
+        "warnings": [*_warnings(header, sweep, arguments.image_frame), *no_pose],
+    }
 
 
-def _poses(sweep: TrackedSweep, arguments: argparse.Namespace) -> tuple[str | None, TransformTrack, list[str]]:
+def _poses(
+    sweep: TrackedSweep, arguments: argparse.Namespace
+) -> tuple[str | None, TransformTrack, list[str]]:
     """The probe's poses in Reference, or else those of the first transform that moves, with the reason."""
     try:
         track = sweep.graph().track(arguments.probe_frame, arguments.reference_frame)
@@ -135,34 +167,61 @@ def _warnings(header: SequenceHeader, sweep: TrackedSweep, image_frame: str) -> 
 def _rigidity_warning(name: str, track: TransformTrack) -> list[str]:
     bad = np.flatnonzero(track.valid & (rigidity_error(track.matrices) > RIGID_TOLERANCE))
     finite = np.isfinite(track.matrices[bad]).all()
-    return [f"{name} is {'not rigid' if finite else 'not finite or not rigid'} in {bad.size} of {len(track)} frames "
-            f"(first: frame {bad[0]})."] if bad.size else []
+    return (
+        [
+            f"{name} is {'not rigid' if finite else 'not finite or not rigid'} in {bad.size} of {len(track)} frames "
+            f"(first: frame {bad[0]})."
+        ]
+        if bad.size
+        else []
+    )
 
 
 def _recording_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
     frames, transforms = entry["frames"], entry["transforms"]
     rate = "" if entry["rate_hz"] is None else f", {entry['rate_hz']:.4g} frames/s"
     widest = max((len(name) for name in transforms), default=0)
-    lines = [("frames", f"{frames} in {entry['duration_s']:.4g} s{rate}"),
-             ("images", f"{entry['width_px']}×{entry['height_px']} px, orientation {entry['orientation']}, "
-              f"{entry['valid_images']} of {frames} valid")]
-    lines += [("transforms" if not row else "", f"{name:<{widest}}  {count} of {frames} valid")
-              for row, (name, count) in enumerate(transforms.items())]
+    lines = [
+        ("frames", f"{frames} in {entry['duration_s']:.4g} s{rate}"),
+        (
+            "images",
+            f"{entry['width_px']}×{entry['height_px']} px, orientation {entry['orientation']}, "
+            f"{entry['valid_images']} of {frames} valid",
+        ),
+    ]
+    lines += [
+        ("transforms" if not row else "", f"{name:<{widest}}  {count} of {frames} valid")
+        for row, (name, count) in enumerate(transforms.items())
+    ]
     if entry["pose_extent_mm"] is not None:
-        lines.append(("poses", f"{entry['pose']} spans {entry['pose_extent_mm']:.1f} mm, "
-                      f"{entry['pose_extent_deg']:.1f}°"))
+        lines.append(
+            (
+                "poses",
+                f"{entry['pose']} spans {entry['pose_extent_mm']:.1f} mm, {entry['pose_extent_deg']:.1f}°",
+            )
+        )
     return lines + [("warning", text) for text in entry["warnings"]]
 
 
 def _model_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
     x_mm, y_mm = entry["mm_per_px"]
-    lines = [("recipe", f"{entry['recipe']}, {entry['parameters']} parameters, {entry['iterations']} iterations"),
-             ("images", f"{entry['width_px']}×{entry['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm, orientation "
-              f"{entry['orientation']}"),
-             ("shows", f"{entry['crop']} of {entry['source_size_px'][0]}×{entry['source_size_px'][1]} px"),
-             ("frame", f"poses in {entry['reference_frame']}"),
-             ("trained on", f"{entry['training_set_sha256'][:16]}…, seed {entry['seed']}, version "
-              f"{entry['software_version']}")]
-    lines += [("metrics" if not row else "", f"{name} {value:.4g}") for row, (name, value) in
-              enumerate(entry["metrics"].items())]
+    lines = [
+        ("recipe", f"{entry['recipe']}, {entry['parameters']} parameters, {entry['iterations']} iterations"),
+        (
+            "images",
+            f"{entry['width_px']}×{entry['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm, orientation "
+            f"{entry['orientation']}",
+        ),
+        ("shows", f"{entry['crop']} of {entry['source_size_px'][0]}×{entry['source_size_px'][1]} px"),
+        ("frame", f"poses in {entry['reference_frame']}"),
+        (
+            "trained on",
+            f"{entry['training_set_sha256'][:16]}…, seed {entry['seed']}, version "
+            f"{entry['software_version']}",
+        ),
+    ]
+    lines += [
+        ("metrics" if not row else "", f"{name} {value:.4g}")
+        for row, (name, value) in enumerate(entry["metrics"].items())
+    ]
     return [*lines, ("use", entry["intended_use"])]

@@ -22,8 +22,10 @@ def picture_beside(out: Path) -> Path:
     """Where the picture of a result goes: NAME.png beside NAME.json. Raises UserError where they would be one file."""
     picture = out.with_suffix(".png")
     if picture == out:
-        raise UserError(f"{out} is to hold numbers; the picture beside them has that name.",
-                        f"Choose another --out, for example {out.with_suffix('.json').name}.")
+        raise UserError(
+            f"{out} is to hold numbers; the picture beside them has that name.",
+            f"Choose another --out, for example {out.with_suffix('.json').name}.",
+        )
     return picture
 
 
@@ -36,15 +38,20 @@ def lag_s(text: str) -> float:
     try:
         return float(json.loads(Path(text).read_text(encoding="utf-8"))["lag_s"])
     except OSError as error:
-        raise UserError(f"The lag '{text}' is neither a number nor a file that can be read ({error.strerror}).",
-                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error
+        raise UserError(
+            f"The lag '{text}' is neither a number nor a file that can be read ({error.strerror}).",
+            "Give seconds, or the LAG.json of 'calibrate temporal'.",
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{text} is no LAG.json: it has no number 'lag_s'.",
-                        "Give seconds, or the LAG.json of 'calibrate temporal'.") from error
+        raise UserError(
+            f"{text} is no LAG.json: it has no number 'lag_s'.",
+            "Give seconds, or the LAG.json of 'calibrate temporal'.",
+        ) from error
 
 
 def add_frame_options(parser: argparse.ArgumentParser) -> None:
     """`--reference-frame`, `--probe-frame` and `--image-frame`."""
     for frame in ("Reference", "Probe", "Image"):
-        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
-                            help=f"name of the coordinate frame (default {frame})")
+        parser.add_argument(
+            f"--{frame.lower()}-frame", default=frame, help=f"name of the coordinate frame (default {frame})"
+        )

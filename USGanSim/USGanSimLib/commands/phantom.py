@@ -35,27 +35,62 @@ TARGETS = {"pinhead": (pin_body, PIN_SCAN), "wires": (wire_body, WIRE_SCAN)}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `phantom`."""
-    parser.add_argument("--out", type=Path, required=True,
-                        help="recording to write (.igs.mha), or with --session a folder for one recording a sweep")
-    parser.add_argument("--frames", type=int, default=400, help="images in all, or poses with --repeats (default 400)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="recording to write (.igs.mha), or with --session a folder for one recording a sweep",
+    )
+    parser.add_argument(
+        "--frames", type=int, default=400, help="images in all, or poses with --repeats (default 400)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of motion, noise and what varies (default 0)")
-    parser.add_argument("--subject", type=int, default=0, help="which fetus; 0 is the standard one (default 0)")
+    parser.add_argument(
+        "--subject", type=int, default=0, help="which fetus; 0 is the standard one (default 0)"
+    )
     parser.add_argument("--size", default="160x120", help="width x height of the images (default 160x120)")
-    parser.add_argument("--target", choices=["fetus", *TARGETS], default="fetus",
-                        help="pinhead and wires lie in water, their true pixels in NAME.points.csv (default fetus)")
-    parser.add_argument("--sweep", choices=[*(plan.name for plan in SESSION), "all"], default="all",
-                        help="region of the fetus to scan (default all)")
+    parser.add_argument(
+        "--target",
+        choices=["fetus", *TARGETS],
+        default="fetus",
+        help="pinhead and wires lie in water, their true pixels in NAME.points.csv (default fetus)",
+    )
+    parser.add_argument(
+        "--sweep",
+        choices=[*(plan.name for plan in SESSION), "all"],
+        default="all",
+        help="region of the fetus to scan (default all)",
+    )
     parser.add_argument("--session", action="store_true", help="write a folder with one recording a sweep")
-    parser.add_argument("--repeats", type=int, default=1, metavar="N",
-                        help="hold each pose for N independent images (fields Hold and Repeat)")
-    parser.add_argument("--volumes", action="store_true", help="also write the anatomy as label map and CT-like volume")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=1,
+        metavar="N",
+        help="hold each pose for N independent images (fields Hold and Repeat)",
+    )
+    parser.add_argument(
+        "--volumes", action="store_true", help="also write the anatomy as label map and CT-like volume"
+    )
     parser.add_argument("--probe", choices=list(PROBES), default="curvilinear", help="default curvilinear")
-    parser.add_argument("--setting", choices=list(SETTINGS), default="plain",
-                        help="hard: pressure, motion, a calibration error, sparse sweeps, a processed display")
+    parser.add_argument(
+        "--setting",
+        choices=list(SETTINGS),
+        default="plain",
+        help="hard: pressure, motion, a calibration error, sparse sweeps, a processed display",
+    )
     parser.add_argument("--display", choices=list(DISPLAYS), help="the setting's display by another")
-    parser.add_argument("--lag-s", type=float, help="the image stamped t shows the pose stamped t + lag (default 0)")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="changes",
-                        help=f"change one number of the setting; may be given several times. NAME: {', '.join(RANGES)}")
+    parser.add_argument(
+        "--lag-s", type=float, help="the image stamped t shows the pose stamped t + lag (default 0)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        dest="changes",
+        help=f"change one number of the setting; may be given several times. NAME: {', '.join(RANGES)}",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -64,13 +99,21 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     setting = _setting(arguments)
     width_px, height_px = size_px(arguments.size)
     if not LEAST_SIZE_PX <= min(width_px, height_px) <= max(width_px, height_px) <= MOST_SIZE_PX:
-        raise UserError(f"Images of {width_px}×{height_px} px cannot be made.",
-                        f"Give {LEAST_SIZE_PX} to {MOST_SIZE_PX} px each way.")
+        raise UserError(
+            f"Images of {width_px}×{height_px} px cannot be made.",
+            f"Give {LEAST_SIZE_PX} to {MOST_SIZE_PX} px each way.",
+        )
     probe = PROBES[arguments.probe](fine=width_px >= FULL_SIZE_PX)
-    sweeps, medium = _target_sweep(arguments, probe, setting) if arguments.target in TARGETS else (
-        _fetal_sweeps(arguments, setting), fetal_body(arguments.subject))
+    sweeps, medium = (
+        _target_sweep(arguments, probe, setting)
+        if arguments.target in TARGETS
+        else (_fetal_sweeps(arguments, setting), fetal_body(arguments.subject))
+    )
     scanner = Scanner(medium, probe, probe.image_geometry(width_px, height_px), setting.display)
-    folder, name = (arguments.out if arguments.session else arguments.out.parent), arguments.out.name.split(".")[0]
+    folder, name = (
+        (arguments.out if arguments.session else arguments.out.parent),
+        arguments.out.name.split(".")[0],
+    )
     files = {arguments.out: sweeps}
     if arguments.session:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,13 +124,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     count = sum(len(sweep.times_s) for sweep in sweeps)
     rate_hz, cpu_ms = count / (time.perf_counter() - began), 1000 * (time.process_time() - cpu_began) / count
     made_by = {key: getattr(arguments, key) for key in ("target", "subject", "seed")}
-    result = {"recordings": [str(path) for path in files], "frames": count, "frames_per_s": rate_hz,
-              "cpu_ms_per_frame": cpu_ms, "width_px": width_px, "height_px": height_px,
-              "setting": arguments.setting, **made_by}
+    result = {
+        "recordings": [str(path) for path in files],
+        "frames": count,
+        "frames_per_s": rate_hz,
+        "cpu_ms_per_frame": cpu_ms,
+        "width_px": width_px,
+        "height_px": height_px,
+        "setting": arguments.setting,
+        **made_by,
+    }
     result |= {what: str(path) for what, path in write_truth(folder, name, scanner, setting, made_by).items()}
     if arguments.session:
-        enter_recordings(folder, {f"{name}_{sweep.name}": len(sweep.times_s) for sweep in sweeps},
-                         Path(result["calibration"]).name)
+        enter_recordings(
+            folder,
+            {f"{name}_{sweep.name}": len(sweep.times_s) for sweep in sweeps},
+            Path(result["calibration"]).name,
+        )
     if isinstance(medium, WaterTank):
         result["points"] = str(folder / f"{name}.points.csv")
         result["n_points"] = write_points(Path(result["points"]), sweeps[0], medium, scanner)
@@ -98,10 +151,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
-    print(f"{result['frames']} images of {result['width_px']}×{result['height_px']} px, {result['target']}, subject "
-          f"{result['subject']}, {result['setting']} setting, seed {result['seed']}: "
-          f"{result['frames_per_s']:.0f} a second, {result['cpu_ms_per_frame']:.0f} ms of one core each.")
-    others = (result[key] for key in ("calibration", "landmarks", "markups", "phantom", "points") if key in result)
+    print(
+        f"{result['frames']} images of {result['width_px']}×{result['height_px']} px, {result['target']}, subject "
+        f"{result['subject']}, {result['setting']} setting, seed {result['seed']}: "
+        f"{result['frames_per_s']:.0f} a second, {result['cpu_ms_per_frame']:.0f} ms of one core each."
+    )
+    others = (
+        result[key] for key in ("calibration", "landmarks", "markups", "phantom", "points") if key in result
+    )
     for path in [*result["recordings"], *others, *result.get("volumes", [])]:
         print(f"  {path}")
 
@@ -109,8 +166,9 @@ def show(result: dict[str, Any]) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.repeats < 1 or min(arguments.seed, arguments.subject) < 0:
         raise UserError("--repeats must be 1 or more, --seed and --subject 0 or more.")
-    if arguments.target in TARGETS and (arguments.session or arguments.volumes or arguments.repeats > 1
-                                        or arguments.sweep != "all"):
+    if arguments.target in TARGETS and (
+        arguments.session or arguments.volumes or arguments.repeats > 1 or arguments.sweep != "all"
+    ):
         raise UserError("--session, --sweep, --repeats and --volumes are for the fetus.", "Leave them out.")
 
 
@@ -126,7 +184,9 @@ def _setting(arguments: argparse.Namespace) -> Setting:
         try:
             changes[name] = float(number)
         except ValueError as error:
-            raise UserError(f"--set {words} is no number.", "Give NAME=NUMBER, for example pressure_mm=3.") from error
+            raise UserError(
+                f"--set {words} is no number.", "Give NAME=NUMBER, for example pressure_mm=3."
+            ) from error
     return adjusted(setting, changes)
 
 
@@ -136,8 +196,9 @@ def _fetal_sweeps(arguments: argparse.Namespace, setting: Setting) -> list[TrueS
     return plan_session(arguments.frames, setting, arguments.seed, arguments.repeats, plans)
 
 
-def _target_sweep(arguments: argparse.Namespace, probe: Probe,
-                  setting: Setting) -> tuple[list[TrueSweep], WaterTank]:
+def _target_sweep(
+    arguments: argparse.Namespace, probe: Probe, setting: Setting
+) -> tuple[list[TrueSweep], WaterTank]:
     _require_frames(arguments.frames, 2)
     make, plan = TARGETS[arguments.target]
     tank = make()

@@ -21,26 +21,53 @@ from .options import add_frame_options, lag_s, size_px
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `prepare`."""
     size = "x".join(map(str, DEFAULT_SIZE_PX))
-    parser.add_argument("recording", type=Path, nargs="+", metavar="FILE",
-                        help="tracked recordings of one probe and imaging depth, or folders of sessions")
-    parser.add_argument("--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe (default: the "
-                        "session's)")
+    parser.add_argument(
+        "recording",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="tracked recordings of one probe and imaging depth, or folders of sessions",
+    )
+    parser.add_argument(
+        "--calibration", type=Path, help="CAL.json, or a PLUS XML with ImageToProbe (default: the session's)"
+    )
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--out", type=Path, help="folder of the training set")
-    wanted.add_argument("--look", type=Path, metavar="PICTURE.png",
-                        help="write no training set; tell what would be in it, and draw crop and split")
-    parser.add_argument("--crop", default="auto",
-                        help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
-                             "tight: what was found and nothing more; full; or x,y,width,height in MF pixels")
-    parser.add_argument("--size", default=size, help=f"width x height of the training images (default {size})")
-    parser.add_argument("--lag-s", default="0",
-                        help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)")
-    parser.add_argument("--split", choices=SPLITS, default=DEFAULT_SPLIT,
-                        help=f"hold out blocks of every sweep, or whole sweeps (default {DEFAULT_SPLIT})")
-    parser.add_argument("--holdout", type=float, default=DEFAULT_HOLDOUT,
-                        help=f"held-out share (default {DEFAULT_HOLDOUT:g})")
-    parser.add_argument("--blocks", type=int, default=DEFAULT_BLOCKS,
-                        help=f"held-out blocks in a sweep, evenly spread (default {DEFAULT_BLOCKS})")
+    wanted.add_argument(
+        "--look",
+        type=Path,
+        metavar="PICTURE.png",
+        help="write no training set; tell what would be in it, and draw crop and split",
+    )
+    parser.add_argument(
+        "--crop",
+        default="auto",
+        help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
+        "tight: what was found and nothing more; full; or x,y,width,height in MF pixels",
+    )
+    parser.add_argument(
+        "--size", default=size, help=f"width x height of the training images (default {size})"
+    )
+    parser.add_argument(
+        "--lag-s",
+        default="0",
+        help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        default=DEFAULT_SPLIT,
+        help=f"hold out blocks of every sweep, or whole sweeps (default {DEFAULT_SPLIT})",
+    )
+    parser.add_argument(
+        "--holdout", type=float, default=DEFAULT_HOLDOUT, help=f"held-out share (default {DEFAULT_HOLDOUT:g})"
+    )
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        default=DEFAULT_BLOCKS,
+        help=f"held-out blocks in a sweep, evenly spread (default {DEFAULT_BLOCKS})",
+    )
     add_exclusion_options(parser)
     add_frame_options(parser)
 
@@ -48,11 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prepare the training set; returns counts, size, crop, lag and hash."""
     options = PrepareOptions(
-        crop=_crop(arguments.crop), size_px=size_px(arguments.size), lag_s=lag_s(arguments.lag_s),
-        split=arguments.split, holdout=arguments.holdout, blocks=arguments.blocks,
-        exclusion=chosen_exclusion(arguments, arguments.probe_frame, arguments.reference_frame) or Exclusion(),
-        image_frame=arguments.image_frame, probe_frame=arguments.probe_frame,
-        reference_frame=arguments.reference_frame)
+        crop=_crop(arguments.crop),
+        size_px=size_px(arguments.size),
+        lag_s=lag_s(arguments.lag_s),
+        split=arguments.split,
+        holdout=arguments.holdout,
+        blocks=arguments.blocks,
+        exclusion=chosen_exclusion(arguments, arguments.probe_frame, arguments.reference_frame)
+        or Exclusion(),
+        image_frame=arguments.image_frame,
+        probe_frame=arguments.probe_frame,
+        reference_frame=arguments.reference_frame,
+    )
     files, calibration_path = inputs(arguments.recording, arguments.calibration)
     calibration = read_calibration(calibration_path, arguments.image_frame, arguments.probe_frame)
     if arguments.look:
@@ -62,16 +96,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
-    print(f"{result['frames_out']} of {result['frames_in']} frames used: {result['train']} to train on, "
-          f"{result['heldout']} held out ({result['split']}), {result['too_near']} too near a held-out pose.")
+    print(
+        f"{result['frames_out']} of {result['frames_in']} frames used: {result['train']} to train on, "
+        f"{result['heldout']} held out ({result['split']}), {result['too_near']} too near a held-out pose."
+    )
     for reason, count in result["excluded"].items():
         if count:
             print(f"  left out: {count}, where {REASONS[reason]}")
     (width_px, height_px), (x_mm, y_mm) = result["size"], result["mm_per_px"]
     found = f"; ultrasound found: {Crop(*result['found'])}" if result["found"] else ""
     source = "×".join(map(str, result["source_size"]))
-    print(f"Images of {width_px}×{height_px} px, {x_mm:.4f}×{y_mm:.4f} mm a pixel, from the crop "
-          f"{Crop(*result['crop'])} of {source} px{found}.")
+    print(
+        f"Images of {width_px}×{height_px} px, {x_mm:.4f}×{y_mm:.4f} mm a pixel, from the crop "
+        f"{Crop(*result['crop'])} of {source} px{found}."
+    )
     if "picture" in result:
         print(f"Lag {result['lag_s']:g} s. Nothing was written but the picture {result['picture']}.")
         return

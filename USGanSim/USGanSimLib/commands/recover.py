@@ -12,15 +12,27 @@ from ..recording.session import recover_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `recover`."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="folder of a session, or unfinished "
-                        "recording (.igs.recording, with its .igs.raw beside it)")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="folder of a session, or unfinished recording (.igs.recording, with its .igs.raw beside it)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Finish the recordings in place; returns the file and the frames of each."""
-    found = [one for path in arguments.paths
-             for one in (recover_folder(path) if path.is_dir() else [recover(path)])]
-    return {"recovered": [{"file": str(one.path), "frames": one.frames, "cut_bytes": one.cut_bytes} for one in found]}
+    found = [
+        one
+        for path in arguments.paths
+        for one in (recover_folder(path) if path.is_dir() else [recover(path)])
+    ]
+    return {
+        "recovered": [
+            {"file": str(one.path), "frames": one.frames, "cut_bytes": one.cut_bytes} for one in found
+        ]
+    }
 
 
 def show(result: dict[str, Any]) -> None:

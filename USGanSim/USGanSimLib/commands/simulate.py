@@ -37,29 +37,49 @@ SAMPLE_INDEX = "SampleIndex"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `simulate`."""
     parser.add_argument("model", type=Path, help="model.safetensors")
-    parser.add_argument("--poses", type=Path, required=True, metavar="FILE",
-                        help="recording with the poses (.igs.mha, .igs.mhd, .igs.nrrd); it needs no images")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE",
-                        help="recording to write, of the same formats")
-    parser.add_argument("--samples", type=int, default=1, metavar="N",
-                        help="images for each pose (default %(default)s)")
+    parser.add_argument(
+        "--poses",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="recording with the poses (.igs.mha, .igs.mhd, .igs.nrrd); it needs no images",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="recording to write, of the same formats"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1, metavar="N", help="images for each pose (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="fixes the noise (default %(default)s)")
-    parser.add_argument("--frames", metavar="A:B", help="only frames A to B − 1 of the recording, counted from 0")
-    parser.add_argument("--calibration", type=Path, help="CAL.json or PLUS XML of the recording's probe: refuse to "
-                        "start where the model does not fit it (default: the recording's own ImageToProbe, if any)")
+    parser.add_argument(
+        "--frames", metavar="A:B", help="only frames A to B − 1 of the recording, counted from 0"
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        help="CAL.json or PLUS XML of the recording's probe: refuse to "
+        "start where the model does not fit it (default: the recording's own ImageToProbe, if any)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads of the CPU to render with (default: the fastest)")
-    parser.add_argument("--reference-frame", help="the recording's name for the frame that the model's poses are in "
-                        "(default: the model's own)")
+    parser.add_argument(
+        "--threads", type=int, help="threads of the CPU to render with (default: the fastest)"
+    )
+    parser.add_argument(
+        "--reference-frame",
+        help="the recording's name for the frame that the model's poses are in (default: the model's own)",
+    )
     for frame in ("Probe", "Image"):
-        parser.add_argument(f"--{frame.lower()}-frame", default=frame,
-                            help=f"name of the coordinate frame (default {frame})")
+        parser.add_argument(
+            f"--{frame.lower()}-frame", default=frame, help=f"name of the coordinate frame (default {frame})"
+        )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the counts and the speed. Raises UserError before anything is written, and leaves no part of a file."""
     if arguments.samples < 1:
-        raise UserError(f"{arguments.samples} samples of a pose cannot be drawn.", "Give --samples 1 or more.")
+        raise UserError(
+            f"{arguments.samples} samples of a pose cannot be drawn.", "Give --samples 1 or more."
+        )
     if arguments.out.exists() and arguments.out.samefile(arguments.poses):
         raise UserError(f"--out {arguments.out} is the recording itself.", "Choose another name.")
     info = read_model_header(arguments.model).info
@@ -73,18 +93,31 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _write(arguments.out, job, renderer, terminal_or_silent())
     elapsed_s = time.perf_counter() - began_s
     images = len(job.frames) * job.samples
-    return {"out": str(arguments.out), "model": str(arguments.model), "poses": str(arguments.poses),
-            "frames": len(job.frames), "samples": job.samples, "images": images, "seed": job.seed,
-            "invalid_poses": int((~job.valid).sum()), "out_of_range": int(job.outside(info).sum()),
-            "width_px": renderer.width_px, "height_px": renderer.height_px, "device": device_name(renderer.device),
-            "seconds": elapsed_s, "images_per_s": images / elapsed_s}
+    return {
+        "out": str(arguments.out),
+        "model": str(arguments.model),
+        "poses": str(arguments.poses),
+        "frames": len(job.frames),
+        "samples": job.samples,
+        "images": images,
+        "seed": job.seed,
+        "invalid_poses": int((~job.valid).sum()),
+        "out_of_range": int(job.outside(info).sum()),
+        "width_px": renderer.width_px,
+        "height_px": renderer.height_px,
+        "device": device_name(renderer.device),
+        "seconds": elapsed_s,
+        "images_per_s": images / elapsed_s,
+    }
 
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
     each = f", {result['samples']} samples each" if result["samples"] > 1 else ""
-    print(f"{result['out']}: {result['images']} images of {result['width_px']}×{result['height_px']} px for "
-          f"{result['frames']} poses{each}; {result['images_per_s']:.0f} images a second on {result['device']}.")
+    print(
+        f"{result['out']}: {result['images']} images of {result['width_px']}×{result['height_px']} px for "
+        f"{result['frames']} poses{each}; {result['images_per_s']:.0f} images a second on {result['device']}."
+    )
     if result["invalid_poses"]:
         print(f"{result['invalid_poses']} poses are invalid: their images are black and marked INVALID.")
     if result["out_of_range"]:
@@ -112,37 +145,63 @@ class Job:
         frames = _chosen_frames(arguments.frames, len(sweep), sweep.name)
         name = f"{arguments.image_frame}To{arguments.probe_frame}"
         _require_fit(arguments, sweep, name, info)
-        track = sweep.probe_to_reference(arguments.probe_frame, arguments.reference_frame or info.reference_frame)
+        track = sweep.probe_to_reference(
+            arguments.probe_frame, arguments.reference_frame or info.reference_frame
+        )
         valid = np.broadcast_to(track.valid, len(sweep))[frames]
         if not valid.any():
-            raise UserError(f"None of the {len(frames)} chosen frames of {sweep.name} has a valid pose.",
-                            "Choose other --frames.")
+            raise UserError(
+                f"None of the {len(frames)} chosen frames of {sweep.name} has a valid pose.",
+                "Choose other --frames.",
+            )
         poses = np.broadcast_to(track.matrices, (len(sweep), 4, 4))[frames] @ info.geometry.image_to_probe
-        return cls(sweep, frames, poses, valid, arguments.image_frame, (name, info.geometry.image_to_probe),
-                   arguments.samples, arguments.seed)
+        return cls(
+            sweep,
+            frames,
+            poses,
+            valid,
+            arguments.image_frame,
+            (name, info.geometry.image_to_probe),
+            arguments.samples,
+            arguments.seed,
+        )
 
     def outside(self, info: ModelInfo) -> NDArray[np.bool_]:
         """(K,) valid poses that lie outside the trained range."""
-        return np.array([ok and not info.pose_range.contains(info.pose_range.nearest(pose))
-                         for pose, ok in zip(self.poses, self.valid, strict=True)])
+        return np.array(
+            [
+                ok and not info.pose_range.contains(info.pose_range.nearest(pose))
+                for pose, ok in zip(self.poses, self.valid, strict=True)
+            ]
+        )
 
     def transforms(self, frame: int) -> dict[str, tuple[Matrix, bool]]:
         """Of a frame of the recording: its own but for those of its pixels, and ImageToProbe of the simulated ones."""
-        own = {name: (track.matrices[frame], bool(track.valid[frame])) for name, track in self.sweep.transforms.items()
-               if self.image_frame not in split_transform_name(name)}
+        own = {
+            name: (track.matrices[frame], bool(track.valid[frame]))
+            for name, track in self.sweep.transforms.items()
+            if self.image_frame not in split_transform_name(name)
+        }
         name, matrix = self.image_to_probe
         return {**own, name: (matrix, True)}
 
     def fields(self, frame: int, sample: int) -> dict[str, str | None]:
         """Other fields of a frame of the recording, with the number of the sample where there are several."""
-        own = {name: values[frame] for name, values in self.sweep.frame_fields.items()
-               if self.image_frame not in name.partition("Transform")[0].split("To")}
+        own = {
+            name: values[frame]
+            for name, values in self.sweep.frame_fields.items()
+            if self.image_frame not in name.partition("Transform")[0].split("To")
+        }
         return {**own, SAMPLE_INDEX: str(sample)} if self.samples > 1 else own
 
 
 def _write(out: Path, job: Job, renderer: ModelRenderer, progress: Progress) -> None:
-    header = {**job.sweep.header, "SimulatedBy": f"USGanSim {renderer.info.software_version}, recipe "
-              f"{renderer.info.recipe}, seed {job.seed}", "IntendedUse": renderer.info.intended_use}
+    header = {
+        **job.sweep.header,
+        "SimulatedBy": f"USGanSim {renderer.info.software_version}, recipe "
+        f"{renderer.info.recipe}, seed {job.seed}",
+        "IntendedUse": renderer.info.intended_use,
+    }
     renderer.resample(job.seed)
     with SweepWriter(out, renderer.width_px, renderer.height_px, header) as writer:
         for done, frame in enumerate(job.frames, 1):
@@ -172,8 +231,10 @@ def _chosen_frames(text: str | None, count: int, name: str) -> NDArray[np.int_]:
         except ValueError as error:
             raise UserError(f"--frames {text} is not two numbers.", "Write it like 0:100.") from error
     if not 0 <= first < last <= count:
-        raise UserError(f"{name} has {count} frames, 0 to {count - 1}; --frames {first}:{last} chooses none, or "
-                        "others.", "Give the first frame and the one after the last.")
+        raise UserError(
+            f"{name} has {count} frames, 0 to {count - 1}; --frames {first}:{last} chooses none, or others.",
+            "Give the first frame and the one after the last.",
+        )
     return np.arange(first, last)
 
 
@@ -187,7 +248,9 @@ def _require_fit(arguments: argparse.Namespace, sweep: TrackedSweep, name: str, 
     elif own is not None and own.valid.any():
         matrix = own.matrices[own.valid][0]
         # The recording may be a simulated one, with the model's own pixels.
-        if size_px == (info.geometry.width_px, info.geometry.height_px) and corner_distance_mm(
-                info.geometry, ImageGeometry(*size_px, matrix)) <= FIT_TOLERANCE_MM:
+        if (
+            size_px == (info.geometry.width_px, info.geometry.height_px)
+            and corner_distance_mm(info.geometry, ImageGeometry(*size_px, matrix)) <= FIT_TOLERANCE_MM
+        ):
             return
         info.require_fit(matrix, size_px, f"{name} of {sweep.name}")

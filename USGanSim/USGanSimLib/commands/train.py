@@ -23,15 +23,26 @@ if TYPE_CHECKING:
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
 _OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations")
-_OF_RUN = ("iterations", "seed", "ema_decay", "device", "precision", "threads", "minutes", "checkpoint_every",
-           "sample_every")
+_OF_RUN = (
+    "iterations",
+    "seed",
+    "ema_decay",
+    "device",
+    "precision",
+    "threads",
+    "minutes",
+    "checkpoint_every",
+    "sample_every",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument("--recipe", help="paper, paper-fig1, paper-l2, regression, encoded or scored (default paper)")
+    parser.add_argument(
+        "--recipe", help="paper, paper-fig1, paper-l2, regression, encoded or scored (default paper)"
+    )
     parser.add_argument("--iterations", type=int, help="updates of each network, in all (default 10000)")
     parser.add_argument("--batch", type=int, help="images an iteration, over all processes (default 36)")
     parser.add_argument("--seed", type=int, help="of weights, frame order and noise (default 0)")
@@ -40,15 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--minutes", type=float, help="end with a model after this time")
     parser.add_argument("--checkpoint-every", type=int, metavar="N", help="iterations (default 500)")
-    parser.add_argument("--sample-every", type=int, metavar="N", help="iterations between panels (default 250)")
+    parser.add_argument(
+        "--sample-every", type=int, metavar="N", help="iterations between panels (default 250)"
+    )
     parser.add_argument("--ema-decay", type=float, help="of the average generator (default 0.999)")
-    parser.add_argument("--generator-channels", type=int, metavar="N",
-                        help="first channels of the generator, for quick runs (default 512)")
-    parser.add_argument("--discriminator-channels", type=int, metavar="N",
-                        help="first channels of the discriminator, for quick runs (default 32)")
-    parser.add_argument("--alone-iterations", type=int, metavar="N",
-                        help="iterations with the L2 term alone before the discriminator joins, of all (default 0; "
-                        "1000 with encoded)")
+    parser.add_argument(
+        "--generator-channels",
+        type=int,
+        metavar="N",
+        help="first channels of the generator, for quick runs (default 512)",
+    )
+    parser.add_argument(
+        "--discriminator-channels",
+        type=int,
+        metavar="N",
+        help="first channels of the discriminator, for quick runs (default 32)",
+    )
+    parser.add_argument(
+        "--alone-iterations",
+        type=int,
+        metavar="N",
+        help="iterations with the L2 term alone before the discriminator joins, of all (default 0; "
+        "1000 with encoded)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

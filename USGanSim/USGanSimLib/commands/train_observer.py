@@ -8,17 +8,21 @@ from typing import Any
 
 from ..progress import terminal_or_silent
 
-_COUNTS = {"subjects": (12, "virtual subjects to learn from"), "images": (240, "images of each subject"),
-           "iterations": (600, "steps of training"),
-           "trial-images": (400, "images of each of three more subjects, for thresholds and for measuring")}
+_COUNTS = {
+    "subjects": (12, "virtual subjects to learn from"),
+    "images": (240, "images of each subject"),
+    "iterations": (600, "steps of training"),
+    "trial-images": (400, "images of each of three more subjects, for thresholds and for measuring"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train-observer`. The defaults take about five minutes of one slow core."""
     parser.add_argument("--out", type=Path, required=True, help="observer to write (.safetensors)")
     for name, (default, purpose) in _COUNTS.items():
-        parser.add_argument(f"--{name}", type=int, default=default, metavar="N",
-                            help=f"{purpose} (default {default})")
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{purpose} (default {default})"
+        )
     parser.add_argument("--seed", type=int, default=0, help="of images, weights and order (default 0)")
 
 
@@ -26,20 +30,29 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Train and measure; returns what it was measured at."""
     from ..evaluation.observer_training import ObserverSettings, train_observer
 
-    settings = ObserverSettings(subjects=arguments.subjects, images=arguments.images, iterations=arguments.iterations,
-                                trial_images=arguments.trial_images, seed=arguments.seed)
+    settings = ObserverSettings(
+        subjects=arguments.subjects,
+        images=arguments.images,
+        iterations=arguments.iterations,
+        trial_images=arguments.trial_images,
+        seed=arguments.seed,
+    )
     return train_observer(arguments.out, settings, terminal_or_silent())
 
 
 def show(result: dict[str, Any]) -> None:
     """Print the result for a person."""
-    print(f"{result['observer']}: trained on {result['images']} images of {len(result['subjects'])} subjects, "
-          f"{result['iterations']} steps, seed {result['seed']}; measured on subject {result['subject']}:")
+    print(
+        f"{result['observer']}: trained on {result['images']} images of {len(result['subjects'])} subjects, "
+        f"{result['iterations']} steps, seed {result['seed']}; measured on subject {result['subject']}:"
+    )
     for setting in ("plain", "hard"):
         values = result[setting]
-        print(f"  {setting}: {_percent(values['located_share'])} of {values['visible']} visible landmarks located, "
-              f"median {_mm(values['median_mm'])}, {_percent(values['within_5mm_share'])} of all within 5 mm; "
-              f"{_percent(values['false_alarm_share'])} located where they are not")
+        print(
+            f"  {setting}: {_percent(values['located_share'])} of {values['visible']} visible landmarks located, "
+            f"median {_mm(values['median_mm'])}, {_percent(values['within_5mm_share'])} of all within 5 mm; "
+            f"{_percent(values['false_alarm_share'])} located where they are not"
+        )
     print(result["intended_use"])
 
 

@@ -31,12 +31,16 @@ class AnswerSheet:
                 self._columns = list(reader.fieldnames or [])
                 given = {row["image"]: row for row in reader}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder} is no study that can be read ({type(error).__name__}: {error}).",
-                            "Choose the folder that 'study make' wrote.") from error
+            raise UserError(
+                f"{folder} is no study that can be read ({type(error).__name__}: {error}).",
+                "Choose the folder that 'study make' wrote.",
+            ) from error
         self._folder = folder
         self._question = [name for name in self._columns if name not in ("image", "landmark")]
-        self._given = {name: {column: given.get(name, {}).get(column) or "" for column in self._question}
-                       for name in self._rows}
+        self._given = {
+            name: {column: given.get(name, {}).get(column) or "" for column in self._question}
+            for name in self._rows
+        }
 
     @property
     def names(self) -> list[str]:
@@ -49,7 +53,9 @@ class AnswerSheet:
 
     def first_open(self) -> int | None:
         """Place of the first picture without an answer; None where all have one."""
-        return next((place for place, answer in enumerate(self._given.values()) if not any(answer.values())), None)
+        return next(
+            (place for place, answer in enumerate(self._given.values()) if not any(answer.values())), None
+        )
 
     def picture(self, place: int) -> Path:
         """The PNG of a picture."""
@@ -65,7 +71,10 @@ class AnswerSheet:
         if unknown:
             raise ValueError(f"a study of {self.kind} has no column {unknown}")
         self._given[self.names[place]] = {column: answer.get(column, "") for column in self._question}
-        with replacing_file(self._folder / ANSWERS) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        with (
+            replacing_file(self._folder / ANSWERS) as part,
+            part.open("w", newline="", encoding="utf-8") as stream,
+        ):
             writer = csv.DictWriter(stream, self._columns, extrasaction="ignore", restval="")
             writer.writeheader()
             writer.writerows({**self._rows[name], **self._given[name]} for name in self._rows)

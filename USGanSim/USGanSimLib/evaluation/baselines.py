@@ -19,7 +19,9 @@ from .volume import VolumeReslice
 
 def baselines(dataset: Dataset, samples: int = 1, seed: int = 0) -> list[Predictor]:
     """Real images, then what needs no model, for the training frames that the set has left."""
-    second = [SecondScan(dataset)] if any(len(repeats(dataset, int(k))) for k in dataset.heldout_indices) else []
+    second = (
+        [SecondScan(dataset)] if any(len(repeats(dataset, int(k))) for k in dataset.heldout_indices) else []
+    )
     return [RealImage(dataset), *second, *trained_baselines(dataset, samples, seed)]
 
 
@@ -28,5 +30,10 @@ def trained_baselines(dataset: Dataset, samples: int = 1, seed: int = 0) -> list
     reslice = VolumeReslice(dataset)
     speckled = ReslicedWithSpeckle(reslice, samples, seed)
     # Without tissue in the images (wires in water) there is no speckle to add.
-    return [NearestTrainingFrame(dataset), NearTrainingSamples(dataset, samples, seed), reslice,
-            *([speckled] if speckled.model.strength_grey else []), AverageTrainingImage(dataset)]
+    return [
+        NearestTrainingFrame(dataset),
+        NearTrainingSamples(dataset, samples, seed),
+        reslice,
+        *([speckled] if speckled.model.strength_grey else []),
+        AverageTrainingImage(dataset),
+    ]

@@ -46,8 +46,15 @@ class BlindSet:
     cards: Mapping[str, Mapping[str, Any]]
 
 
-def write_blind_set(folder: Path, key: Path, kind: str, about: Mapping[str, Any], cards: Sequence[Card],
-                    question: Sequence[str], seed: int) -> None:
+def write_blind_set(
+    folder: Path,
+    key: Path,
+    kind: str,
+    about: Mapping[str, Any],
+    cards: Sequence[Card],
+    question: Sequence[str],
+    seed: int,
+) -> None:
     """Write the pictures, study.json and an empty answers.csv with the columns `question` into `folder`, and the key.
 
     Raises UserError where the key would lie in the reader's folder.
@@ -69,8 +76,15 @@ def write_blind_set(folder: Path, key: Path, kind: str, about: Mapping[str, Any]
             writer.writeheader()
             writer.writerows(opened)
         write_json(part / MARKER, {"kind": kind, "study": identity, **about, "images": opened})
-        write_json(key, {"kind": kind, "study": identity, "seed": seed, "images": [
-            {"image": name, **card.secret} for name, card in zip(names, mixed, strict=True)]})
+        write_json(
+            key,
+            {
+                "kind": kind,
+                "study": identity,
+                "seed": seed,
+                "images": [{"image": name, **card.secret} for name, card in zip(names, mixed, strict=True)],
+            },
+        )
 
 
 def read_blind_set(folder: Path, key: Path) -> BlindSet:
@@ -79,16 +93,22 @@ def read_blind_set(folder: Path, key: Path) -> BlindSet:
         study = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         secret = json.loads(key.read_text(encoding="utf-8"))
         if study["study"] != secret["study"]:
-            raise UserError(f"The key {key} belongs to another study than {folder}.", "Give the key made with it.")
+            raise UserError(
+                f"The key {key} belongs to another study than {folder}.", "Give the key made with it."
+            )
         opened = {str(card["image"]): card for card in study["images"]}
         cards = {str(card["image"]): {**opened[str(card["image"])], **card} for card in secret["images"]}
         return BlindSet(str(study["kind"]), study, cards)
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}.",
-                        "Give the folder and the key that 'usgansim study make' wrote.") from error
+        raise UserError(
+            f"{error.filename} cannot be read: {error.strerror}.",
+            "Give the folder and the key that 'usgansim study make' wrote.",
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder} and {key} are no study and its key ({type(error).__name__}: {error}).",
-                        "Give the folder and the key that 'usgansim study make' wrote.") from error
+        raise UserError(
+            f"{folder} and {key} are no study and its key ({type(error).__name__}: {error}).",
+            "Give the folder and the key that 'usgansim study make' wrote.",
+        ) from error
 
 
 def read_answer_rows(path: Path, study: BlindSet, columns: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -119,7 +139,9 @@ def read_answer_rows(path: Path, study: BlindSet, columns: Sequence[str]) -> dic
 def require_card(path: Path, name: str, study: BlindSet, answered: Mapping[str, Any]) -> None:
     """Raise UserError where a study has no such picture, or it is answered already."""
     if name not in study.cards:
-        raise UserError(f"{path}: the study has no picture {name}.", f"It has 0001 to {len(study.cards):04d}.")
+        raise UserError(
+            f"{path}: the study has no picture {name}.", f"It has 0001 to {len(study.cards):04d}."
+        )
     if name in answered:
         raise UserError(f"{path} answers picture {name} twice.", "Leave one answer.")
 

@@ -24,16 +24,27 @@ class Row:
     values: dict[str, float | None]
 
 
-def compare(dataset: Dataset, predictors: Sequence[Predictor], measures: Sequence[Measure], progress: Progress,
-            controls: Sequence[Control] = (), indices: NDArray[np.int_] | None = None) -> list[Row]:
+def compare(
+    dataset: Dataset,
+    predictors: Sequence[Predictor],
+    measures: Sequence[Measure],
+    progress: Progress,
+    controls: Sequence[Control] = (),
+    indices: NDArray[np.int_] | None = None,
+) -> list[Row]:
     """One row for each predictor, in order. Every image is made once and seen by every measure; controls ask for what
     they need themselves. `indices` are the frames to measure on, by default all held-out ones."""
     chosen = dataset.heldout_indices if indices is None else indices
     return [_row(chosen, predictor, measures, controls, progress) for predictor in predictors]
 
 
-def _row(indices: NDArray[np.int_], predictor: Predictor, measures: Sequence[Measure], controls: Sequence[Control],
-         progress: Progress) -> Row:
+def _row(
+    indices: NDArray[np.int_],
+    predictor: Predictor,
+    measures: Sequence[Measure],
+    controls: Sequence[Control],
+    progress: Progress,
+) -> Row:
     tallies = [measure.tally() for measure in measures]
     samples = frames = 0
     for done, index in enumerate(indices, 1):

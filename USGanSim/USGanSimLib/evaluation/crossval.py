@@ -59,23 +59,41 @@ def fold_masks(dataset: Dataset, split: str, count: int) -> list[NDArray[np.bool
         fold[dataset.hold == hold] = fold[dataset.hold == hold][0]
     masks = [fold == number for number in range(count)]
     if not all(mask.any() for mask in masks):
-        raise UserError(f"{len(dataset)} frames of {len(sweeps)} sweeps are too few for {count} folds.",
-                        "Give fewer --folds.")
+        raise UserError(
+            f"{len(dataset)} frames of {len(sweeps)} sweeps are too few for {count} folds.",
+            "Give fewer --folds.",
+        )
     return masks
 
 
-def cross_validate(dataset: Dataset, masks: Sequence[NDArray[np.bool_]], split: str, exclusion: Exclusion,
-                   options: SuiteOptions, models: Models, samples: int, seed: int, progress: Progress) -> list[Fold]:
+def cross_validate(
+    dataset: Dataset,
+    masks: Sequence[NDArray[np.bool_]],
+    split: str,
+    exclusion: Exclusion,
+    options: SuiteOptions,
+    models: Models,
+    samples: int,
+    seed: int,
+    progress: Progress,
+) -> list[Fold]:
     """Measure every fold. Raises UserError where a fold has no training frame left."""
     # All folds are checked before the first of perhaps long trainings begins.
     sets = [resplit(dataset, mask, exclusion, split) for mask in masks]
     folds = []
     for number, fold in enumerate(sets, 1):
-        progress.emit("fold", fold=number, of=len(sets), training_frames=len(fold.train_indices),
-                      heldout_frames=len(fold.heldout_indices))
+        progress.emit(
+            "fold",
+            fold=number,
+            of=len(sets),
+            training_frames=len(fold.train_indices),
+            heldout_frames=len(fold.heldout_indices),
+        )
         tests = suite(fold, options)
         predictors = [*baselines(fold, samples, seed), *tests.observed.floor, *models(fold, number)]
-        folds.append(Fold(fold, tests, predictors, compare(fold, predictors, tests.measures, progress, tests.controls)))
+        folds.append(
+            Fold(fold, tests, predictors, compare(fold, predictors, tests.measures, progress, tests.controls))
+        )
     return folds
 
 
@@ -86,19 +104,28 @@ def pooled(folds: Sequence[Fold]) -> list[Row]:
     names = list(dict.fromkeys(row.name for fold in folds for row in fold.rows))
     tables = [*folds[0].tests.measures, *folds[0].tests.controls]
     counts = {column.key for table in tables for column in table.columns if column.count}
-    return [_pooled_row([row for fold in folds for row in fold.rows if row.name == name], counts) for name in names]
+    return [
+        _pooled_row([row for fold in folds for row in fold.rows if row.name == name], counts)
+        for name in names
+    ]
 
 
 def pooled_warnings(folds: Sequence[Fold]) -> list[str]:
     """What the tests of any fold warn of, each once, with the number of folds."""
     warnings = [warning for fold in folds for warning in fold.tests.observed.warnings]
-    return [f"{warning} (In {warnings.count(warning)} of {len(folds)} folds.)" for warning in dict.fromkeys(warnings)]
+    return [
+        f"{warning} (In {warnings.count(warning)} of {len(folds)} folds.)"
+        for warning in dict.fromkeys(warnings)
+    ]
 
 
 def _pooled_row(rows: Sequence[Row], counts: Set[str]) -> Row:
     values: dict[str, float | None] = {}
-    keys = [key for key in dict.fromkeys(key for row in rows for key in row.values)
-            if not key.endswith(("_ci_low", "_ci_high"))]
+    keys = [
+        key
+        for key in dict.fromkeys(key for row in rows for key in row.values)
+        if not key.endswith(("_ci_low", "_ci_high"))
+    ]
     for key in keys:
         found = [value for row in rows if (value := row.values.get(key)) is not None]
         if not found or key in counts:
@@ -112,6 +139,8 @@ def _pooled_row(rows: Sequence[Row], counts: Set[str]) -> Row:
 
 
 def _own_interval(rows: Sequence[Row], key: str) -> tuple[float, float] | None:
-    bounds = [[bound for row in rows if (bound := row.values.get(f"{key}_ci_{side}")) is not None]
-              for side in ("low", "high")]
+    bounds = [
+        [bound for row in rows if (bound := row.values.get(f"{key}_ci_{side}")) is not None]
+        for side in ("low", "high")
+    ]
     return (float(np.mean(bounds[0])), float(np.mean(bounds[1]))) if all(bounds) else None

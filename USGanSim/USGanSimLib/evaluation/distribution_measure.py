@@ -37,12 +37,14 @@ class DistributionMeasure:
 
     @property
     def note(self) -> str:
-        return ("Kernel distance (unbiased) between one image a frame and the real images of the same "
-                f"{len(self.real)} held-out frames, on the features of the observer's encoder, each scaled to the real "
-                "images' SD; 0 is equal. Not to be compared with KIDs on other features. The real image's row compares "
-                "random halves of the real images: what equal distributions come to at this number. In brackets: 95 % "
-                "interval, by leaving out whole held-out stretches. Real images at wrong poses score well too: this "
-                "table does not look at the pose.")
+        return (
+            "Kernel distance (unbiased) between one image a frame and the real images of the same "
+            f"{len(self.real)} held-out frames, on the features of the observer's encoder, each scaled to the real "
+            "images' SD; 0 is equal. Not to be compared with KIDs on other features. The real image's row compares "
+            "random halves of the real images: what equal distributions come to at this number. In brackets: 95 % "
+            "interval, by leaving out whole held-out stretches. Real images at wrong poses score well too: this "
+            "table does not look at the pose."
+        )
 
     def features(self, images: Frames) -> NDArray[np.float64]:
         """(N, H, W) uint8 → (N, d), outside the field of view all black."""
@@ -71,12 +73,17 @@ class _DistributionTally:
         measure, known = self._measure, sorted(self._features)
         if len(known) < 8:
             return {column.key: None for column in measure.columns}
-        mine, real = (np.stack([features[index] for index in known]) for features in (self._features, measure.real))
+        mine, real = (
+            np.stack([features[index] for index in known]) for features in (self._features, measure.real)
+        )
         if np.allclose(mine, real, atol=_SAME_SD):
             value, (low, high) = 0.0, halves_interval(real)
         else:
             value, low, high = paired_distance(mine, real, measure.groups[known])
         column = measure.columns[0]
         known_interval = np.isfinite(low)
-        return {column.key: value, column.low_key: low if known_interval else None,
-                column.high_key: high if known_interval else None}
+        return {
+            column.key: value,
+            column.low_key: low if known_interval else None,
+            column.high_key: high if known_interval else None,
+        }

@@ -20,9 +20,15 @@ RADII_MM = (0.0, 1.0, 2.0, 5.0, 10.0)
 MOST_FRAMES = 100
 
 
-def exclusion_curve(dataset: Dataset, radii_mm: Sequence[float], measures: Sequence[Measure],
-                    models: Sequence[tuple[Predictor, float | None]], samples: int, seed: int,
-                    progress: Progress) -> list[dict[str, Any]]:
+def exclusion_curve(
+    dataset: Dataset,
+    radii_mm: Sequence[float],
+    measures: Sequence[Measure],
+    models: Sequence[tuple[Predictor, float | None]],
+    samples: int,
+    seed: int,
+    progress: Progress,
+) -> list[dict[str, Any]]:
     """A row a baseline and radius, and one a model at the radius that it was trained with (None: on other recordings,
     to which no radius applies), on at most MOST_FRAMES held-out frames; the curve ends at the radius that leaves no
     training frame."""
@@ -44,23 +50,46 @@ def exclusion_curve(dataset: Dataset, radii_mm: Sequence[float], measures: Seque
 def curve_charts(points: Sequence[Mapping[str, Any]], ceiling: Row, measures: Sequence[Measure]) -> str:
     """HTML with a chart of every metric that the curve has, and the ceiling's value of it; empty without a curve. The
     average image, which has no curve worth the name, would make the others small."""
-    names = [name for name in dict.fromkeys(point["name"] for point in points) if name != AverageTrainingImage.NAME]
+    names = [
+        name for name in dict.fromkeys(point["name"] for point in points) if name != AverageTrainingImage.NAME
+    ]
     radii_mm = [point["exclusion_mm"] for point in points if point["exclusion_mm"] is not None]
     charts = []
     for column in (column for measure in measures for column in measure.columns if not column.count):
-        lines = {name: [place for point in points if point["name"] == name and point.get(column.key) is not None
-                        for place in _places(point, column.key, radii_mm)] for name in names}
+        lines = {
+            name: [
+                place
+                for point in points
+                if point["name"] == name and point.get(column.key) is not None
+                for place in _places(point, column.key, radii_mm)
+            ]
+            for name in names
+        }
         level = ceiling.values.get(column.key)
         if any(lines.values()):
-            charts.append(line_chart(column.heading, "training frames left out within, mm", lines,
-                                     {} if level is None else {ceiling.name: level}))
+            charts.append(
+                line_chart(
+                    column.heading,
+                    "training frames left out within, mm",
+                    lines,
+                    {} if level is None else {ceiling.name: level},
+                )
+            )
     if not charts:
         return ""
-    note = ("Baselines made anew without the training frames that lie this near a held-out pose, on the same "
-            f"{points[0]['frames']} held-out frames; a model is a dot at the exclusion that it was trained with, or a "
-            "level line where it was trained on other recordings.")
-    return "\n".join(["<h2>Scores against the exclusion radius</h2>", f'<p class="note">{note}</p>',
-                      legend(names, [ceiling.name]), *charts])
+    note = (
+        "Baselines made anew without the training frames that lie this near a held-out pose, on the same "
+        f"{points[0]['frames']} held-out frames; a model is a dot at the exclusion that it was trained with, or a "
+        "level line where it was trained on other recordings."
+    )
+    return "\n".join(
+        [
+            "<h2>Scores against the exclusion radius</h2>",
+            f'<p class="note">{note}</p>',
+            legend(names, [ceiling.name]),
+            *charts,
+        ]
+    )
 
 
 def _places(point: Mapping[str, Any], key: str, radii_mm: Sequence[float]) -> list[tuple[float, float]]:
@@ -70,5 +99,10 @@ def _places(point: Mapping[str, Any], key: str, radii_mm: Sequence[float]) -> li
 
 
 def _point(row: Row, radius_mm: float | None, training_frames: int | None) -> dict[str, Any]:
-    return {"name": row.name, "exclusion_mm": radius_mm, "training_frames": training_frames, "frames": row.frames,
-            **row.values}
+    return {
+        "name": row.name,
+        "exclusion_mm": radius_mm,
+        "training_frames": training_frames,
+        "frames": row.frames,
+        **row.values,
+    }

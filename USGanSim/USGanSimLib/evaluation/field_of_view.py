@@ -17,7 +17,9 @@ MOST_FRAMES = 100
 def field_of_view(dataset: Dataset) -> NDArray[np.bool_]:
     """(H, W) bool, read-only: pixels that change over the training frames, holes closed; everything where few do."""
     frames = dataset.train_indices
-    images = dataset.read_images(frames[np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int)])
+    images = dataset.read_images(
+        frames[np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int)]
+    )
     result = changing_field(images)
     result.flags.writeable = False
     return result

@@ -36,13 +36,18 @@ class GeometryControl:
     """How far the anatomy moves when the pose does."""
 
     title = "Control: geometry"
-    note = (f"Poses moved by {', '.join(f'{move:+g}' for move in MOVES_MM)} mm along the image's x and y; how far the "
-            "picture moves the other way, by registration of a window in its middle. Slope: measured over true "
-            "movement, least squares through 0. Share: of movements measured within 1 mm of the truth. A predictor "
-            "that copies training frames jumps or stands still; one that ignores the pose has slope 0.")
-    columns = (Column("geometry_slope", "slope (1 is right)"), Column("geometry_rms_mm", "RMS error, mm"),
-               Column("geometry_within_1mm_share", "within 1 mm, share", 3),
-               Column("geometry_moves", "movements", 0, count=True))
+    note = (
+        f"Poses moved by {', '.join(f'{move:+g}' for move in MOVES_MM)} mm along the image's x and y; how far the "
+        "picture moves the other way, by registration of a window in its middle. Slope: measured over true "
+        "movement, least squares through 0. Share: of movements measured within 1 mm of the truth. A predictor "
+        "that copies training frames jumps or stands still; one that ignores the pose has slope 0."
+    )
+    columns = (
+        Column("geometry_slope", "slope (1 is right)"),
+        Column("geometry_rms_mm", "RMS error, mm"),
+        Column("geometry_within_1mm_share", "within 1 mm, share", 3),
+        Column("geometry_moves", "movements", 0, count=True),
+    )
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -56,10 +61,12 @@ class GeometryControl:
             return {column.key: None for column in self.columns}
         true_mm, found_mm = pairs.T
         error_mm = found_mm - true_mm
-        return {"geometry_slope": float((true_mm * found_mm).sum() / (true_mm**2).sum()),
-                "geometry_rms_mm": float(np.sqrt((error_mm**2).mean())),
-                "geometry_within_1mm_share": float((np.abs(error_mm) <= 1).mean()),
-                "geometry_moves": float(len(pairs))}
+        return {
+            "geometry_slope": float((true_mm * found_mm).sum() / (true_mm**2).sum()),
+            "geometry_rms_mm": float(np.sqrt((error_mm**2).mean())),
+            "geometry_within_1mm_share": float((np.abs(error_mm) <= 1).mean()),
+            "geometry_moves": float(len(pairs)),
+        }
 
     def _movements(self, predictor: PosePredictor) -> Iterator[tuple[float, float]]:
         """(true, measured) movement of the picture along the axis that the pose was moved on, mm."""
@@ -90,7 +97,9 @@ def window_inside(field: NDArray[np.bool_], mm_per_px: tuple[float, float]) -> t
     middle = [int(np.median(places)) for places in (rows, columns)]
     for share in np.arange(_WINDOW_SHARE, 0.1, -0.05):
         half = [max(4, int(share * size / 2)) for size in field.shape]
-        low, high = ([m + sign * (h + r) for m, h, r in zip(middle, half, reach, strict=True)] for sign in (-1, 1))
+        low, high = (
+            [m + sign * (h + r) for m, h, r in zip(middle, half, reach, strict=True)] for sign in (-1, 1)
+        )
         inside = min(low) >= 0 and all(end <= size for end, size in zip(high, field.shape, strict=True))
         if inside and field[low[0] : high[0], low[1] : high[1]].all():
             row, column = (slice(m - h, m + h) for m, h in zip(middle, half, strict=True))
@@ -98,8 +107,9 @@ def window_inside(field: NDArray[np.bool_], mm_per_px: tuple[float, float]) -> t
     return None
 
 
-def displacement_mm(still: Grey, moved: Grey, window: tuple[slice, slice],
-                    mm_per_px: tuple[float, float]) -> tuple[float, float]:
+def displacement_mm(
+    still: Grey, moved: Grey, window: tuple[slice, slice], mm_per_px: tuple[float, float]
+) -> tuple[float, float]:
     """How far, in x and y, the content of the window of one image lies away in the other; at most about REACH_MM."""
     template = still[window]
     reach = [int(np.ceil(REACH_MM / mm)) for mm in reversed(mm_per_px)]

@@ -56,8 +56,10 @@ class LandmarkMeasure:
         self.groups = heldout_groups(dataset)
         self._real: dict[int, Look] = {}
         if not self.seen.visible.any():
-            raise UserError(f"None of {len(dataset)} frames passes through a landmark.",
-                            "Check that the landmarks belong to this training set.")
+            raise UserError(
+                f"None of {len(dataset)} frames passes through a landmark.",
+                "Check that the landmarks belong to this training set.",
+            )
 
     @property
     def readable(self) -> bool:
@@ -69,21 +71,27 @@ class LandmarkMeasure:
         """A sentence where nothing can be judged."""
         if self.readable:
             return []
-        return [f"The observer judges no landmark: no held-out frame passes through one that {LEAST_EXAMPLES} or more "
-                "training frames show."]
+        return [
+            f"The observer judges no landmark: no held-out frame passes through one that {LEAST_EXAMPLES} or more "
+            "training frames show."
+        ]
 
     @property
     def note(self) -> str:
-        left_out = f" Left out, for want of real training frames that show them: {', '.join(self.left_out)}." * bool(
-            self.left_out)
-        return (f"Every true landmark less than {IN_PLANE_MM:g} mm off a held-out frame's plane, in every predictor's "
-                "image of that frame, by a network trained on other virtual subjects. A landmark is clear when it is "
-                f"more likely there than not, or scores as high as all but {CLEAR_QUANTILE:.0%} of the real training "
-                "frames that show it; where it is not clear, its region is right when that is likely, or scores as "
-                f"high as all but {REGION_QUANTILE:.0%}. The real image is the observer's ceiling; shuffled poses and "
-                "the average image are its floor. Distances are in the image plane. Means are of the measured ones "
-                "alone: read them beside the shares. In brackets: 95 % interval by drawing whole held-out stretches."
-                f"{left_out} {PAPER}")
+        left_out = (
+            f" Left out, for want of real training frames that show them: {', '.join(self.left_out)}."
+            * bool(self.left_out)
+        )
+        return (
+            f"Every true landmark less than {IN_PLANE_MM:g} mm off a held-out frame's plane, in every predictor's "
+            "image of that frame, by a network trained on other virtual subjects. A landmark is clear when it is "
+            f"more likely there than not, or scores as high as all but {CLEAR_QUANTILE:.0%} of the real training "
+            "frames that show it; where it is not clear, its region is right when that is likely, or scores as "
+            f"high as all but {REGION_QUANTILE:.0%}. The real image is the observer's ceiling; shuffled poses and "
+            "the average image are its floor. Distances are in the image plane. Means are of the measured ones "
+            "alone: read them beside the shares. In brackets: 95 % interval by drawing whole held-out stretches."
+            f"{left_out} {PAPER}"
+        )
 
     def tally(self) -> _LandmarkTally:
         return _LandmarkTally(self)
@@ -93,10 +101,15 @@ class LandmarkMeasure:
         heldout = self.dataset.heldout_indices
         info = self.observer.info
         counts = self.wanted[heldout].sum(axis=0)
-        return {"heldout_landmarks": dict(zip(info.landmarks, map(int, counts), strict=True)),
-                "left_out": self.left_out, "groups": len(set(self.groups[heldout].tolist())),
-                "in_plane_mm": IN_PLANE_MM, "observer_subjects": list(info.subjects),
-                "observer_seed": info.seed, "observer_metrics": dict(info.metrics)}
+        return {
+            "heldout_landmarks": dict(zip(info.landmarks, map(int, counts), strict=True)),
+            "left_out": self.left_out,
+            "groups": len(set(self.groups[heldout].tolist())),
+            "in_plane_mm": IN_PLANE_MM,
+            "observer_subjects": list(info.subjects),
+            "observer_seed": info.seed,
+            "observer_metrics": dict(info.metrics),
+        }
 
     def look(self, images: Frames) -> Look:
         """The observer's look at images of the set's size."""
@@ -128,19 +141,27 @@ class _LandmarkTally:
         if len(images) and measure.wanted[index].any():
             look, real = measure.look(images), measure.real_look(index)
             for landmark in np.flatnonzero(measure.wanted[index]):
-                self._readings += [self._read(index, int(landmark), look, row, real) for row in range(len(images))]
+                self._readings += [
+                    self._read(index, int(landmark), look, row, real) for row in range(len(images))
+                ]
 
     def _read(self, index: int, landmark: int, look: Look, row: int, real: Look) -> Reading:
         measure = self._measure
         scale = np.array(measure.dataset.geometry.mm_per_px)
-        said, said_of_real = (outcome(*seen, landmark, measure.thresholds) for seen in ((look, row), (real, 0)))
+        said, said_of_real = (
+            outcome(*seen, landmark, measure.thresholds) for seen in ((look, row), (real, 0))
+        )
         place = look.places_px[row, landmark]
 
         def away_mm(other: Points) -> float:
             return float(np.linalg.norm((place - other) * scale)) if said == MEASURED else np.inf
 
-        return Reading(int(measure.groups[index]), said, away_mm(measure.seen.places_px[index, landmark]),
-                       away_mm(real.places_px[0, landmark]) if said_of_real == MEASURED else np.inf)
+        return Reading(
+            int(measure.groups[index]),
+            said,
+            away_mm(measure.seen.places_px[index, landmark]),
+            away_mm(real.places_px[0, landmark]) if said_of_real == MEASURED else np.inf,
+        )
 
     def values(self) -> dict[str, float | None]:
         return summarised(self._readings)
@@ -161,7 +182,9 @@ def landmark_measure(dataset: Dataset, observer: Path, landmarks: Path) -> Landm
 def _seen(dataset: Dataset, names: tuple[str, ...], landmarks_mm: dict[str, Points]) -> Seen:
     missing = [name for name in names if name not in landmarks_mm]
     if missing:
-        raise UserError(f"The landmarks have no {', '.join(missing)}; known are {', '.join(landmarks_mm)}.",
-                        "Name all that the observer was trained for.")
+        raise UserError(
+            f"The landmarks have no {', '.join(missing)}; known are {', '.join(landmarks_mm)}.",
+            "Name all that the observer was trained for.",
+        )
     projection = project(dataset.poses, np.array([landmarks_mm[name] for name in names]))
     return Seen(projection.places_px, projection.within(field_of_view(dataset)))

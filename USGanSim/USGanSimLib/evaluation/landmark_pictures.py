@@ -22,8 +22,10 @@ _ARROW_PX, _HEAD_PX, _CLEAR_PX, _CROSS_PX = 34, 8, 5, 6
 def landmark_frames(measure: LandmarkMeasure) -> dict[int, int]:
     """Landmark's number → the middle one of the held-out frames that it is read in; those without one are left out."""
     heldout = measure.dataset.heldout_indices
-    frames = {landmark: heldout[measure.wanted[heldout, landmark]]
-              for landmark in range(len(measure.observer.info.landmarks))}
+    frames = {
+        landmark: heldout[measure.wanted[heldout, landmark]]
+        for landmark in range(len(measure.observer.info.landmarks))
+    }
     return {landmark: int(found[len(found) // 2]) for landmark, found in frames.items() if len(found)}
 
 
@@ -40,16 +42,21 @@ def save_landmarks(path: Path, measure: LandmarkMeasure, predictors: Sequence[Pr
         draw.text((6, top + row * height + 4), wrapped(predictor.name, LABEL_PX - 12, font), INK, font)
     for column, (landmark, frame) in enumerate(frames.items()):
         left = LABEL_PX + column * width
-        draw.text((left, 4), f"{measure.observer.info.landmarks[landmark]}, frame {dataset.source_frame[frame]}", INK,
-                  font)
+        draw.text(
+            (left, 4),
+            f"{measure.observer.info.landmarks[landmark]}, frame {dataset.source_frame[frame]}",
+            INK,
+            font,
+        )
         for row, predictor in enumerate(predictors):
             for image in predictor.images(frame)[:1]:
                 panel.paste(_marked(measure, image, frame, landmark, size), (left, top + row * height))
     panel.save(path, format="PNG")
 
 
-def _marked(measure: LandmarkMeasure, image: np.ndarray, frame: int, landmark: int,
-            size: tuple[int, int]) -> Image.Image:
+def _marked(
+    measure: LandmarkMeasure, image: np.ndarray, frame: int, landmark: int, size: tuple[int, int]
+) -> Image.Image:
     picture = shown(image, size)
     draw = ImageDraw.Draw(picture)
     scale = np.array(size) / np.array(image.shape[::-1])
@@ -74,4 +81,6 @@ def _arrow(draw: ImageDraw.ImageDraw, place: Points) -> None:
     tip = place + _CLEAR_PX * along
     end, back = tip + _ARROW_PX * along, tip + _HEAD_PX * along
     draw.line([*back, *end], RING, 3)
-    draw.polygon([tuple(tip), tuple(back + 0.6 * _HEAD_PX * across), tuple(back - 0.6 * _HEAD_PX * across)], RING)
+    draw.polygon(
+        [tuple(tip), tuple(back + 0.6 * _HEAD_PX * across), tuple(back - 0.6 * _HEAD_PX * across)], RING
+    )

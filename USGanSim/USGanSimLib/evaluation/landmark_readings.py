@@ -19,8 +19,10 @@ from .metrics import Column
 WRONG_REGION, UNCLEAR, MEASURED = "wrong region", "unclear", "measured"
 OUTCOMES = (WRONG_REGION, UNCLEAR, MEASURED)
 NEAR_MM = 5.0
-PAPER = ("Hu et al. 2017, on their phantom, by a person: 2.5 % wrong region, 39.2 % not clear, 58.3 % measured, with "
-         "6.1 ± 1.2 mm to the real image's landmark.")
+PAPER = (
+    "Hu et al. 2017, on their phantom, by a person: 2.5 % wrong region, 39.2 % not clear, 58.3 % measured, with "
+    "6.1 ± 1.2 mm to the real image's landmark."
+)
 
 WITHIN = Column("landmark_within_5mm_share", "within 5 mm of the truth, share of all", 3)
 MEAN = Column("landmark_mean_mm", "mean of the measured, mm")
@@ -36,7 +38,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("landmark_to_real_mean_mm", "to the reading of the real image: mean, mm"),
     Column("landmark_to_real_sd_mm", "to the reading of the real image: SD, mm"),
     Column("landmark_to_real_median_mm", "to the reading of the real image: median, mm"),
-    Column("landmark_to_real_within_5mm_share", "within 5 mm of the reading of the real image, share of all", 3),
+    Column(
+        "landmark_to_real_within_5mm_share", "within 5 mm of the reading of the real image, share of all", 3
+    ),
 )
 
 
@@ -57,8 +61,9 @@ def summarised(readings: Sequence[Reading]) -> dict[str, float | None]:
     if not readings:
         return {column.key: None for column in COLUMNS}
     outcomes = np.array([reading.outcome for reading in readings])
-    to_truth, to_real = (np.array([getattr(reading, name) for reading in readings]) for name in
-                         ("to_truth_mm", "to_real_mm"))
+    to_truth, to_real = (
+        np.array([getattr(reading, name) for reading in readings]) for name in ("to_truth_mm", "to_real_mm")
+    )
     groups = np.array([reading.group for reading in readings])
     found = np.isfinite(to_truth)
     values: dict[str, float | None] = {
@@ -67,13 +72,19 @@ def summarised(readings: Sequence[Reading]) -> dict[str, float | None]:
         "landmark_unclear_share": float((outcomes == UNCLEAR).mean()),
         "landmark_measured_share": float((outcomes == MEASURED).mean()),
         **WITHIN.with_interval(list(map(float, to_truth <= NEAR_MM)), groups.tolist()),
-        "landmark_median_of_all_mm": _median(to_truth), MEAN.key: None, "landmark_sd_mm": _sd(to_truth[found]),
-        "landmark_to_real_within_5mm_share": float((to_real <= NEAR_MM).mean())}
+        "landmark_median_of_all_mm": _median(to_truth),
+        MEAN.key: None,
+        "landmark_sd_mm": _sd(to_truth[found]),
+        "landmark_to_real_within_5mm_share": float((to_real <= NEAR_MM).mean()),
+    }
     if found.any():
         values |= MEAN.with_interval(to_truth[found].tolist(), groups[found].tolist())
     both = to_real[np.isfinite(to_real)]
-    return values | {"landmark_to_real_mean_mm": float(both.mean()) if len(both) else None,
-                     "landmark_to_real_sd_mm": _sd(both), "landmark_to_real_median_mm": _median(both)}
+    return values | {
+        "landmark_to_real_mean_mm": float(both.mean()) if len(both) else None,
+        "landmark_to_real_sd_mm": _sd(both),
+        "landmark_to_real_median_mm": _median(both),
+    }
 
 
 def _sd(distance_mm: NDArray[np.float64]) -> float | None:

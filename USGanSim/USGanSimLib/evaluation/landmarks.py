@@ -17,7 +17,12 @@ from ..geometry.transforms import Matrix
 # A landmark nearer to the image plane than this is in the image: two SDs of the thickness of the beam.
 IN_PLANE_MM = 2.0
 _HINT = "Give the NAME.landmarks.json of 'usgansim phantom', or a Slicer point list (.mrk.json) in Reference."
-_TO_RAS = {"RAS": np.ones(3), "LPS": np.array([-1.0, -1.0, 1.0]), "0": np.ones(3), "1": np.array([-1.0, -1.0, 1.0])}
+_TO_RAS = {
+    "RAS": np.ones(3),
+    "LPS": np.array([-1.0, -1.0, 1.0]),
+    "0": np.ones(3),
+    "1": np.array([-1.0, -1.0, 1.0]),
+}
 
 Points = NDArray[np.float64]
 
@@ -59,7 +64,9 @@ def read_landmarks(path: Path) -> dict[str, Points]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"The landmarks {path} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise UserError(
+            f"The landmarks {path} cannot be read: {error.strerror}.", "Check the path."
+        ) from error
     except ValueError as error:
         raise UserError(f"{path} is no JSON: {error}.", _HINT) from error
     try:
@@ -83,8 +90,11 @@ def markup_points(content: Mapping[str, Any]) -> list[tuple[str, Points]]:
         if node.get("coordinateUnits", "mm") not in ("mm", ["mm", "UCUM", "millimeter"]):
             raise ValueError(f"coordinates in {node['coordinateUnits']}, not mm")
         to_ras = _TO_RAS[str(node["coordinateSystem"])]
-        points += [(str(point["label"]), to_ras * np.array(point["position"], float))
-                   for point in node["controlPoints"] if point.get("positionStatus", "defined") == "defined"]
+        points += [
+            (str(point["label"]), to_ras * np.array(point["position"], float))
+            for point in node["controlPoints"]
+            if point.get("positionStatus", "defined") == "defined"
+        ]
     return points
 
 

@@ -88,13 +88,17 @@ class ImageMeasure:
     """Plain differences between each predicted image and the real one of the same frame."""
 
     title = "Image differences"
-    note = ("Predicted against real image, averaged over frames and samples. At one pose many images are right, so "
-            "two real scans of it differ too: a small difference is no proof of realism, and a blurred or black image "
-            "can have one. In brackets: 95 % interval by drawing whole held-out stretches.")
-    columns = (Column("mae_grey", "mean absolute difference, grey levels"),
-               Column("ncc", "normalised cross-correlation", 3),
-               Column("ssim", "SSIM", 3),
-               Column("sample_sd_grey", "SD between samples of a pose, grey levels"))
+    note = (
+        "Predicted against real image, averaged over frames and samples. At one pose many images are right, so "
+        "two real scans of it differ too: a small difference is no proof of realism, and a blurred or black image "
+        "can have one. In brackets: 95 % interval by drawing whole held-out stretches."
+    )
+    columns = (
+        Column("mae_grey", "mean absolute difference, grey levels"),
+        Column("ncc", "normalised cross-correlation", 3),
+        Column("ssim", "SSIM", 3),
+        Column("sample_sd_grey", "SD between samples of a pose, grey levels"),
+    )
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -131,24 +135,28 @@ class PointMeasure:
     """How far the spots in the predicted image are from the points whose true place is known."""
 
     title = "Distance to the true points"
-    columns = (Column("points_mean_mm", "mean of all, mm"),
-               Column("points_median_mm", "median of all, mm"),
-               Column("points_within_1mm_share", "within 1 mm, share of all", 3),
-               Column("points_missed_share", "missed, share of all", 3),
-               Column("points_matched_mean_mm", "mean of the matched, mm"),
-               Column("points_extra_per_frame", "extra spots an image"))
+    columns = (
+        Column("points_mean_mm", "mean of all, mm"),
+        Column("points_median_mm", "median of all, mm"),
+        Column("points_within_1mm_share", "within 1 mm, share of all", 3),
+        Column("points_missed_share", "missed, share of all", 3),
+        Column("points_matched_mean_mm", "mean of the matched, mm"),
+        Column("points_extra_per_frame", "extra spots an image"),
+    )
 
     def __init__(self, truth: Truth, detector: SpotDetector, gate_mm: float) -> None:
         self.truth, self.detector, self.gate_mm = truth, detector, gate_mm
 
     @property
     def note(self) -> str:
-        return (f"Spots are found by one detector, set on real training frames (σ {self.detector.scale_mm:g} mm, "
-                f"response at least {self.detector.threshold_grey:g} grey levels) and matched with the true points so "
-                f"that the sum of distances is least. A point without a spot nearer than {self.gate_mm:g} mm is missed "
-                f"and counts as {self.gate_mm:g} mm in the mean and the median of all; an image without any spot "
-                f"therefore scores {self.gate_mm:g} mm. Read the mean beside the extra spots: many spots are near "
-                "anything.")
+        return (
+            f"Spots are found by one detector, set on real training frames (σ {self.detector.scale_mm:g} mm, "
+            f"response at least {self.detector.threshold_grey:g} grey levels) and matched with the true points so "
+            f"that the sum of distances is least. A point without a spot nearer than {self.gate_mm:g} mm is missed "
+            f"and counts as {self.gate_mm:g} mm in the mean and the median of all; an image without any spot "
+            f"therefore scores {self.gate_mm:g} mm. Read the mean beside the extra spots: many spots are near "
+            "anything."
+        )
 
     def tally(self) -> Tally:
         return _PointTally(self.truth, self.detector, self.gate_mm)
@@ -164,14 +172,19 @@ class _PointTally:
         if true_px is None:
             return
         scale = self._detector.mm_per_px
-        self._matchings.extend(match_points(true_px * scale, self._detector.find(image) * scale, self._gate_mm)
-                               for image in images)
+        self._matchings.extend(
+            match_points(true_px * scale, self._detector.find(image) * scale, self._gate_mm)
+            for image in images
+        )
 
     def values(self) -> dict[str, float | None]:
         distance_mm = np.concatenate([matching.distance_mm for matching in self._matchings])
         missed = np.concatenate([matching.missed for matching in self._matchings])
-        return {"points_mean_mm": float(distance_mm.mean()), "points_median_mm": float(np.median(distance_mm)),
-                "points_within_1mm_share": float((distance_mm <= 1.0).mean()),
-                "points_missed_share": float(missed.mean()),
-                "points_matched_mean_mm": None if missed.all() else float(distance_mm[~missed].mean()),
-                "points_extra_per_frame": float(np.mean([matching.extra for matching in self._matchings]))}
+        return {
+            "points_mean_mm": float(distance_mm.mean()),
+            "points_median_mm": float(np.median(distance_mm)),
+            "points_within_1mm_share": float((distance_mm <= 1.0).mean()),
+            "points_missed_share": float(missed.mean()),
+            "points_matched_mean_mm": None if missed.all() else float(distance_mm[~missed].mean()),
+            "points_extra_per_frame": float(np.mean([matching.extra for matching in self._matchings])),
+        }

@@ -85,9 +85,17 @@ class ObserverInfo:
         data = json.loads(text)
         if data.pop("format") != FORMAT_VERSION:
             raise ValueError("another format")
-        thresholds = Thresholds(**{name: tuple(map(float, data["thresholds"][name])) for name in ("region", "clear")})
-        info = cls(**{**data, "landmarks": tuple(map(str, data["landmarks"])), "thresholds": thresholds,
-                      "subjects": tuple(map(int, data["subjects"]))})
+        thresholds = Thresholds(
+            **{name: tuple(map(float, data["thresholds"][name])) for name in ("region", "clear")}
+        )
+        info = cls(
+            **{
+                **data,
+                "landmarks": tuple(map(str, data["landmarks"])),
+                "thresholds": thresholds,
+                "subjects": tuple(map(int, data["subjects"])),
+            }
+        )
         if len(thresholds.region) != len(info.landmarks) or len(thresholds.clear) != len(info.landmarks):
             raise ValueError("thresholds do not go with landmarks")
         if not (info.mm_per_px > 0 and 1 <= info.channels <= 256 and info.landmarks):
@@ -105,8 +113,10 @@ class Observer:
         """Look at (N, H, W) uint8 images with pixels of `mm_per_px` (x, y)."""
         size = self._size(images.shape[1:], mm_per_px)
         looks = [self._look(images[start : start + _BATCH], size) for start in range(0, len(images), _BATCH)]
-        parts = {name: np.concatenate([getattr(look, name) for look in looks])
-                 for name in ("region", "clear", "places_px", "features")}
+        parts = {
+            name: np.concatenate([getattr(look, name) for look in looks])
+            for name in ("region", "clear", "places_px", "features")
+        }
         return Look(**parts)
 
     def _size(self, shape: Sequence[int], mm_per_px: tuple[float, float]) -> tuple[int, int]:
@@ -132,10 +142,13 @@ def fit_thresholds(look: Look, visible: NDArray[np.bool_]) -> Thresholds:
 
     `visible` (N, L) says which do. A landmark that fewer than LEAST_EXAMPLES images show gets NaN.
     """
+
     def quantiles(scores: NDArray[np.float32], share: float) -> tuple[float, ...]:
         known = [column[shown] for column, shown in zip(scores.T, visible.T, strict=True)]
-        return tuple(min(0.0, float(np.quantile(found, share))) if len(found) >= LEAST_EXAMPLES else float("nan")
-                     for found in known)
+        return tuple(
+            min(0.0, float(np.quantile(found, share))) if len(found) >= LEAST_EXAMPLES else float("nan")
+            for found in known
+        )
 
     return Thresholds(quantiles(look.region, REGION_QUANTILE), quantiles(look.clear, CLEAR_QUANTILE))
 
@@ -143,7 +156,9 @@ def fit_thresholds(look: Look, visible: NDArray[np.bool_]) -> Thresholds:
 def save_observer(path: Path, network: nn.Module, info: ObserverInfo) -> None:
     """Write weights and header to `path`, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    content = safetensors.torch.save(tensors, {METADATA_KEY: json.dumps({"format": FORMAT_VERSION, **asdict(info)})})
+    content = safetensors.torch.save(
+        tensors, {METADATA_KEY: json.dumps({"format": FORMAT_VERSION, **asdict(info)})}
+    )
     with replacing_file(path) as part:
         part.write_bytes(content)
 
@@ -156,12 +171,15 @@ def load_observer(path: Path) -> Observer:
             info = ObserverInfo.from_json((file.metadata() or {})[METADATA_KEY])
         state = safetensors.torch.load_file(path)
     except OSError as error:
-        raise UserError(f"The observer {path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        raise UserError(
+            f"The observer {path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
     except safetensors.SafetensorError as error:
         raise UserError(f"{path} is no safetensors file, or is damaged: {error}.", _HINT) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is a safetensors file, but no observer ({type(error).__name__}: {error}).",
-                        _HINT) from error
+        raise UserError(
+            f"{path} is a safetensors file, but no observer ({type(error).__name__}: {error}).", _HINT
+        ) from error
     network = LandmarkNetwork(len(info.landmarks), info.channels)
     require_same_weights(path, state, network.state_dict())
     network.load_state_dict(state)

@@ -45,10 +45,15 @@ class LandmarkNetwork(nn.Module):
     def __init__(self, landmarks: int, channels: int = 12) -> None:
         super().__init__()
         sizes = [channels, 2 * channels, 4 * channels, 8 * channels]
-        self.stem = nn.Sequential(nn.Conv2d(1, channels, 4, stride=STRIDE, padding=1, bias=False),
-                                  nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-        self.encoders = nn.ModuleList([_convolutions(sizes[0], sizes[0])] + [
-            _convolutions(before, after, after) for before, after in itertools.pairwise(sizes)])
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, channels, 4, stride=STRIDE, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+        )
+        self.encoders = nn.ModuleList(
+            [_convolutions(sizes[0], sizes[0])]
+            + [_convolutions(before, after, after) for before, after in itertools.pairwise(sizes)]
+        )
         self.lifts = nn.ModuleList([nn.Conv2d(below, own, 1) for own, below in itertools.pairwise(sizes)])
         self.decoders = nn.ModuleList([_convolutions(own, own) for own in sizes[:-1]])
         self.to_region = nn.Conv2d(sizes[-1], landmarks, 1)
@@ -63,7 +68,9 @@ class LandmarkNetwork(nn.Module):
         features = levels.pop()
         region = self.to_region(features).amax(dim=(2, 3))
         pooled = features.mean(dim=(2, 3))
-        for lift, decoder, beside in zip(reversed(self.lifts), reversed(self.decoders), reversed(levels), strict=True):
+        for lift, decoder, beside in zip(
+            reversed(self.lifts), reversed(self.decoders), reversed(levels), strict=True
+        ):
             features = decoder(beside + functional.interpolate(lift(features), scale_factor=2.0))
         return Answers(region, self.to_heat(features), pooled)
 
@@ -74,8 +81,12 @@ def peaks(heat: Tensor) -> Tensor:
     highest = heat.flatten(2).argmax(dim=2)
     row, column = highest // width, highest % width
     rows, columns = torch.arange(height)[:, None], torch.arange(width)[None]
-    near = (((rows - row[..., None, None]).abs() <= _WINDOW) & ((columns - column[..., None, None]).abs() <= _WINDOW))
-    share = heat.masked_fill(~near, -torch.inf).flatten(2).softmax(dim=2).reshape(batch, landmarks, height, width)
+    near = ((rows - row[..., None, None]).abs() <= _WINDOW) & (
+        (columns - column[..., None, None]).abs() <= _WINDOW
+    )
+    share = (
+        heat.masked_fill(~near, -torch.inf).flatten(2).softmax(dim=2).reshape(batch, landmarks, height, width)
+    )
     cells = torch.stack([(share * columns).sum(dim=(2, 3)), (share * rows).sum(dim=(2, 3))], dim=2)
     return STRIDE * cells + (STRIDE - 1) / 2
 
@@ -92,5 +103,9 @@ def as_input(images: NDArray[Any], size: tuple[int, int]) -> Tensor:
 def _convolutions(*sizes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(sizes):
-        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        ]
     return nn.Sequential(*layers)

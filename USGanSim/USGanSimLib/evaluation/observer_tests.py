@@ -33,11 +33,15 @@ class ObserverTests:
     warnings: list[str] = field(default_factory=list)
 
 
-def observer_tests(dataset: Dataset, observer: Path | None, landmarks: Path | None, classifier: bool) -> ObserverTests:
+def observer_tests(
+    dataset: Dataset, observer: Path | None, landmarks: Path | None, classifier: bool
+) -> ObserverTests:
     """Raises UserError for one of `observer` and `landmarks` without the other, and for files that cannot be used."""
     if (observer is None) != (landmarks is None):
-        raise UserError("The observer needs true landmarks, and landmarks an observer.",
-                        "Give both --observer and --landmarks, or neither.")
+        raise UserError(
+            "The observer needs true landmarks, and landmarks an observer.",
+            "Give both --observer and --landmarks, or neither.",
+        )
     tests = ObserverTests()
     if classifier:
         from .realness_control import RealnessControl
@@ -50,9 +54,14 @@ def observer_tests(dataset: Dataset, observer: Path | None, landmarks: Path | No
 
     measure = landmark_measure(dataset, observer, landmarks)
     about = {"observer": str(observer), "landmarks": str(landmarks), **measure.about()}
-    return ObserverTests([measure, DistributionMeasure(dataset, measure.observer)], tests.controls,
-                         [RealImageElsewhere(dataset)], about, measure,
-                         [*measure.warnings, *_not_independent(landmarks, observer, measure.observer.info.subjects)])
+    return ObserverTests(
+        [measure, DistributionMeasure(dataset, measure.observer)],
+        tests.controls,
+        [RealImageElsewhere(dataset)],
+        about,
+        measure,
+        [*measure.warnings, *_not_independent(landmarks, observer, measure.observer.info.subjects)],
+    )
 
 
 def _not_independent(landmarks: Path, observer: Path, trained_on: tuple[int, ...]) -> list[str]:
@@ -62,5 +71,7 @@ def _not_independent(landmarks: Path, observer: Path, trained_on: tuple[int, ...
         subject = int(json.loads(beside.read_text(encoding="utf-8"))["subject"])
     except (OSError, KeyError, TypeError, ValueError):
         return []
-    return [f"{observer} was trained on subject {subject}, which {landmarks} belongs to; its readings are not "
-            "independent."] * (subject in trained_on)
+    return [
+        f"{observer} was trained on subject {subject}, which {landmarks} belongs to; its readings are not "
+        "independent."
+    ] * (subject in trained_on)

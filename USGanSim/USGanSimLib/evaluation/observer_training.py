@@ -49,7 +49,9 @@ class ObserverSettings:
     def __post_init__(self) -> None:
         for name in ("subjects", "images", "iterations", "batch", "channels", "trial_images"):
             if getattr(self, name) < 1:
-                raise UserError(f"{getattr(self, name)} {name.replace('_', ' ')} cannot be.", "Give 1 or more.")
+                raise UserError(
+                    f"{getattr(self, name)} {name.replace('_', ' ')} cannot be.", "Give 1 or more."
+                )
         if self.seed < 0:
             raise UserError(f"The seed {self.seed} is negative.", "Give --seed 0 or more.")
 
@@ -64,18 +66,28 @@ def train_observer(path: Path, settings: ObserverSettings, progress: Progress) -
     network = fit(joined(parts), settings, progress)
     first, second, last = (subjects[-1] + number for number in (1, 2, 3))
     observer = _with_thresholds(network, Thresholds((), ()), tuple(subjects), settings, {})
-    views = joined([subject_views(subject, settings.trial_images, MIXED, settings.seed) for subject in (first, second)])
+    views = joined(
+        [subject_views(subject, settings.trial_images, MIXED, settings.seed) for subject in (first, second)]
+    )
     look = observer.look(views.images, (MM_PER_PX, MM_PER_PX))
     thresholds = fit_thresholds(look, views.visible(IN_PLANE_MM))
     observer = _with_thresholds(network, thresholds, tuple(subjects), settings, {})
     metrics = {"subject": last} | {
         name: measured(observer, subject_views(last, settings.trial_images, [setting], settings.seed))
-        for name, setting in (("plain", PLAIN), ("hard", HARD))}
+        for name, setting in (("plain", PLAIN), ("hard", HARD))
+    }
     info = _with_thresholds(network, thresholds, tuple(subjects), settings, metrics).info
     save_observer(path, network, info)
-    return {"observer": str(path), "images": settings.subjects * settings.images, "subjects": list(subjects),
-            "iterations": settings.iterations, "seed": settings.seed, "landmarks": list(info.landmarks), **metrics,
-            "intended_use": info.intended_use}
+    return {
+        "observer": str(path),
+        "images": settings.subjects * settings.images,
+        "subjects": list(subjects),
+        "iterations": settings.iterations,
+        "seed": settings.seed,
+        "landmarks": list(info.landmarks),
+        **metrics,
+        "intended_use": info.intended_use,
+    }
 
 
 def fit(views: Views, settings: ObserverSettings, progress: Progress) -> LandmarkNetwork:
@@ -84,10 +96,14 @@ def fit(views: Views, settings: ObserverSettings, progress: Progress) -> Landmar
     rng = torch.Generator().manual_seed(settings.seed)
     network = LandmarkNetwork(views.in_view.shape[1], settings.channels)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, settings.iterations + 1, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, settings.iterations + 1, pct_start=0.15
+    )
     images = as_input(views.images, SIZE_PX[::-1])
-    places, off_mm, in_view = (torch.from_numpy(values) for values in
-                               (views.places_px.astype(np.float32), views.off_plane_mm, views.in_view))
+    places, off_mm, in_view = (
+        torch.from_numpy(values)
+        for values in (views.places_px.astype(np.float32), views.off_plane_mm, views.in_view)
+    )
     for step in range(1, settings.iterations + 1):
         chosen = torch.randint(len(images), (settings.batch,), generator=rng)
         batch, moved = varied(images[chosen], places[chosen], rng)
@@ -107,20 +123,26 @@ def observer_loss(answers: Answers, places_px: Tensor, off_plane_mm: Tensor, in_
     places_px (B, L, 2), off_plane_mm and in_view (B, L). Between near and far from the plane the truth is a share.
     """
     height, width = answers.heat.shape[2:]
-    inside = in_view & (places_px >= 0).all(dim=2) & (places_px[..., 0] < STRIDE * width) & (
-        places_px[..., 1] < STRIDE * height)
+    inside = (
+        in_view
+        & (places_px >= 0).all(dim=2)
+        & (places_px[..., 0] < STRIDE * width)
+        & (places_px[..., 1] < STRIDE * height)
+    )
     away = off_plane_mm.abs()
     present = inside * _ramp(away, IN_PLANE_MM, FADED_MM)
     cells = (places_px - (STRIDE - 1) / 2) / STRIDE
     along_u, along_v = (
         torch.exp(-((torch.arange(size) - cells[..., axis, None]) ** 2) / (2 * BLUR_CELLS**2))
-        for axis, size in ((0, width), (1, height)))
+        for axis, size in ((0, width), (1, height))
+    )
     target = along_v[..., None] * along_u[..., None, :]
     target = target / target.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
     everything = functional.softplus(answers.clear)  # log(1 + Σ exp(heat)): all cells and "nowhere"
     where = everything - present * (target * answers.heat).sum(dim=(2, 3))
     region = functional.binary_cross_entropy_with_logits(
-        answers.region, inside * _ramp(away, REGION_MM, REGION_FADED_MM))
+        answers.region, inside * _ramp(away, REGION_MM, REGION_FADED_MM)
+    )
     return where.mean() + REGION_WEIGHT * region
 
 
@@ -155,21 +177,47 @@ def measured(observer: Observer, views: Views) -> dict[str, Any]:
     distance_mm = MM_PER_PX * np.linalg.norm(look.places_px - views.places_px, axis=2)
     visible, far = views.visible(IN_PLANE_MM), ~views.visible(REGION_FADED_MM)
     found = distance_mm[visible & located]
-    per_landmark = {name: {"images": int(visible[:, k].sum()), "located_share": _share(located[visible[:, k], k]),
-                           "median_mm": _median(distance_mm[visible[:, k] & located[:, k], k])}
-                    for k, name in enumerate(observer.info.landmarks)}
-    return {"visible": int(visible.sum()), "located_share": _share(located[visible]), "mean_mm": _mean(found),
-            "sd_mm": float(found.std(ddof=1)) if len(found) > 1 else None, "median_mm": _median(found),
-            "within_5mm_share": _share((located & (distance_mm <= 5))[visible]),
-            "false_alarm_share": _share(located[far]), "landmarks": per_landmark}
+    per_landmark = {
+        name: {
+            "images": int(visible[:, k].sum()),
+            "located_share": _share(located[visible[:, k], k]),
+            "median_mm": _median(distance_mm[visible[:, k] & located[:, k], k]),
+        }
+        for k, name in enumerate(observer.info.landmarks)
+    }
+    return {
+        "visible": int(visible.sum()),
+        "located_share": _share(located[visible]),
+        "mean_mm": _mean(found),
+        "sd_mm": float(found.std(ddof=1)) if len(found) > 1 else None,
+        "median_mm": _median(found),
+        "within_5mm_share": _share((located & (distance_mm <= 5))[visible]),
+        "false_alarm_share": _share(located[far]),
+        "landmarks": per_landmark,
+    }
 
 
-def _with_thresholds(network: LandmarkNetwork, thresholds: Thresholds, subjects: Sequence[int],
-                     settings: ObserverSettings, metrics: dict[str, Any]) -> Observer:
-    return Observer(network, ObserverInfo(
-        landmarks=tuple(LANDMARKS), mm_per_px=MM_PER_PX, channels=settings.channels, subjects=tuple(subjects),
-        seed=settings.seed, iterations=settings.iterations, thresholds=thresholds, software_version=__version__,
-        metrics=metrics))
+def _with_thresholds(
+    network: LandmarkNetwork,
+    thresholds: Thresholds,
+    subjects: Sequence[int],
+    settings: ObserverSettings,
+    metrics: dict[str, Any],
+) -> Observer:
+    return Observer(
+        network,
+        ObserverInfo(
+            landmarks=tuple(LANDMARKS),
+            mm_per_px=MM_PER_PX,
+            channels=settings.channels,
+            subjects=tuple(subjects),
+            seed=settings.seed,
+            iterations=settings.iterations,
+            thresholds=thresholds,
+            software_version=__version__,
+            metrics=metrics,
+        ),
+    )
 
 
 def _ramp(away: Tensor, near: float, far: float) -> Tensor:

@@ -46,8 +46,12 @@ class Views:
 
 def joined(parts: Sequence[Views]) -> Views:
     """All views as one."""
-    return Views(*(np.concatenate([getattr(part, name) for part in parts])
-                   for name in ("images", "places_px", "off_plane_mm", "in_view")))
+    return Views(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("images", "places_px", "off_plane_mm", "in_view")
+        )
+    )
 
 
 def subject_views(subject: int, count: int, settings: Sequence[Setting], seed: int) -> Views:
@@ -56,8 +60,10 @@ def subject_views(subject: int, count: int, settings: Sequence[Setting], seed: i
     landmarks = np.array(list(body.landmarks_mm.values()))
     rng = np.random.default_rng([seed, subject])
     poses = _aimed(_poses(count, rng), landmarks, rng)
-    parts = [_views(body, landmarks, poses[start :: len(settings)], setting, rng)
-             for start, setting in enumerate(settings)]
+    parts = [
+        _views(body, landmarks, poses[start :: len(settings)], setting, rng)
+        for start, setting in enumerate(settings)
+    ]
     return joined(parts)
 
 
@@ -77,8 +83,12 @@ def shown_at(medium: Medium, moment: Moment, pose: Matrix, resting: Points) -> P
 def _poses(count: int, rng: np.random.Generator) -> Matrix:
     """Poses at random times of endless sweeps, the same number from each region."""
     counts = [count // len(SESSION) + (number < count % len(SESSION)) for number in range(len(SESSION))]
-    return np.concatenate([probe_path(plan, rng.uniform(0, _COURSE_S, number), rng)
-                           for plan, number in zip(SESSION, counts, strict=True)])[rng.permutation(count)]
+    return np.concatenate(
+        [
+            probe_path(plan, rng.uniform(0, _COURSE_S, number), rng)
+            for plan, number in zip(SESSION, counts, strict=True)
+        ]
+    )[rng.permutation(count)]
 
 
 def _aimed(poses: Matrix, landmarks: Points, rng: np.random.Generator) -> Matrix:
@@ -103,5 +113,9 @@ def _views(body: Body, landmarks: Points, poses: Matrix, setting: Setting, rng: 
         shown.append(shown_at(body, moment, pose, landmarks))
     projection = project(poses @ scanner.geometry.image_to_probe, np.array(shown))
     seen = probe.beam_index(scanner.geometry)[2]
-    return Views(np.stack(images), projection.places_px, projection.off_plane_mm,
-                 projection.within(seen, reach_mm=np.inf))
+    return Views(
+        np.stack(images),
+        projection.places_px,
+        projection.off_plane_mm,
+        projection.within(seen, reach_mm=np.inf),
+    )

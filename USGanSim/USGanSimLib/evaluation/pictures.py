@@ -22,8 +22,13 @@ _LEFT_PX = 64
 GROUND, INK, RING = (32, 32, 36), (235, 235, 235), (255, 170, 0)
 
 
-def save_panel(path: Path, dataset: Dataset, predictors: Sequence[Predictor], indices: Sequence[int],
-               truth: Truth | None = None) -> None:
+def save_panel(
+    path: Path,
+    dataset: Dataset,
+    predictors: Sequence[Predictor],
+    indices: Sequence[int],
+    truth: Truth | None = None,
+) -> None:
     """Write the first image of every predictor at the frames `indices` as a PNG, true points ringed; a predictor that
     has no image of a frame leaves a gap."""
     size = shown_size(dataset.geometry.width_px, dataset.geometry.height_px, dataset.geometry.mm_per_px)
@@ -41,7 +46,12 @@ def save_panel(path: Path, dataset: Dataset, predictors: Sequence[Predictor], in
             for image in predictor.images(index)[:1]:
                 picture = shown(image, size)
                 if true_px is not None:
-                    _ring(picture, true_px, np.array(size) / np.array(image.shape[::-1]), dataset.geometry.mm_per_px)
+                    _ring(
+                        picture,
+                        true_px,
+                        np.array(size) / np.array(image.shape[::-1]),
+                        dataset.geometry.mm_per_px,
+                    )
                 panel.paste(picture, (left, top + row * (size[1] + GAP_PX)))
     for row, index in enumerate(indices):
         label = f"frame\n{dataset.source_frame[index]}"

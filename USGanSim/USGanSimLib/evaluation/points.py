@@ -66,7 +66,9 @@ def read_points(path: Path) -> dict[int, Points]:
     for frame, u_px, v_px in rows:
         points.setdefault(frame, []).append((u_px, v_px))
     if not points:
-        raise UserError(f"{path} holds no point.", "Give a PLUS calibration result, or a table frame,u_px,v_px.")
+        raise UserError(
+            f"{path} holds no point.", "Give a PLUS calibration result, or a table frame,u_px,v_px."
+        )
     return {frame: np.array(places) for frame, places in points.items()}
 
 
@@ -77,10 +79,14 @@ def truth_of_dataset(dataset: Dataset, points: Sequence[Mapping[int, Points]]) -
     differ, or where no held-out or no training frame has a point.
     """
     if len(points) != len(dataset.sources):
-        raise UserError(f"{len(points)} files of points do not go with {len(dataset.sources)} recordings in the "
-                        "training set.", "Give one file for each recording, in their order.")
-    source_to_own = np.linalg.inv(resized_to_source(
-        dataset.crop, dataset.geometry.width_px, dataset.geometry.height_px))
+        raise UserError(
+            f"{len(points)} files of points do not go with {len(dataset.sources)} recordings in the "
+            "training set.",
+            "Give one file for each recording, in their order.",
+        )
+    source_to_own = np.linalg.inv(
+        resized_to_source(dataset.crop, dataset.geometry.width_px, dataset.geometry.height_px)
+    )
     beyond = np.array([dataset.geometry.width_px, dataset.geometry.height_px]) - 0.5
     by_frame: dict[int, Points] = {}
     cut_off = 0
@@ -96,8 +102,10 @@ def truth_of_dataset(dataset: Dataset, points: Sequence[Mapping[int, Points]]) -
     truth = Truth(by_frame, cut_off)
     for indices, what in ((dataset.heldout_indices, "held-out"), (dataset.train_indices, "training")):
         if not truth.count(indices):
-            raise UserError(f"None of {len(indices)} {what} frames has a true point in the image.",
-                            "Check that the points belong to the recordings of this training set.")
+            raise UserError(
+                f"None of {len(indices)} {what} frames has a true point in the image.",
+                "Check that the points belong to the recordings of this training set.",
+            )
     return truth
 
 
@@ -135,7 +143,9 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, float, float]]:
     reader = csv.DictReader(text.splitlines())
     missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
     if missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}.", "The first line must be frame,u_px,v_px.")
+        raise UserError(
+            f"{path} has no column {', '.join(missing)}.", "The first line must be frame,u_px,v_px."
+        )
     return [_row(path, [row[name] for name in _COLUMNS], f"line {reader.line_num}") for row in reader]
 
 
@@ -146,6 +156,7 @@ def _row(path: Path, words: Sequence[str | None], where: str) -> tuple[int, floa
         if row[0] < 0 or not all(map(math.isfinite, row)):
             raise ValueError
     except ValueError as error:
-        raise UserError(f"{path}, {where}: {words} is no frame number and point.",
-                        "Write frame,u_px,v_px with numbers.") from error
+        raise UserError(
+            f"{path}, {where}: {words} is no frame number and point.", "Write frame,u_px,v_px with numbers."
+        ) from error
     return row

@@ -98,7 +98,9 @@ class NearestTrainingFrame(PosePredictor):
 class NearTrainingSamples(PosePredictor):
     """Training images drawn from those of the k nearest poses: as realistic as real ones, and in the wrong place."""
 
-    def __init__(self, dataset: Dataset, samples: int = 1, seed: int = 0, neighbours: int = NEIGHBOURS) -> None:
+    def __init__(
+        self, dataset: Dataset, samples: int = 1, seed: int = 0, neighbours: int = NEIGHBOURS
+    ) -> None:
         super().__init__(f"one of {neighbours} nearest training frames", dataset, samples, seed)
         self._near, self._neighbours = NearTrainingPoses(dataset), neighbours
 
@@ -130,7 +132,9 @@ class AverageTrainingImage(PosePredictor):
 class ModelImages(PosePredictor):
     """Samples of a model: the noise differs from frame to frame and from sample to sample, fixed by the seed."""
 
-    def __init__(self, name: str, renderer: ModelRenderer, dataset: Dataset, samples: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self, name: str, renderer: ModelRenderer, dataset: Dataset, samples: int = 1, seed: int = 0
+    ) -> None:
         super().__init__(name, dataset, samples, seed)
         self._renderer = renderer
 
@@ -174,13 +178,21 @@ def require_comparable(info: ModelInfo, dataset: Dataset, path: Path) -> None:
     """Raise UserError when a model's images are not those of the training set: size, place or coordinates."""
     mine, other = info.geometry, dataset.geometry
     if (mine.width_px, mine.height_px) != (other.width_px, other.height_px):
-        raise UserError(f"{path} makes images of {mine.width_px}×{mine.height_px} px, those of {dataset.folder} have "
-                        f"{other.width_px}×{other.height_px} px.", "Prepare a training set of the model's size.")
+        raise UserError(
+            f"{path} makes images of {mine.width_px}×{mine.height_px} px, those of {dataset.folder} have "
+            f"{other.width_px}×{other.height_px} px.",
+            "Prepare a training set of the model's size.",
+        )
     if info.reference_frame != dataset.reference_frame:
-        raise UserError(f"{path} takes poses in the frame {info.reference_frame}, {dataset.folder} has them in "
-                        f"{dataset.reference_frame}.", "Prepare the training set with the model's --reference-frame.")
+        raise UserError(
+            f"{path} takes poses in the frame {info.reference_frame}, {dataset.folder} has them in "
+            f"{dataset.reference_frame}.",
+            "Prepare the training set with the model's --reference-frame.",
+        )
     distance_mm = corner_distance_mm(mine, other)
     if distance_mm > FIT_TOLERANCE_MM:
-        raise UserError(f"The images of {path} and of {dataset.folder} are {distance_mm:.1f} mm apart at a corner "
-                        f"({FIT_TOLERANCE_MM:g} mm are allowed).",
-                        "Prepare the training set with the model's calibration and crop.")
+        raise UserError(
+            f"The images of {path} and of {dataset.folder} are {distance_mm:.1f} mm apart at a corner "
+            f"({FIT_TOLERANCE_MM:g} mm are allowed).",
+            "Prepare the training set with the model's calibration and crop.",
+        )

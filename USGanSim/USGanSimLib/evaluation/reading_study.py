@@ -28,7 +28,7 @@ from .presentation import Presentation
 KIND = "landmarks"
 REAL = "real image"
 QUESTION = ("image", "landmark", "outcome", "u_px", "v_px")
-NOTE = ("One reader, blind, pictures shuffled. Empty outcome with a place: measured. Distances are in the image plane.")
+NOTE = "One reader, blind, pictures shuffled. Empty outcome with a place: measured. Distances are in the image plane."
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,49 @@ class Answer:
     place_px: tuple[float, float] | None = None
 
 
-def make_reading_study(folder: Path, key: Path, dataset: Dataset, predictor: Predictor, landmarks_mm: dict[str, Points],
-                       count: int, seed: int) -> dict[str, Any]:
+def make_reading_study(
+    folder: Path,
+    key: Path,
+    dataset: Dataset,
+    predictor: Predictor,
+    landmarks_mm: dict[str, Points],
+    count: int,
+    seed: int,
+) -> dict[str, Any]:
     """Write at most `count` pairs, one real and one simulated image of a held-out frame whose plane passes through the
     landmark to mark; landmarks in turn. Raises UserError where there is none."""
     projection = project(dataset.poses, np.array(list(landmarks_mm.values())))
     visible = projection.within(field_of_view(dataset)) & dataset.heldout[:, None]
     pairs = _pairs(visible, count, np.random.default_rng(seed))
     if not pairs:
-        raise UserError("No held-out frame passes through a landmark.",
-                        "Check that the landmarks belong to this training set.")
+        raise UserError(
+            "No held-out frame passes through a landmark.",
+            "Check that the landmarks belong to this training set.",
+        )
     names, groups, presentation = list(landmarks_mm), heldout_groups(dataset), Presentation.of(dataset)
     cards = []
     for pair, (index, landmark) in enumerate(pairs):
         truth = projection.places_px[index, landmark].tolist()
-        for row, images in ((REAL, dataset.read_images([index])), (predictor.name, predictor.images(index)[:1])):
-            secret = {"row": row, "pair": pair, "frame": index, "group": int(groups[index]), "truth_px": truth}
+        for row, images in (
+            (REAL, dataset.read_images([index])),
+            (predictor.name, predictor.images(index)[:1]),
+        ):
+            secret = {
+                "row": row,
+                "pair": pair,
+                "frame": index,
+                "group": int(groups[index]),
+                "truth_px": truth,
+            }
             cards.append(Card(presentation.present(images, 0.0)[0], {"landmark": names[landmark]}, secret))
     about = {"mm_per_px": list(dataset.geometry.mm_per_px), "answers": list(OUTCOMES)}
     write_blind_set(folder, key, KIND, about, cards, QUESTION, seed)
-    return {"kind": KIND, "images": len(cards), "pairs": len(pairs),
-            "landmarks": {name: sum(k == landmark for _, k in pairs) for landmark, name in enumerate(names)}}
+    return {
+        "kind": KIND,
+        "images": len(cards),
+        "pairs": len(pairs),
+        "landmarks": {name: sum(k == landmark for _, k in pairs) for landmark, name in enumerate(names)},
+    }
 
 
 def score_reading(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
@@ -68,17 +90,27 @@ def score_reading(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
     given = _markup_answers(answers, study) if answers.suffix == ".json" else _table_answers(answers, study)
     missing = sorted(study.cards.keys() - given.keys())
     if missing:
-        raise UserError(f"{answers} lacks an answer to {len(missing)} of {len(study.cards)} pictures (first: "
-                        f"{missing[0]}).", f"Say {', '.join(OUTCOMES)} for each.")
+        raise UserError(
+            f"{answers} lacks an answer to {len(missing)} of {len(study.cards)} pictures (first: "
+            f"{missing[0]}).",
+            f"Say {', '.join(OUTCOMES)} for each.",
+        )
     scale = np.array(study.about["mm_per_px"])
     real = {card["pair"]: given[name] for name, card in study.cards.items() if card["row"] == REAL}
     rows: dict[str, list[Reading]] = {REAL: []}
     for name, card in study.cards.items():
         answer, other = given[name], real[card["pair"]]
-        rows.setdefault(card["row"], []).append(Reading(
-            card["group"], answer.outcome, _distance_mm(answer.place_px, card["truth_px"], scale),
-            _distance_mm(answer.place_px, other.place_px, scale)))
-    return [{"name": name, "frames": len(readings), **summarised(readings)} for name, readings in rows.items()]
+        rows.setdefault(card["row"], []).append(
+            Reading(
+                card["group"],
+                answer.outcome,
+                _distance_mm(answer.place_px, card["truth_px"], scale),
+                _distance_mm(answer.place_px, other.place_px, scale),
+            )
+        )
+    return [
+        {"name": name, "frames": len(readings), **summarised(readings)} for name, readings in rows.items()
+    ]
 
 
 def _pairs(visible: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -101,8 +133,10 @@ def _answer(path: Path, name: str, row: Mapping[str, str]) -> Answer:
     has_place = bool(row["u_px"] or row["v_px"])
     outcome = row["outcome"].lower() or MEASURED
     if outcome not in OUTCOMES or has_place != (outcome == MEASURED):
-        raise UserError(f"{path}, picture {name}: {dict(row)} is no answer.",
-                        f"Give {MEASURED} with u_px and v_px, or one of {', '.join(OUTCOMES[:-1])} without.")
+        raise UserError(
+            f"{path}, picture {name}: {dict(row)} is no answer.",
+            f"Give {MEASURED} with u_px and v_px, or one of {', '.join(OUTCOMES[:-1])} without.",
+        )
     return Answer(outcome, _place(path, name, row["u_px"], row["v_px"]) if has_place else None)
 
 
@@ -125,21 +159,26 @@ def _markup_answers(path: Path, study: BlindSet) -> dict[str, Answer]:
     except OSError as error:
         raise UserError(f"The answers {path} cannot be read: {error.strerror}.", "Check the path.") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no Slicer point list ({type(error).__name__}: {error}).",
-                        "Save the points as .mrk.json, or fill in the table.") from error
+        raise UserError(
+            f"{path} is no Slicer point list ({type(error).__name__}: {error}).",
+            "Save the points as .mrk.json, or fill in the table.",
+        ) from error
     given: dict[str, Answer] = {}
     for label, place in points:
         name, _, outcome = label.strip().partition(" ")
         require_card(path, name, study, given)
         if outcome and outcome not in OUTCOMES:
-            raise UserError(f"{path}: the label '{label}' has no outcome.", f"Known are {', '.join(OUTCOMES)}.")
+            raise UserError(
+                f"{path}: the label '{label}' has no outcome.", f"Known are {', '.join(OUTCOMES)}."
+            )
         measured = outcome in ("", MEASURED)
         given[name] = Answer(outcome or MEASURED, (-float(place[0]), -float(place[1])) if measured else None)
     return {name: given.get(name, Answer(UNCLEAR)) for name in study.cards}
 
 
-def _distance_mm(first: tuple[float, float] | None, second: tuple[float, float] | None,
-                 mm_per_px: NDArray[np.float64]) -> float:
+def _distance_mm(
+    first: tuple[float, float] | None, second: tuple[float, float] | None, mm_per_px: NDArray[np.float64]
+) -> float:
     if first is None or second is None:
         return math.inf
     return float(np.linalg.norm((np.array(first) - np.array(second)) * mm_per_px))

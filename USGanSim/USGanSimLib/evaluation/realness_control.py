@@ -31,8 +31,10 @@ class RealnessControl:
     """Accuracy against blur. Every frame is judged by a network that saw none of its half of the stretches."""
 
     title = "Real or simulated, asked of a classifier"
-    columns = tuple(Column(f"classifier_accuracy_{sigma_mm:g}mm", f"accuracy, σ = {sigma_mm:g} mm", 3)
-                    for sigma_mm in SIGMAS_MM)
+    columns = tuple(
+        Column(f"classifier_accuracy_{sigma_mm:g}mm", f"accuracy, σ = {sigma_mm:g} mm", 3)
+        for sigma_mm in SIGMAS_MM
+    )
 
     def __init__(self, dataset: Dataset, seed: int = 0) -> None:
         self.dataset, self.seed = dataset, seed
@@ -43,37 +45,49 @@ class RealnessControl:
 
     @property
     def note(self) -> str:
-        return (f"A small network learns to tell a predictor's images from the real ones of half of {len(self.chosen)} "
-                "held-out frames, in whole stretches, and is asked about the other half; then the other way round. "
-                "Both kinds get the same blur, mask and grey levels. 0.5 is guessing: in the real images' own row "
-                "every second frame passes for simulated. A better classifier may tell more: what this one sees is "
-                "there, what it misses may be. In brackets: 95 % interval by drawing whole held-out stretches.")
+        return (
+            f"A small network learns to tell a predictor's images from the real ones of half of {len(self.chosen)} "
+            "held-out frames, in whole stretches, and is asked about the other half; then the other way round. "
+            "Both kinds get the same blur, mask and grey levels. 0.5 is guessing: in the real images' own row "
+            "every second frame passes for simulated. A better classifier may tell more: what this one sees is "
+            "there, what it misses may be. In brackets: 95 % interval by drawing whole held-out stretches."
+        )
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:
         """Accuracy for each column; None where the predictor has too few images, or all of one stretch."""
         real, simulated, groups = self._asked_about(predictor)
         if len(real) < _LEAST_FRAMES or len(np.unique(groups)) < 2:
             return {column.key: None for column in self.columns}
-        shown = [[self.presentation.present(kind, sigma_mm) for kind in (real, simulated)] for sigma_mm in SIGMAS_MM]
+        shown = [
+            [self.presentation.present(kind, sigma_mm) for kind in (real, simulated)]
+            for sigma_mm in SIGMAS_MM
+        ]
         values: dict[str, float | None] = {}
-        for column, shares in zip(self.columns, right_answers(np.array(shown), halves(groups), self.seed), strict=True):
+        for column, shares in zip(
+            self.columns, right_answers(np.array(shown), halves(groups), self.seed), strict=True
+        ):
             values |= column.with_interval(shares.tolist(), groups.tolist())
         return values
-
 
     def _asked_about(self, predictor: Predictor) -> tuple[Frames, Frames, NDArray[np.int_]]:
         """As many real as simulated images (N, H, W), and the stretch (N,) that both are of."""
         if isinstance(predictor, RealImageElsewhere):  # The same images as the real ones: nothing to be told.
             return self._nothing, self._nothing, np.zeros(0, int)
         if isinstance(predictor, RealImage):
-            pairs = [pair for pair in zip(self.chosen[::2], self.chosen[1::2], strict=False)
-                     if self.groups[pair[0]] == self.groups[pair[1]]]
+            pairs = [
+                pair
+                for pair in zip(self.chosen[::2], self.chosen[1::2], strict=False)
+                if self.groups[pair[0]] == self.groups[pair[1]]
+            ]
             first, second = ([pair[side] for pair in pairs] for side in (0, 1))
             return self.dataset.read_images(first), self.dataset.read_images(second), self.groups[first]
         images = {index: predictor.images(index)[:1] for index in self.chosen}
         known = [index for index, found in images.items() if len(found)]
-        return (self.dataset.read_images(known), np.concatenate([self._nothing, *(images[index] for index in known)]),
-                self.groups[known])
+        return (
+            self.dataset.read_images(known),
+            np.concatenate([self._nothing, *(images[index] for index in known)]),
+            self.groups[known],
+        )
 
     @property
     def _nothing(self) -> Frames:
@@ -110,8 +124,11 @@ class RealnessNetwork(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for number, (before, after) in enumerate(itertools.pairwise(sizes)):
-            layers += [nn.Conv2d(before, after, 3, stride=2 if number else 1, padding=1, bias=False),
-                       nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2 if number else 1, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
         self.layers = nn.Sequential(*layers)
         self.to_logit = nn.Linear(sizes[-1], 1)
 
@@ -136,7 +153,9 @@ def _trained(shown: NDArray[np.uint8], seed: int) -> RealnessNetwork:
     for _ in range(STEPS):
         top, left = (int(rng.integers(whole - part + 1)) for whole, part in zip(size, crop, strict=True))
         level = rng.integers(levels, size=BATCH)
-        batch = shown[level, labels, rng.integers(frames, size=BATCH), top : top + crop[0], left : left + crop[1]]
+        batch = shown[
+            level, labels, rng.integers(frames, size=BATCH), top : top + crop[0], left : left + crop[1]
+        ]
         logits = network(_as_input(batch), torch.from_numpy(level / levels).float())
         loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels).float())
         optimiser.zero_grad()

@@ -48,11 +48,21 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
-        rows = [{"name": row.name, "frames": row.frames, "samples": row.samples, **row.values} for row in self.rows]
-        tables = [{"title": measure.title, "note": measure.note, "columns": list(map(asdict, measure.columns))}
-                  for measure in self.tables]
-        return {**self.details, "warnings": list(self.warnings), "tables": tables, "rows": rows,
-                "intended_use": NOT_CLINICAL}
+        rows = [
+            {"name": row.name, "frames": row.frames, "samples": row.samples, **row.values}
+            for row in self.rows
+        ]
+        tables = [
+            {"title": measure.title, "note": measure.note, "columns": list(map(asdict, measure.columns))}
+            for measure in self.tables
+        ]
+        return {
+            **self.details,
+            "warnings": list(self.warnings),
+            "tables": tables,
+            "rows": rows,
+            "intended_use": NOT_CLINICAL,
+        }
 
     def write(self, folder: Path) -> None:
         """Write report.json and report.html into `folder`."""
@@ -61,21 +71,33 @@ class Report:
 
     def _html(self) -> str:
         content = self.as_json()
-        parts = [f"<h1>{escape(self.title)}</h1>", f'<p class="use">{NOT_CLINICAL}</p>',
-                 *(f'<p class="warning"><b>Warning.</b> {escape(warning)}</p>' for warning in self.warnings),
-                 "<h2>Measured on</h2>", _html_table([[name, text] for name, text in self.facts.items()])]
+        parts = [
+            f"<h1>{escape(self.title)}</h1>",
+            f'<p class="use">{NOT_CLINICAL}</p>',
+            *(f'<p class="warning"><b>Warning.</b> {escape(warning)}</p>' for warning in self.warnings),
+            "<h2>Measured on</h2>",
+            _html_table([[name, text] for name, text in self.facts.items()]),
+        ]
         for table in content["tables"]:
             cells = table_cells(table, content["rows"])
             numbers = [f'<div class="wide">{_html_table(cells, head=True)}</div>'] if len(cells) > 1 else []
-            parts += [f"<h2>{escape(table['title'])}</h2>", *numbers, f'<p class="note">{escape(table["note"])}</p>']
+            parts += [
+                f"<h2>{escape(table['title'])}</h2>",
+                *numbers,
+                f'<p class="note">{escape(table["note"])}</p>',
+            ]
         parts.append(self.charts)
         for caption, path in self.pictures.items():
             source = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-            parts += [f"<h2>{escape(caption)}</h2>",
-                      f'<div class="wide"><img alt="{escape(caption)}" src="{source}"></div>']
+            parts += [
+                f"<h2>{escape(caption)}</h2>",
+                f'<div class="wide"><img alt="{escape(caption)}" src="{source}"></div>',
+            ]
         body = "\n".join(parts)
-        return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
-                f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n")
+        return (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
+            f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        )
 
 
 def text_tables(content: Mapping[str, Any]) -> str:
@@ -87,18 +109,30 @@ def text_tables(content: Mapping[str, Any]) -> str:
         if len(cells) == 1:
             continue
         widths = [max(len(line[k]) for line in cells[1:]) for k in range(len(cells[0]))]
-        lines = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in
-                                                        zip(line[1:], widths[1:], strict=True))]) for line in cells[1:]]
+        lines = [
+            "  ".join(
+                [
+                    line[0].ljust(widths[0]),
+                    *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
+                ]
+            )
+            for line in cells[1:]
+        ]
         parts.append("\n".join([f"{table['title']}: {' | '.join(cells[0][1:])}", *lines]))
     return "\n\n".join(parts)
 
 
 def table_cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Heading and rows in words; columns and rows without any number are left out."""
-    columns = [column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)]
+    columns = [
+        column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)
+    ]
     most = max((row["frames"] for row in rows), default=0)
-    lines = [[_label(row, most), *(_number(row, column) for column in columns)] for row in rows
-             if any(row.get(column["key"]) is not None for column in columns)]
+    lines = [
+        [_label(row, most), *(_number(row, column) for column in columns)]
+        for row in rows
+        if any(row.get(column["key"]) is not None for column in columns)
+    ]
     return [["", *(column["heading"] for column in columns)], *lines]
 
 
@@ -112,7 +146,11 @@ def _number(row: Mapping[str, Any], column: Mapping[str, Any]) -> str:
     value, low, high = (row.get(name) for name in (key, f"{key}_ci_low", f"{key}_ci_high"))
     if value is None:
         return UNDEFINED
-    return f"{value:.{digits}f}" if low is None else f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    return (
+        f"{value:.{digits}f}"
+        if low is None
+        else f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    )
 
 
 def _html_table(cells: Sequence[Sequence[str]], head: bool = False) -> str:

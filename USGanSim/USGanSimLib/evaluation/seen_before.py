@@ -31,8 +31,9 @@ def poses_of_these_recordings(info: ModelInfo, dataset: Dataset) -> int:
     return sum(bool(_distance_mm(point, begins, ends).min() <= ON_PATH_MM) for point in known)
 
 
-def _distance_mm(point: NDArray[np.float64], begins: NDArray[np.float64],
-                 ends: NDArray[np.float64]) -> NDArray[np.float64]:
+def _distance_mm(
+    point: NDArray[np.float64], begins: NDArray[np.float64], ends: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """From a point (d,) to straight pieces between (M, d) and (M, d), (M,)."""
     along, offset = ends - begins, point - begins
     length = np.einsum("ij,ij->i", along, along)

@@ -46,8 +46,10 @@ def _components(first: Grey, second: Grey) -> tuple[Grey, Grey]:
     mean_1, mean_2 = _local_mean(first), _local_mean(second)
     variance_1, variance_2 = _local_mean(first**2) - mean_1**2, _local_mean(second**2) - mean_2**2
     covariance = _local_mean(first * second) - mean_1 * mean_2
-    return ((2 * mean_1 * mean_2 + _C1) / (mean_1**2 + mean_2**2 + _C1),
-            (2 * covariance + _C2) / (variance_1 + variance_2 + _C2))
+    return (
+        (2 * mean_1 * mean_2 + _C1) / (mean_1**2 + mean_2**2 + _C1),
+        (2 * covariance + _C2) / (variance_1 + variance_2 + _C2),
+    )
 
 
 def _local_mean(image: Grey) -> Grey:

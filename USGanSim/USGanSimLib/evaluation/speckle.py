@@ -48,15 +48,20 @@ class PatchFinder:
         height, width = self.size_px
         rows = range(0, image.shape[0] - height + 1, height // 2)
         columns = range(0, image.shape[1] - width + 1, width // 2)
-        return [(row, column) for row in rows for column in columns
-                if self.field[row : row + height, column : column + width].all()
-                and is_even_tissue(image[row : row + height, column : column + width])]
+        return [
+            (row, column)
+            for row in rows
+            for column in columns
+            if self.field[row : row + height, column : column + width].all()
+            and is_even_tissue(image[row : row + height, column : column + width])
+        ]
 
     def cut(self, image: NDArray[np.uint8], corners: Corners) -> Grey:
         """The patches at the corners, (K, height, width)."""
         height, width = self.size_px
-        return np.array([image[row : row + height, column : column + width] for row, column in corners],
-                        np.float64).reshape(-1, height, width)
+        return np.array(
+            [image[row : row + height, column : column + width] for row, column in corners], np.float64
+        ).reshape(-1, height, width)
 
 
 def is_even_tissue(patch: NDArray[np.uint8]) -> bool:
@@ -97,7 +102,9 @@ def detrended(patches: Grey) -> Grey:
 def autocovariance(patches: Grey) -> tuple[Grey, Grey]:
     """Mean autocovariance of detrended patches (K, h, w) at lags 0, 1, 2 … along x and along y, in grey levels²."""
     height, width = patches.shape[1:]
-    along_x = [float((patches[:, :, : width - lag] * patches[:, :, lag:]).mean()) for lag in range(width // 2)]
+    along_x = [
+        float((patches[:, :, : width - lag] * patches[:, :, lag:]).mean()) for lag in range(width // 2)
+    ]
     along_y = [float((patches[:, : height - lag] * patches[:, lag:]).mean()) for lag in range(height // 2)]
     return np.array(along_x), np.array(along_y)
 
@@ -117,9 +124,13 @@ def radial_spectrum(patches: Grey, mm_per_px: tuple[float, float]) -> Grey:
     """Mean power of detrended patches (K, h, w) in rings of spatial frequency up to that of the coarser axis (Nyquist),
     (_FREQUENCIES,) in grey levels²."""
     window = np.outer(np.hanning(patches.shape[1] + 2)[1:-1], np.hanning(patches.shape[2] + 2)[1:-1])
-    power = (np.abs(np.fft.fft2(patches * (window / np.sqrt((window**2).mean())))) ** 2).mean(axis=0) / patches[0].size
+    power = (np.abs(np.fft.fft2(patches * (window / np.sqrt((window**2).mean())))) ** 2).mean(
+        axis=0
+    ) / patches[0].size
     x_mm, y_mm = mm_per_px
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(patches.shape[2], x_mm), np.fft.fftfreq(patches.shape[1], y_mm)))
+    frequency = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(patches.shape[2], x_mm), np.fft.fftfreq(patches.shape[1], y_mm))
+    )
     edges = np.linspace(0, 0.5 / max(x_mm, y_mm), _FREQUENCIES + 1)
     ring = np.digitize(frequency, edges) - 1
     return np.array([power[ring == k].mean() if (ring == k).any() else np.nan for k in range(_FREQUENCIES)])
@@ -135,35 +146,46 @@ class SpeckleMeasure:
     """Speckle of every predictor at the places where the real image shows even tissue."""
 
     title = "Speckle and spectrum"
-    columns = (Column("nakagami_m", "Nakagami m"),
-               Column("speckle_sd_grey", "SD of speckle, grey levels", 1),
-               Column("speckle_width_x_mm", "width along x, mm"),
-               Column("speckle_width_y_mm", "width along y, mm"),
-               Column("spectrum_distance_db", "spectrum from real, dB"))
+    columns = (
+        Column("nakagami_m", "Nakagami m"),
+        Column("speckle_sd_grey", "SD of speckle, grey levels", 1),
+        Column("speckle_width_x_mm", "width along x, mm"),
+        Column("speckle_width_y_mm", "width along y, mm"),
+        Column("spectrum_distance_db", "spectrum from real, dB"),
+    )
 
     def __init__(self, dataset: Dataset, dynamic_range_db: float | None = None) -> None:
         self.dataset, self.dynamic_range_db = dataset, dynamic_range_db
         self.finder = PatchFinder.of_dataset(dataset)
-        self.corners = {int(index): self.finder.find(dataset.read_images([index])[0])
-                        for index in dataset.heldout_indices}
+        self.corners = {
+            int(index): self.finder.find(dataset.read_images([index])[0]) for index in dataset.heldout_indices
+        }
         self.patches = sum(map(len, self.corners.values()))
         halves = [self._real_spectrum(dataset.heldout_indices[start::2]) for start in (0, 1)]
-        self.halves_db = (None if halves[0] is None or halves[1] is None
-                          else spectrum_distance_db(halves[0], halves[1]))
+        self.halves_db = (
+            None if halves[0] is None or halves[1] is None else spectrum_distance_db(halves[0], halves[1])
+        )
 
     @property
     def note(self) -> str:
-        levels = (f"echo amplitudes, grey levels decompressed from {self.dynamic_range_db:g} dB"
-                  if self.dynamic_range_db else
-                  "grey levels as displayed, since the scanner's compression is not known: compare it between rows, "
-                  "and with no theory")
-        ceiling = "" if self.halves_db is None else (
-            f" Every other real frame against the rest: {self.halves_db:.2f} dB.")
-        return (f"{self.patches} patches of {self.finder.size_px[1]}×{self.finder.size_px[0]} px where the real images "
-                f"show even tissue, the same for every row. Nakagami m by moments, median of the patches, of "
-                f"{levels}. "
-                "Widths: full width at half maximum of the autocorrelation. Spectrum: RMS difference of the radial "
-                f"power spectrum.{ceiling} What matters is how near a row comes to the real image.")
+        levels = (
+            f"echo amplitudes, grey levels decompressed from {self.dynamic_range_db:g} dB"
+            if self.dynamic_range_db
+            else "grey levels as displayed, since the scanner's compression is not known: compare it between rows, "
+            "and with no theory"
+        )
+        ceiling = (
+            ""
+            if self.halves_db is None
+            else (f" Every other real frame against the rest: {self.halves_db:.2f} dB.")
+        )
+        return (
+            f"{self.patches} patches of {self.finder.size_px[1]}×{self.finder.size_px[0]} px where the real images "
+            f"show even tissue, the same for every row. Nakagami m by moments, median of the patches, of "
+            f"{levels}. "
+            "Widths: full width at half maximum of the autocorrelation. Spectrum: RMS difference of the radial "
+            f"power spectrum.{ceiling} What matters is how near a row comes to the real image."
+        )
 
     def tally(self) -> _SpeckleTally:
         return _SpeckleTally(self)
@@ -200,19 +222,31 @@ class _SpeckleTally:
         real = detrended(self._measure.real_patches(index))
         for image in images:
             grey = self._measure.finder.cut(image, corners)
-            self._shapes.extend(nakagami_m(self._measure.amplitude(patch)) for patch in grey if patch.std() > 0)
+            self._shapes.extend(
+                nakagami_m(self._measure.amplitude(patch)) for patch in grey if patch.std() > 0
+            )
             even = detrended(grey)
             along_x, along_y = autocovariance(even)
-            found = {"x": along_x, "y": along_y, "own": self._measure.spectrum(even),
-                     "real": self._measure.spectrum(real), "count": np.ones(1)}
-            self._sums = {name: self._sums.get(name, 0.0) + len(corners) * value for name, value in found.items()}
+            found = {
+                "x": along_x,
+                "y": along_y,
+                "own": self._measure.spectrum(even),
+                "real": self._measure.spectrum(real),
+                "count": np.ones(1),
+            }
+            self._sums = {
+                name: self._sums.get(name, 0.0) + len(corners) * value for name, value in found.items()
+            }
 
     def values(self) -> dict[str, float | None]:
         if not self._sums:
             return {column.key: None for column in self._measure.columns}
         mean = {name: value / self._sums["count"] for name, value in self._sums.items()}
         x_mm, y_mm = self._measure.dataset.geometry.mm_per_px
-        return {"nakagami_m": float(np.median(self._shapes)) if self._shapes else None,
-                "speckle_sd_grey": float(np.sqrt(mean["x"][0])),
-                "speckle_width_x_mm": full_width(mean["x"], x_mm), "speckle_width_y_mm": full_width(mean["y"], y_mm),
-                "spectrum_distance_db": spectrum_distance_db(mean["own"], mean["real"])}
+        return {
+            "nakagami_m": float(np.median(self._shapes)) if self._shapes else None,
+            "speckle_sd_grey": float(np.sqrt(mean["x"][0])),
+            "speckle_width_x_mm": full_width(mean["x"], x_mm),
+            "speckle_width_y_mm": full_width(mean["y"], y_mm),
+            "spectrum_distance_db": spectrum_distance_db(mean["own"], mean["real"]),
+        }

@@ -41,11 +41,12 @@ class SpeckleModel:
     def layer(self, shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.float64]:
         """One draw (H, W) of the layer, mean 0."""
         x_px, y_px = self.blur_px
-        field = sum(part * ndimage.gaussian_filter(random.standard_normal(shape), (y_px, x_px), mode="wrap")
-                    for part in (1, 1j))
+        field = sum(
+            part * ndimage.gaussian_filter(random.standard_normal(shape), (y_px, x_px), mode="wrap")
+            for part in (1, 1j)
+        )
         level = np.log(np.abs(field))
         return np.asarray(self.strength_grey * (level - level.mean()) / level.std())
-
 
     def level_of(self, mean_grey: NDArray[np.float64]) -> NDArray[np.float64]:
         """The level whose mean, with the layer added and cut to 0 … 255, is the given grey level."""
@@ -104,5 +105,8 @@ def _blur_for(wanted_px: list[float], shape: tuple[int, ...]) -> tuple[float, fl
         layer = SpeckleModel((blur[0], blur[1]), 1.0).layer((16 * shape[1], 16 * shape[2]), random)
         tiles = layer.reshape(16, shape[1], 16, shape[2]).transpose(0, 2, 1, 3).reshape(-1, *shape[1:])
         found = [full_width(covariance, 1.0) for covariance in autocovariance(detrended(tiles))]
-        blur = [sd * wanted / width if width else sd for sd, wanted, width in zip(blur, wanted_px, found, strict=True)]
+        blur = [
+            sd * wanted / width if width else sd
+            for sd, wanted, width in zip(blur, wanted_px, found, strict=True)
+        ]
     return blur[0], blur[1]

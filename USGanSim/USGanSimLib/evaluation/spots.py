@@ -62,8 +62,12 @@ def fit_detector(dataset: Dataset, truth: Truth, gate_mm: float) -> SpotDetector
     images = dataset.read_images(chosen)
     mm_per_px = dataset.geometry.mm_per_px
     costs: dict[SpotDetector, float] = dict.fromkeys(
-        (SpotDetector(scale, threshold, mm_per_px) for scale, threshold in
-         itertools.product(SCALES_MM, THRESHOLDS_GREY)), 0.0)
+        (
+            SpotDetector(scale, threshold, mm_per_px)
+            for scale, threshold in itertools.product(SCALES_MM, THRESHOLDS_GREY)
+        ),
+        0.0,
+    )
     for index, image in zip(chosen, images, strict=True):
         true_mm = truth.by_frame[index] * mm_per_px
         for scale_mm in SCALES_MM:
@@ -71,7 +75,8 @@ def fit_detector(dataset: Dataset, truth: Truth, gate_mm: float) -> SpotDetector
             for threshold in THRESHOLDS_GREY:
                 matching = match_points(true_mm, places[strengths >= threshold] * mm_per_px, gate_mm)
                 costs[SpotDetector(scale_mm, threshold, mm_per_px)] += float(
-                    matching.distance_mm.sum() + gate_mm * matching.extra)
+                    matching.distance_mm.sum() + gate_mm * matching.extra
+                )
     least = min(costs.values())
     # The middle of equally good thresholds is furthest from finding too little or too much.
     best = [detector for detector, cost in costs.items() if cost <= least * (1 + 1e-9)]

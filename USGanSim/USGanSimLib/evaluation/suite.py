@@ -54,16 +54,35 @@ class Suite:
 def suite(dataset: Dataset, options: SuiteOptions) -> Suite:
     """Everything that can be measured on the held-out frames. Raises UserError where points do not fit the set."""
     observed = observer_tests(dataset, options.observer, options.landmarks, options.classifier)
-    measures: list[Measure] = [*observed.measures, ImageMeasure(dataset),
-                               SpeckleMeasure(dataset, options.dynamic_range_db)]
+    measures: list[Measure] = [
+        *observed.measures,
+        ImageMeasure(dataset),
+        SpeckleMeasure(dataset, options.dynamic_range_db),
+    ]
     same_pose = SamePose(dataset)
-    controls: list[Control] = [ShuffledPoses(dataset), GeometryControl(dataset), same_pose, VideoControl(dataset),
-                               *observed.controls, Speed(dataset)]
+    controls: list[Control] = [
+        ShuffledPoses(dataset),
+        GeometryControl(dataset),
+        same_pose,
+        VideoControl(dataset),
+        *observed.controls,
+        Speed(dataset),
+    ]
     if not options.points:
         return Suite(measures, controls, same_pose, None, None, observed)
     truth = truth_of_dataset(dataset, [read_points(path) for path in options.points])
     detector = fit_detector(dataset, truth, options.gate_mm)
-    about = {"files": [str(path) for path in options.points], "gate_mm": options.gate_mm,
-             "detector": asdict(detector), **about_truth(dataset, truth)}
-    return Suite([PointMeasure(truth, detector, options.gate_mm), *measures], controls, same_pose, truth, about,
-                 observed)
+    about = {
+        "files": [str(path) for path in options.points],
+        "gate_mm": options.gate_mm,
+        "detector": asdict(detector),
+        **about_truth(dataset, truth),
+    }
+    return Suite(
+        [PointMeasure(truth, detector, options.gate_mm), *measures],
+        controls,
+        same_pose,
+        truth,
+        about,
+        observed,
+    )

@@ -80,8 +80,9 @@ def reconstruct(dataset: Dataset, field: NDArray[np.bool_]) -> Volume:
     return Volume(compounding.grey, origin_mm, spacing_mm, compounding.seen_share, compounding.filled_share)
 
 
-def voxel_places(pose: Matrix, geometry: ImageGeometry, origin_mm: NDArray[np.float64],
-                 spacing_mm: float) -> NDArray[np.float64]:
+def voxel_places(
+    pose: Matrix, geometry: ImageGeometry, origin_mm: NDArray[np.float64], spacing_mm: float
+) -> NDArray[np.float64]:
     """The pixels of an image in voxel indices, (3, H, W)."""
     places_mm = grid(pixel_affine(pose), geometry.width_px, geometry.height_px)
     result: NDArray[np.float64] = (places_mm - origin_mm[:, None, None]) / spacing_mm
@@ -89,7 +90,9 @@ def voxel_places(pose: Matrix, geometry: ImageGeometry, origin_mm: NDArray[np.fl
 
 
 def _bounds(poses: Matrix, geometry: ImageGeometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    corners = np.array([[u, v, 1] for u in (0, geometry.width_px - 1) for v in (0, geometry.height_px - 1)], float)
+    corners = np.array(
+        [[u, v, 1] for u in (0, geometry.width_px - 1) for v in (0, geometry.height_px - 1)], float
+    )
     places_mm = np.einsum("nij,kj->nki", pixel_affine(poses), corners).reshape(-1, 3)
     low = places_mm.min(axis=0)
     return low, places_mm.max(axis=0) - low

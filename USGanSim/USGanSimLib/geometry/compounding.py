@@ -48,7 +48,9 @@ class Compounding:
         self._weight: Voxels = np.zeros(shape, np.float32)
         self.seen_share = self.filled_share = 0.0
 
-    def add(self, image: NDArray[np.uint8], image_to_reference: Matrix, field: NDArray[np.bool_] | None = None) -> None:
+    def add(
+        self, image: NDArray[np.uint8], image_to_reference: Matrix, field: NDArray[np.bool_] | None = None
+    ) -> None:
         """Share out an image (H, W) at its pose (4, 4); of its pixels those inside `field` (H, W) and the volume."""
         height_px, width_px = image.shape
         places = grid(pixel_affine(self._to_voxel @ image_to_reference), width_px, height_px).reshape(3, -1)
@@ -63,8 +65,12 @@ class Compounding:
         base = np.floor(places).astype(np.int64)
         part = (places - base).astype(np.float32)
         for corner in itertools.product((0, 1), repeat=3):
-            share = np.prod([part[axis] if step else 1 - part[axis] for axis, step in enumerate(corner)], axis=0)
-            index = np.ravel_multi_index(tuple(base + np.array(corner)[:, None]), self.grey.shape, mode="clip")
+            share = np.prod(
+                [part[axis] if step else 1 - part[axis] for axis, step in enumerate(corner)], axis=0
+            )
+            index = np.ravel_multi_index(
+                tuple(base + np.array(corner)[:, None]), self.grey.shape, mode="clip"
+            )
             np.add.at(self.grey.reshape(-1), index, share * levels)
             np.add.at(self._weight.reshape(-1), index, share)
 
@@ -88,7 +94,9 @@ class Compounding:
         # What was seen is no longer needed.
         self._weight = np.zeros((0, 0, 0), np.float32)
 
-    def _fill_slab(self, sd: float, begin: int, end: int, seen: NDArray[np.bool_], known: NDArray[np.bool_]) -> None:
+    def _fill_slab(
+        self, sd: float, begin: int, end: int, seen: NDArray[np.bool_], known: NDArray[np.bool_]
+    ) -> None:
         margin = int(_FILL_REACH * sd + 0.5)
         low = max(begin - margin, 0)
         wide, inner, own = slice(low, end + margin), slice(begin - low, end - low), slice(begin, end)

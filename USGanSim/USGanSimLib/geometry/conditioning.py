@@ -45,7 +45,9 @@ def pixel_affine(image_to_reference: Matrix) -> Matrix:
     return image_to_reference[..., :3, [0, 1, 3]]
 
 
-def grid(affine: NDArray[np.floating], width_px: int, height_px: int, stride: int = 1) -> NDArray[np.floating]:
+def grid(
+    affine: NDArray[np.floating], width_px: int, height_px: int, stride: int = 1
+) -> NDArray[np.floating]:
     """Coordinates (…, 3, height, width) of coefficients (…, 3, 3).
 
     With `stride` s a cell covers s × s image pixels and the coordinate is that of the middle of what it covers, as in
@@ -53,8 +55,9 @@ def grid(affine: NDArray[np.floating], width_px: int, height_px: int, stride: in
     """
     u = np.arange(width_px) * stride + (stride - 1) / 2
     v = np.arange(height_px) * stride + (stride - 1) / 2
-    result: NDArray[np.floating] = (affine[..., 0, None, None] * u + affine[..., 1, None, None] * v[:, None]
-                                    + affine[..., 2, None, None])
+    result: NDArray[np.floating] = (
+        affine[..., 0, None, None] * u + affine[..., 1, None, None] * v[:, None] + affine[..., 2, None, None]
+    )
     return result
 
 

@@ -25,7 +25,9 @@ def fan_outline(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     calm = ndimage.median_filter(images, (1, 3, 3))
     bright = np.quantile(calm, 1 - _FEW_SHARE, axis=0, method="higher") >= LEAST_GREY
     padded = ndimage.binary_closing(np.pad(bright, 2 * _CLOSING_PX), iterations=_CLOSING_PX)
-    filled = ndimage.binary_fill_holes(padded)[2 * _CLOSING_PX : -2 * _CLOSING_PX, 2 * _CLOSING_PX : -2 * _CLOSING_PX]
+    filled = ndimage.binary_fill_holes(padded)[
+        2 * _CLOSING_PX : -2 * _CLOSING_PX, 2 * _CLOSING_PX : -2 * _CLOSING_PX
+    ]
     labels, count = ndimage.label(filled)
     if count == 0:
         return _corners(width_px, height_px)
@@ -35,7 +37,9 @@ def fan_outline(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     rows = np.flatnonzero(largest.any(axis=1))
     left = largest.argmax(axis=1)[rows]
     right = width_px - 1 - largest[:, ::-1].argmax(axis=1)[rows]
-    return np.concatenate([np.column_stack([right, rows]), np.column_stack([left, rows])[::-1]]).astype(np.float64)
+    return np.concatenate([np.column_stack([right, rows]), np.column_stack([left, rows])[::-1]]).astype(
+        np.float64
+    )
 
 
 def _corners(width_px: int, height_px: int) -> NDArray[np.float64]:

@@ -44,7 +44,9 @@ class Offset:
     @classmethod
     def of_matrix(cls, matrix: Matrix) -> Offset:
         """The inverse of `matrix`, for tilts of less than 90 degrees."""
-        turn_deg, tilt_deg, rock_deg = Rotation.from_matrix(matrix[:3, :3]).as_euler("YXZ", degrees=True).tolist()
+        turn_deg, tilt_deg, rock_deg = (
+            Rotation.from_matrix(matrix[:3, :3]).as_euler("YXZ", degrees=True).tolist()
+        )
         across_mm, depth_mm, out_mm = matrix[:3, 3].tolist()
         return cls(across_mm, depth_mm, out_mm, tilt_deg, rock_deg, turn_deg)
 

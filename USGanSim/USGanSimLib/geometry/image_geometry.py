@@ -25,7 +25,9 @@ class Crop:
 
     def __post_init__(self) -> None:
         if min(self.x_px, self.y_px) < 0 or min(self.width_px, self.height_px) < 1:
-            raise UserError(f"The crop {self} has no area inside the image.", "Give x,y,width,height in pixels.")
+            raise UserError(
+                f"The crop {self} has no area inside the image.", "Give x,y,width,height in pixels."
+            )
 
     def __str__(self) -> str:
         return f"{self.width_px}×{self.height_px} at ({self.x_px}, {self.y_px})"
@@ -33,8 +35,10 @@ class Crop:
     def require_inside(self, width_px: int, height_px: int) -> None:
         """Raise UserError when the rectangle leaves an image of the given size."""
         if self.x_px + self.width_px > width_px or self.y_px + self.height_px > height_px:
-            raise UserError(f"The crop {self} leaves the image of {width_px}×{height_px} pixels.",
-                            "Give x,y,width,height in pixels of the MF-oriented image.")
+            raise UserError(
+                f"The crop {self} leaves the image of {width_px}×{height_px} pixels.",
+                "Give x,y,width,height in pixels of the MF-oriented image.",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,8 @@ def resized_to_source(crop: Crop, width_px: int, height_px: int) -> Matrix:
 
 def corner_distance_mm(first: ImageGeometry, second: ImageGeometry) -> float:
     """The largest distance between equal corners (centres of the corner pixels) of two images, in the probe frame."""
-    corners = np.array([[u, v, 0, 1] for u in (0, first.width_px - 1) for v in (0, first.height_px - 1)], float)
+    corners = np.array(
+        [[u, v, 0, 1] for u in (0, first.width_px - 1) for v in (0, first.height_px - 1)], float
+    )
     offsets = (first.image_to_probe - second.image_to_probe) @ corners.T
     return float(np.linalg.norm(offsets[:3], axis=0).max())

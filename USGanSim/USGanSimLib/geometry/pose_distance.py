@@ -41,15 +41,21 @@ class PoseDistance:
         product: NDArray[np.float64] = image_to_reference[..., :3, :].dot(self._root)
         return product.reshape((*product.shape[:-2], 9))
 
-    def nearest(self, pose: Matrix, known: Matrix, known_embedded: NDArray[np.float64] | None = None) -> NearestPose:
+    def nearest(
+        self, pose: Matrix, known: Matrix, known_embedded: NDArray[np.float64] | None = None
+    ) -> NearestPose:
         """The nearest of `known` (N, 4, 4) to one pose (4, 4)."""
         points = self.embed(known) if known_embedded is None else known_embedded
         apart = points - self.embed(pose)
         squared = np.einsum("ij,ij->i", apart, apart)
         index = int(squared.argmin())
         offset = (pixel_affine(pose) - pixel_affine(known[index])) @ self._centre
-        return NearestPose(index, float(np.sqrt(squared[index])), float(np.linalg.norm(offset)),
-                           angle_deg(pose, known[index]))
+        return NearestPose(
+            index,
+            float(np.sqrt(squared[index])),
+            float(np.linalg.norm(offset)),
+            angle_deg(pose, known[index]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +78,9 @@ class PoseRange:
         object.__setattr__(self, "_squares", np.einsum("ij,ij->i", embedded, embedded))
 
     @classmethod
-    def of_training_poses(cls, image_to_reference: Matrix, width_px: int, height_px: int,
-                          most: int = 256) -> PoseRange:
+    def of_training_poses(
+        cls, image_to_reference: Matrix, width_px: int, height_px: int, most: int = 256
+    ) -> PoseRange:
         """Pick at most `most` poses by farthest-point sampling, starting with the first."""
         embedded = PoseDistance(width_px, height_px).embed(image_to_reference)
         chosen = [0]

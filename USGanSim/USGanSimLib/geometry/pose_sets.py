@@ -39,15 +39,20 @@ def along_curve(points_mm: Vectors, spacing_mm: float, up: Vectors, in_plane: bo
     count = int(lengths_mm[-1] / spacing_mm + 1e-6) + 1
     require_few(count)
     at_mm = np.arange(count) * spacing_mm
-    before, after = (_points_at(np.clip(at_mm + step, 0, lengths_mm[-1]), lengths_mm, points_mm)
-                     for step in (-spacing_mm / 2, spacing_mm / 2))
+    before, after = (
+        _points_at(np.clip(at_mm + step, 0, lengths_mm[-1]), lengths_mm, points_mm)
+        for step in (-spacing_mm / 2, spacing_mm / 2)
+    )
     tangents = (after - before) / np.linalg.norm(after - before, axis=1, keepdims=True)
     upwards = up / np.linalg.norm(up)
     depth = -(upwards - tangents * (tangents @ upwards)[:, None])
     straightness = np.linalg.norm(depth, axis=1)
     if straightness.min() < np.sin(np.radians(_LEAST_ANGLE_DEG)):
-        raise UserError(f"At {at_mm[straightness.argmin()]:.0f} mm the curve runs along the way up, which tells no "
-                        "image plane.", "Choose another way up, or move the curve's points.")
+        raise UserError(
+            f"At {at_mm[straightness.argmin()]:.0f} mm the curve runs along the way up, which tells no "
+            "image plane.",
+            "Choose another way up, or move the curve's points.",
+        )
     depth /= straightness[:, None]
     across = tangents if in_plane else np.cross(depth, tangents)
     frames = np.tile(np.eye(4), (len(at_mm), 1, 1))
@@ -65,7 +70,9 @@ def offsets_around(most: Offset, steps: int) -> list[Offset]:
         raise UserError(f"{steps} steps leave out the middle.", "Give an odd number: 3, 5, 7, …")
     extents = list(most.as_dict().values())
     require_few(steps ** sum(extent != 0 for extent in extents))
-    axes = [np.linspace(-extent, extent, steps).tolist() if extent and steps > 1 else [0.0] for extent in extents]
+    axes = [
+        np.linspace(-extent, extent, steps).tolist() if extent and steps > 1 else [0.0] for extent in extents
+    ]
     return [Offset(*numbers) for numbers in itertools.product(*axes)]
 
 
@@ -91,7 +98,9 @@ def at_centre(frames: Matrix, geometry: ImageGeometry) -> Matrix:
 def require_few(count: int) -> None:
     """Raise UserError for more poses than MOST_POSES."""
     if count > MOST_POSES:
-        raise UserError(f"That would be {count} poses ({MOST_POSES} are possible).", "Take larger or fewer steps.")
+        raise UserError(
+            f"That would be {count} poses ({MOST_POSES} are possible).", "Take larger or fewer steps."
+        )
 
 
 def _points_at(at_mm: Vectors, lengths_mm: Vectors, points_mm: Vectors) -> Vectors:

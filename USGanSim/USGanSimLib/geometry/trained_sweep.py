@@ -64,7 +64,9 @@ def trained_sweep(pose_range: PoseRange, speed_mm_s: float = SPEED_MM_S) -> Pose
     distance = PoseDistance(pose_range.width_px, pose_range.height_px)
     visited = pose_range.poses[_round_trip(distance.embed(pose_range.poses))]
     if len(visited) < 3:
-        return PosePath(np.array([0.0, _STILL_S]), np.repeat(pose_range.poses[:1], 2, axis=0), pose_range.width_px)
+        return PosePath(
+            np.array([0.0, _STILL_S]), np.repeat(pose_range.poses[:1], 2, axis=0), pose_range.width_px
+        )
     smooth = _rounded(visited, distance, pose_range.width_px)
     steps_mm = np.linalg.norm(np.diff(distance.embed(smooth), axis=0), axis=1)
     # Where the rounding leaves the path standing, time still goes on.
@@ -75,8 +77,9 @@ def trained_sweep(pose_range: PoseRange, speed_mm_s: float = SPEED_MM_S) -> Pose
 def _round_trip(points: NDArray[np.float64]) -> list[int]:
     """Indices of a closed way through the points (K, 9), the first also last."""
     stops = min(_STOPS, len(points))  # Farthest-point order: the first ones are spread best.
-    costs, before = shortest_path(cdist(points, points) ** _STEP_COST, indices=np.arange(stops),
-                                  return_predecessors=True)
+    costs, before = shortest_path(
+        cdist(points, points) ** _STEP_COST, indices=np.arange(stops), return_predecessors=True
+    )
     tour = _short_tour(costs[:, :stops])
     way = [tour[0]]
     for start, end in zip(tour, [*tour[1:], tour[0]], strict=True):
@@ -110,7 +113,9 @@ def _short_tour(costs: NDArray[np.float64]) -> list[int]:
 
 def _rounded(visited: Matrix, distance: PoseDistance, width_px: int) -> Matrix:
     """A closed way (N, 4, 4) in even small steps, its corners rounded off; the first pose is also the last."""
-    lengths_mm = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(distance.embed(visited), axis=0), axis=1))])
+    lengths_mm = np.concatenate(
+        [[0.0], np.cumsum(np.linalg.norm(np.diff(distance.embed(visited), axis=0), axis=1))]
+    )
     raw = PosePath(lengths_mm, visited, width_px)
     count = max(int(lengths_mm[-1] / _EVERY_MM), 8)
     even = face_frame(raw.at_all(np.linspace(0, lengths_mm[-1], count, endpoint=False)), width_px)

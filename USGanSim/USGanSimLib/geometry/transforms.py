@@ -59,7 +59,9 @@ class TransformTrack:
     def after(self, first: TransformTrack) -> TransformTrack:
         """`self · first` at every moment, valid where both are."""
         valid = self.valid & first.valid
-        return TransformTrack(np.where(valid[:, None, None], self._usable() @ first._usable(), np.eye(4)), valid)
+        return TransformTrack(
+            np.where(valid[:, None, None], self._usable() @ first._usable(), np.eye(4)), valid
+        )
 
     def _usable(self) -> Matrix:
         return np.where(self.valid[:, None, None], self.matrices, np.eye(4))
@@ -72,7 +74,9 @@ def split_transform_name(name: str) -> tuple[str, str]:
     """
     places = [match.start() for match in re.finditer(r"To(?=[A-Z])", name) if match.start() > 0]
     if len(places) != 1:
-        raise UserError(f"'{name}' does not name a transform.", "Write it as FromToTo, for example ProbeToTracker.")
+        raise UserError(
+            f"'{name}' does not name a transform.", "Write it as FromToTo, for example ProbeToTracker."
+        )
     return name[: places[0]], name[places[0] + 2 :]
 
 
@@ -106,8 +110,10 @@ class TransformGraph:
         path = self.path(source, target)
         if not path:
             known = ", ".join(self.reachable(source)) or "nothing"
-            raise UserError(f"There is no transform {source}To{target}: from {source} one reaches {known}.",
-                            "Name a frame that is there, or give the missing transform (for Image: a calibration).")
+            raise UserError(
+                f"There is no transform {source}To{target}: from {source} one reaches {known}.",
+                "Name a frame that is there, or give the missing transform (for Image: a calibration).",
+            )
         result = TransformTrack.constant(np.eye(4))
         for start, end in itertools.pairwise(path):
             result = self._edges[start][end].after(result)
@@ -143,27 +149,37 @@ def require_rigid(track: TransformTrack, name: str) -> None:
         raise UserError(
             f"{name} is not a rigid transform in {bad.size} of {len(track)} frames (first: frame {bad[0]}, "
             f"off by {error[bad[0]]:.3g} where {RIGID_TOLERANCE:g} is allowed).",
-            "A tracker pose has a rotation and a translation alone; check which transform this is.")
+            "A tracker pose has a rotation and a translation alone; check which transform this is.",
+        )
 
 
-def interpolate(times_s: NDArray[np.float64], track: TransformTrack, at_s: NDArray[np.float64],
-                largest_gap_s: float = np.inf) -> TransformTrack:
+def interpolate(
+    times_s: NDArray[np.float64],
+    track: TransformTrack,
+    at_s: NDArray[np.float64],
+    largest_gap_s: float = np.inf,
+) -> TransformTrack:
     """The rigid track at other moments: rotations by slerp, translations linearly, between neighbouring samples.
 
     A result is valid where both neighbours are valid, no further apart than `largest_gap_s`, and `at_s` lies between
     them; there is no extrapolation. `times_s` must increase strictly (N ≥ 2).
     """
     if len(times_s) < 2 or not (np.diff(times_s) > 0).all():
-        raise UserError("Time stamps must increase from frame to frame to be interpolated.",
-                        "Sort the frames by time and remove repeated ones.")
+        raise UserError(
+            "Time stamps must increase from frame to frame to be interpolated.",
+            "Sort the frames by time and remove repeated ones.",
+        )
     usable = track._usable()
     after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
     before = after - 1
     # Exactly on a sample only that sample counts, so that a lag of zero changes nothing.
     on_before, on_after = at_s == times_s[before], at_s == times_s[after]
     gap_ok = times_s[after] - times_s[before] <= largest_gap_s
-    valid = np.where(on_before, track.valid[before], np.where(
-        on_after, track.valid[after], track.valid[before] & track.valid[after] & gap_ok))
+    valid = np.where(
+        on_before,
+        track.valid[before],
+        np.where(on_after, track.valid[after], track.valid[before] & track.valid[after] & gap_ok),
+    )
     valid &= (at_s >= times_s[0]) & (at_s <= times_s[-1])
     clamped = np.clip(at_s, times_s[0], times_s[-1])
     share = (clamped - times_s[before]) / (times_s[after] - times_s[before])

@@ -40,13 +40,23 @@ def torch_status() -> str:
     works without."""
     version = torch_version()
     if version is None:
-        how = (_("It is installed at the first use.") if _pytorch_extension() else
-               _("Install the extension PyTorch to get it."))
-        return _("PyTorch is not installed: simulating, training and judging models wait for it; recording, "
-                 "calibration and training sets work without.") + " " + how
+        how = (
+            _("It is installed at the first use.")
+            if _pytorch_extension()
+            else _("Install the extension PyTorch to get it.")
+        )
+        return (
+            _(
+                "PyTorch is not installed: simulating, training and judging models wait for it; recording, "
+                "calibration and training sets work without."
+            )
+            + " "
+            + how
+        )
     if not _at_least(version, TORCH_REQUIREMENT):
-        return _("PyTorch {version} is too old; {least} is needed. Update it with the module PyTorch Utils.").format(
-            version=version, least=TORCH_REQUIREMENT.removeprefix(">="))
+        return _(
+            "PyTorch {version} is too old; {least} is needed. Update it with the module PyTorch Utils."
+        ).format(version=version, least=TORCH_REQUIREMENT.removeprefix(">="))
     return _("PyTorch {version} on the {device}").format(version=version, device=_device(version))
 
 
@@ -82,8 +92,11 @@ def ensure_packages(*names: str) -> None:
 def missing_packages(*names: str) -> list[str]:
     """The requirements of the named packages that are not met, as lines of requirements.txt."""
     lines = requirements()
-    return [lines[name] for name in names
-            if (version := _version(name)) is None or not _at_least(version, lines[name])]
+    return [
+        lines[name]
+        for name in names
+        if (version := _version(name)) is None or not _at_least(version, lines[name])
+    ]
 
 
 def requirements() -> dict[str, str]:
@@ -94,18 +107,25 @@ def requirements() -> dict[str, str]:
 
 def _install_torch() -> None:
     if not _pytorch_extension():
-        raise UserError(_("PyTorch is not installed in this Slicer, and neither is the extension that installs it."),
-                        _("Install the extension PyTorch with the Extensions Manager, restart Slicer, and try again."))
+        raise UserError(
+            _("PyTorch is not installed in this Slicer, and neither is the extension that installs it."),
+            _("Install the extension PyTorch with the Extensions Manager, restart Slicer, and try again."),
+        )
     import PyTorchUtils
 
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT)
+            askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
+        )
     except Exception as error:
-        raise UserError(_("PyTorch could not be installed: {reason}").format(reason=error),
-                        _("Check the network, or install it with the module PyTorch Utils.")) from error
+        raise UserError(
+            _("PyTorch could not be installed: {reason}").format(reason=error),
+            _("Check the network, or install it with the module PyTorch Utils."),
+        ) from error
     if torch is None:
-        raise UserError(_("PyTorch was not installed."), _("Simulating and training wait for it; the rest works."))
+        raise UserError(
+            _("PyTorch was not installed."), _("Simulating and training wait for it; the rest works.")
+        )
 
 
 def _pytorch_extension() -> bool:
@@ -117,7 +137,8 @@ def _pip_ensure(missing: list[str]) -> None:
         from slicer.packaging import pip_ensure
     except ImportError:  # Slicer before 5.12
         words = _("These Python packages are to be installed: {packages}. Continue?").format(
-            packages=", ".join(missing))
+            packages=", ".join(missing)
+        )
         if slicer.util.confirmOkCancelDisplay(words, _REQUESTER):
             slicer.util.pip_install(missing)
         return
@@ -125,8 +146,12 @@ def _pip_ensure(missing: list[str]) -> None:
 
 
 def _not_installed(missing: list[str], reason: str) -> UserError:
-    return UserError(_("Python packages are missing: {packages} ({reason}).").format(
-        packages=", ".join(missing), reason=reason), _("Try again and agree to install them."))
+    return UserError(
+        _("Python packages are missing: {packages} ({reason}).").format(
+            packages=", ".join(missing), reason=reason
+        ),
+        _("Try again and agree to install them."),
+    )
 
 
 def _device(version: str) -> str:

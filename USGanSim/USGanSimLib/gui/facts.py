@@ -15,5 +15,8 @@ def facts(path: Path) -> str:
         rows = describe(path)
     except UserError as error:
         return f"<p>{html.escape(str(error))}</p>"
-    cells = (f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>" for name, text in rows)
+    cells = (
+        f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>"
+        for name, text in rows
+    )
     return f"<table>{''.join(cells)}</table>"

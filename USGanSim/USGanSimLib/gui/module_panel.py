@@ -102,16 +102,21 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         if self.parameters is not None:
             for section in self.sections:
                 section.disconnect_parameters(self.parameters)
-            self.removeObserver(self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent,
-                                self._on_parameters_modified)
+            self.removeObserver(
+                self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified
+            )
         self.parameters = parameters
         if parameters is not None:
             for section in self.sections:
                 section.connect_parameters(parameters)
             # After the connection of the widgets, which writes to them at the same event. The node and not its wrapper,
             # because the mixin keeps what was ever observed.
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified,
-                             priority=-1.0)
+            self.addObserver(
+                parameters.parameterNode,
+                vtk.vtkCommand.ModifiedEvent,
+                self._on_parameters_modified,
+                priority=-1.0,
+            )
             self.show()
 
     def show(self) -> None:

@@ -60,8 +60,12 @@ class Runner(Protocol):
     @property
     def running(self) -> bool: ...
 
-    def start(self, words: Sequence[str], on_event: Callable[[dict[str, Any]], None],
-              on_end: Callable[[Ended], None]) -> None: ...
+    def start(
+        self,
+        words: Sequence[str],
+        on_event: Callable[[dict[str, Any]], None],
+        on_end: Callable[[Ended], None],
+    ) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -84,8 +88,12 @@ class ProcessRunner:
     def running(self) -> bool:
         return self._process is not None
 
-    def start(self, words: Sequence[str], on_event: Callable[[dict[str, Any]], None],
-              on_end: Callable[[Ended], None]) -> None:
+    def start(
+        self,
+        words: Sequence[str],
+        on_event: Callable[[dict[str, Any]], None],
+        on_end: Callable[[Ended], None],
+    ) -> None:
         """Start a command; `--json` is added. Raises UserError where PythonSlicer is missing or a command runs."""
         if self.running:
             raise UserError(_("A command is running already."), _("Stop it, or wait for its end."))
@@ -120,8 +128,9 @@ class ProcessRunner:
 class _Conversation:
     """What a process says, from its first byte to its end."""
 
-    def __init__(self, process: Any, on_event: Callable[[dict[str, Any]], None], on_end: Callable[[Ended], None]
-                 ) -> None:
+    def __init__(
+        self, process: Any, on_event: Callable[[dict[str, Any]], None], on_end: Callable[[Ended], None]
+    ) -> None:
         self._process, self._on_event, self._on_end = process, on_event, on_end
         self._output, self._errors = JsonLineReader(), JsonLineReader()
         self._result: dict[str, Any] = {}
@@ -161,8 +170,11 @@ class _Conversation:
     def _on_error(self, error: Any) -> None:
         # Every other error is followed by `finished`.
         if error == qt.QProcess.FailedToStart:
-            self._text.append(_("{program} could not be started: {reason}").format(
-                program=self._process.program(), reason=self._process.errorString()))
+            self._text.append(
+                _("{program} could not be started: {reason}").format(
+                    program=self._process.program(), reason=self._process.errorString()
+                )
+            )
             self._end(-1)
 
     def _end(self, code: int) -> None:
@@ -199,11 +211,19 @@ def start_alone(words: Sequence[str], log: Path) -> Alone:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream:
-            process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-                                       env={**os.environ, **_additions()}, **options)
+            process = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_additions()},
+                **options,
+            )
     except OSError as error:
-        raise UserError(_("{program} could not be started: {reason}").format(program=line[0], reason=error),
-                        _("Choose another folder.")) from error
+        raise UserError(
+            _("{program} could not be started: {reason}").format(program=line[0], reason=error),
+            _("Choose another folder."),
+        ) from error
     return _Alone(process)
 
 
@@ -212,8 +232,10 @@ def command_line(words: Sequence[str]) -> list[str]:
     # Slicer's launcher puts it on the PATH.
     program = shutil.which("PythonSlicer")
     if program is None:
-        raise UserError(_("PythonSlicer, the Python of this Slicer, was not found."),
-                        _("Start Slicer by its usual program, or run the command in a terminal."))
+        raise UserError(
+            _("PythonSlicer, the Python of this Slicer, was not found."),
+            _("Start Slicer by its usual program, or run the command in a terminal."),
+        )
     return [program, "-m", __name__.split(".")[0], *words]
 
 
@@ -225,7 +247,11 @@ def without_command_name(line: str) -> str:
 
 def _additions() -> dict[str, str]:
     paths = [str(LIBRARY_PARENT), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
 
 
 def _qt_environment(additions: dict[str, str]) -> Any:

@@ -24,7 +24,7 @@ _THREE_D = """<item><view class="vtkMRMLViewNode" singletontag="1"><property nam
 LAYOUTS = {
     SLICE_AND_3D: f'<layout type="horizontal" split="true">{_RED}{_THREE_D}</layout>',
     TWO_SLICES_AND_3D: f'<layout type="vertical" split="true"><item><layout type="horizontal">{_RED}{_YELLOW}</layout>'
-                       f"</item>{_THREE_D}</layout>",
+    f"</item>{_THREE_D}</layout>",
 }
 # vtkSlicerVolumeResliceDriverLogic, MODE_NONE and MODE_TRANSVERSE; the attribute is there while it drives a slice.
 _NO_MODE, _TRANSVERSE, _DRIVEN = 0, 6, "VolumeResliceDriver.Driver"

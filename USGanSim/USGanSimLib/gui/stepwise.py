@@ -34,8 +34,12 @@ class Stepwise:
     def running(self) -> bool:
         return self._steps is not None
 
-    def start(self, steps: Generator[Any, None, Any], on_step: Callable[[Any], None],
-              on_end: Callable[[Any, Exception | None], None]) -> None:
+    def start(
+        self,
+        steps: Generator[Any, None, Any],
+        on_step: Callable[[Any], None],
+        on_end: Callable[[Any, Exception | None], None],
+    ) -> None:
         """Begin; what ran before is left off."""
         self.cancel()
         self._steps, self._on_step, self._on_end = steps, on_step, on_end

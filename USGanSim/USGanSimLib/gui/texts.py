@@ -29,17 +29,25 @@ def duration(seconds: float) -> str:
 
 def table(rows: Mapping[str, str]) -> str:
     """Names in bold beside their texts."""
-    cells = (f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>"
-             for name, text in rows.items())
+    cells = (
+        f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>"
+        for name, text in rows.items()
+    )
     return f"<table>{''.join(cells)}</table>"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table with a line of names above; the first column is text, the others are numbers."""
     top = "".join(f"<th align='left'>{html.escape(name)}&nbsp;</th>" for name in head)
-    body = "".join("<tr>" + "".join(
-        f"<td align='{'right' if column else 'left'}'>{html.escape(text)}&nbsp;</td>"
-        for column, text in enumerate(row)) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td align='{'right' if column else 'left'}'>{html.escape(text)}&nbsp;</td>"
+            for column, text in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
     return f"<table cellspacing='2'><tr>{top}</tr>{body}</table>"
 
 
@@ -53,8 +61,9 @@ def turned(cells: Sequence[Sequence[str]]) -> list[list[str]]:
     return [list(row) for row in zip(*cells, strict=True)]
 
 
-def show_picture(label: qt.QLabel, path: Path | None, width_px: int = 360,
-                 parts_px: Sequence[tuple[int, int]] = ()) -> None:
+def show_picture(
+    label: qt.QLabel, path: Path | None, width_px: int = 360, parts_px: Sequence[tuple[int, int]] = ()
+) -> None:
     """A PNG in a label, no wider than the panel; nothing where there is none. Of a wide picture, `parts_px` (left edge
     and width of each) are shown one below the other."""
     whole = qt.QPixmap(str(path)) if path is not None else qt.QPixmap()

@@ -69,8 +69,13 @@ class LinkCounts:
 class LinkClient:
     """Receives from `host`:`port` until `stop()`. `wanted` are the message types to decode; others are skipped."""
 
-    def __init__(self, host: str, port: int, wanted: Collection[str] = DECODED,
-                 on_message: Callable[[Received], None] | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        wanted: Collection[str] = DECODED,
+        on_message: Callable[[Received], None] | None = None,
+    ) -> None:
         require_port(port)
         self.host, self.port = host, port
         self._wanted, self._on_message = wanted, on_message
@@ -127,8 +132,14 @@ class LinkClient:
     @property
     def counts(self) -> LinkCounts:
         with self._changed:
-            return LinkCounts(dict(self._received), dict(self._superseded), dict(self._taken), dict(self._problems),
-                              dict(self._skipped), self._connections)
+            return LinkCounts(
+                dict(self._received),
+                dict(self._superseded),
+                dict(self._taken),
+                dict(self._problems),
+                dict(self._skipped),
+                self._connections,
+            )
 
     def stop(self) -> None:
         """End the connection and the thread, within a second."""
@@ -170,7 +181,9 @@ class LinkClient:
     def _connect(self) -> Iterator[socket.socket]:
         """A connected, non-blocking socket, closed in the end. Raises OSError where no address answers."""
         error = OSError(f"no address for {self.host}")
-        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        ):
             with socket.socket(family, kind, protocol) as connection:
                 try:
                     self._finish_connecting(connection, address)

@@ -115,10 +115,16 @@ class PoseReader:
         except UserError:
             return False
         names = [*self._newest, name]
-        frames = TransformGraph({known: TransformTrack.constant(np.eye(4)) for known in names}).path(*self._ends)
+        frames = TransformGraph({known: TransformTrack.constant(np.eye(4)) for known in names}).path(
+            *self._ends
+        )
         # name → whether it leads from the probe to the reference; a given direction comes before an inverse
-        self._way = {forward if forward in names else backward: forward in names for forward, backward in
-                     ((f"{start}To{end}", f"{end}To{start}") for start, end in itertools.pairwise(frames))}
+        self._way = {
+            forward if forward in names else backward: forward in names
+            for forward, backward in (
+                (f"{start}To{end}", f"{end}To{start}") for start, end in itertools.pairwise(frames)
+            )
+        }
         return True
 
     def _complete(self) -> bool:
@@ -129,8 +135,11 @@ class PoseReader:
 
     def _pose(self, timestamp_s: float, received_s: float) -> TrackedPose:
         problems = [self._newest[name].problem for name in self._way if self._newest[name].problem]
-        usable = {name: sample.matrix for name, sample in self._newest.items()
-                  if not sample.problem and (sample.timestamp_s == timestamp_s or not self._in_step)}
+        usable = {
+            name: sample.matrix
+            for name, sample in self._newest.items()
+            if not sample.problem and (sample.timestamp_s == timestamp_s or not self._in_step)
+        }
         matrix = np.eye(4)
         # A few products instead of a graph: this happens at every pose, before it can be rendered.
         for name, leads_on in self._way.items() if not problems else ():

@@ -51,9 +51,16 @@ class SweepMessages:
     Raises UserError for a transform that cannot be chained, and for time stamps that the protocol cannot hold.
     """
 
-    def __init__(self, sweep: TrackedSweep, image_to_probe: Matrix | None = None, extra: Sequence[str] = (),
-                 image_frame: str = "Image", probe_frame: str = "Probe", reference_frame: str = "Reference",
-                 send_invalid: bool = False) -> None:
+    def __init__(
+        self,
+        sweep: TrackedSweep,
+        image_to_probe: Matrix | None = None,
+        extra: Sequence[str] = (),
+        image_frame: str = "Image",
+        probe_frame: str = "Probe",
+        reference_frame: str = "Reference",
+        send_invalid: bool = False,
+    ) -> None:
         _require_stamps(sweep)
         self.sweep = sweep
         self._send_invalid = send_invalid
@@ -63,8 +70,11 @@ class SweepMessages:
         embedded = image_to_probe is not None or reference_frame in graph.reachable(image_frame)
         frame = reference_frame if embedded else image_frame
         self._image_name = f"{image_frame}_{frame}" if sweep.has_images else ""
-        self._image_track = (graph.track(image_frame, frame) if embedded and sweep.has_images
-                             else TransformTrack.constant(np.eye(4)))
+        self._image_track = (
+            graph.track(image_frame, frame)
+            if embedded and sweep.has_images
+            else TransformTrack.constant(np.eye(4))
+        )
 
     @property
     def devices(self) -> list[str]:
@@ -83,8 +93,11 @@ class SweepMessages:
                 messages.append(transform_message(name, np.eye(4), stamp_s, self._status(name, index)))
         if self._image_name and self.sweep.image_valid[index]:
             matrix, _ = _moment(self._image_track, index)
-            messages.append(image_message(self._image_name, self.sweep.frames[index], matrix, stamp_s,
-                                          self._fields(index, stamp_s)))
+            messages.append(
+                image_message(
+                    self._image_name, self.sweep.frames[index], matrix, stamp_s, self._fields(index, stamp_s)
+                )
+            )
         return messages
 
     def _status(self, name: str, index: int) -> str:
@@ -94,8 +107,9 @@ class SweepMessages:
 
     def _fields(self, index: int, stamp_s: float) -> dict[str, str]:
         transforms = {name: _moment(track, index) for name, track in self.sweep.transforms.items()}
-        return frame_lines(stamp_s, transforms, {name: values[index]
-                                                 for name, values in self.sweep.frame_fields.items()})
+        return frame_lines(
+            stamp_s, transforms, {name: values[index] for name, values in self.sweep.frame_fields.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -112,9 +126,16 @@ class ReplayStatistics:
 
     def as_dict(self) -> dict[str, float | None]:
         """Flat, with units in the names, for JSON. A rate or a median of too few frames is None."""
-        figures = {"frames": self.frames, "rounds": self.rounds, "duration_s": self.duration_s,
-                   "rate_hz": self.rate_hz, "wanted_hz": self.wanted_hz, "latest_ms": self.latest_ms,
-                   "lateness_median_ms": self.lateness.median_ms, "lateness_p95_ms": self.lateness.p95_ms}
+        figures = {
+            "frames": self.frames,
+            "rounds": self.rounds,
+            "duration_s": self.duration_s,
+            "rate_hz": self.rate_hz,
+            "wanted_hz": self.wanted_hz,
+            "latest_ms": self.latest_ms,
+            "lateness_median_ms": self.lateness.median_ms,
+            "lateness_p95_ms": self.lateness.p95_ms,
+        }
         return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
 
 
@@ -125,8 +146,14 @@ class Replay:
     from the beginning, so lateness never adds up. Raises UserError where no pace is told.
     """
 
-    def __init__(self, sweep: TrackedSweep, server: LinkServer, rate_hz: float | None = None, loop: bool = False,
-                 messages: SweepMessages | None = None) -> None:
+    def __init__(
+        self,
+        sweep: TrackedSweep,
+        server: LinkServer,
+        rate_hz: float | None = None,
+        loop: bool = False,
+        messages: SweepMessages | None = None,
+    ) -> None:
         self._messages = messages or SweepMessages(sweep)
         self._server, self._loop = server, loop
         self._moments_s, self._round_s = _schedule(sweep, rate_hz, loop)
@@ -162,17 +189,23 @@ class Replay:
         first_s, last_s = self._sent_s
         duration_s, frames = last_s - first_s, self._frames
         return ReplayStatistics(
-            frames, frames // len(self._moments_s), duration_s,
+            frames,
+            frames // len(self._moments_s),
+            duration_s,
             (frames - 1) / duration_s if duration_s > 0 else float("nan"),
             len(self._moments_s) / self._round_s if self._round_s > 0 else float("nan"),
-            Spread.of_seconds(np.array(self._lateness_s)), self._latest_s * 1e3)
+            Spread.of_seconds(np.array(self._lateness_s)),
+            self._latest_s * 1e3,
+        )
 
     def _run(self) -> None:
         try:
             begin_s, done = time.perf_counter(), 0
             while not self._stopping.is_set() and (self._loop or done == 0):
                 for index, moment_s in enumerate(self._moments_s.tolist()):
-                    if not self._send_at(begin_s + done * self._round_s + moment_s, index, done * self._stamp_round_s):
+                    if not self._send_at(
+                        begin_s + done * self._round_s + moment_s, index, done * self._stamp_round_s
+                    ):
                         return
                 done += 1
         except Exception as error:
@@ -201,8 +234,11 @@ def _require_stamps(sweep: TrackedSweep) -> None:
     stamps_s = sweep.timestamps_s
     bad = np.flatnonzero(~((stamps_s >= 0) & (stamps_s < _LARGEST_STAMP_S)))
     if bad.size:
-        raise UserError(f"{sweep.name} has time stamps that OpenIGTLink cannot carry (first: {stamps_s[bad[0]]:g} s in "
-                        f"frame {bad[0]}; 0 to {_LARGEST_STAMP_S} s are possible).", "Record it again.")
+        raise UserError(
+            f"{sweep.name} has time stamps that OpenIGTLink cannot carry (first: {stamps_s[bad[0]]:g} s in "
+            f"frame {bad[0]}; 0 to {_LARGEST_STAMP_S} s are possible).",
+            "Record it again.",
+        )
 
 
 def _schedule(sweep: TrackedSweep, rate_hz: float | None, loop: bool) -> tuple[NDArray[np.float64], float]:
@@ -210,11 +246,15 @@ def _schedule(sweep: TrackedSweep, rate_hz: float | None, loop: bool) -> tuple[N
     count = len(sweep)
     if rate_hz is not None:
         if not 0 < rate_hz <= 1000:
-            raise UserError(f"A rate of {rate_hz:g} Hz cannot be replayed.", "Give --rate from above 0 to 1000 Hz.")
+            raise UserError(
+                f"A rate of {rate_hz:g} Hz cannot be replayed.", "Give --rate from above 0 to 1000 Hz."
+            )
         return np.arange(count) / rate_hz, count / rate_hz
     step_s = _mean_step_s(sweep.timestamps_s)
     if step_s == 0 and (count > 1 or loop):
-        raise UserError(f"The time stamps of {sweep.name} do not increase, so they tell no rate.", "Give --rate.")
+        raise UserError(
+            f"The time stamps of {sweep.name} do not increase, so they tell no rate.", "Give --rate."
+        )
     # A stamp that goes back is due with the one before it.
     moments_s = np.maximum.accumulate(sweep.timestamps_s) - sweep.timestamps_s[0]
     return moments_s, float(moments_s[-1]) + step_s

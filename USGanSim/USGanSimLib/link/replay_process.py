@@ -23,9 +23,14 @@ def replay_process(words: Sequence[str]) -> Iterator[int]:
     """
     library = str(Path(__file__).resolve().parents[2])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen([sys.executable, "-m", "USGanSimLib", "replay", *words, "--port", "0"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-                               env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "USGanSimLib", "replay", *words, "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
     try:
         yield _port(process)
     finally:

@@ -47,8 +47,17 @@ class SimulationServer:
     Raises UserError where `extra` names no transform. An error of the renderer ends the thread; `wait` raises it.
     """
 
-    def __init__(self, renderer: Renderer, server: LinkServer, host: str, port: int, extra: Sequence[str] = (),
-                 image_frame: str = "Image", probe_frame: str = "Probe", reference_frame: str = "Reference") -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        server: LinkServer,
+        host: str,
+        port: int,
+        extra: Sequence[str] = (),
+        image_frame: str = "Image",
+        probe_frame: str = "Probe",
+        reference_frame: str = "Reference",
+    ) -> None:
         self._renderer, self._server = renderer, server
         self._image, self._probe, self._reference = image_frame, probe_frame, reference_frame
         self._name, self._extra = f"{probe_frame}To{reference_frame}", tuple(extra)
@@ -127,7 +136,9 @@ class SimulationServer:
         try:
             while not self._stopping:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._stopping or self._queue.counts.waiting, _LONGEST_WAIT_S)
+                    self._changed.wait_for(
+                        lambda: self._stopping or self._queue.counts.waiting, _LONGEST_WAIT_S
+                    )
                     taken = self._queue.take()
                 if taken is None:
                     self._tell(self._without_pose())
@@ -147,8 +158,15 @@ class SimulationServer:
         rendered_s = time.perf_counter()
         status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
         messages = self._transforms(pose)
-        messages.append(image_message(f"{self._image}_{self._reference}", image, image_to_reference,
-                                      pose.timestamp_s, {STATE_DEVICE: _plain(status)}))
+        messages.append(
+            image_message(
+                f"{self._image}_{self._reference}",
+                image,
+                image_to_reference,
+                pose.timestamp_s,
+                {STATE_DEVICE: _plain(status)},
+            )
+        )
         messages.append(string_message(STATE_DEVICE, _plain(status), pose.timestamp_s))
         self._server.send(messages)
         with self._changed:
@@ -158,10 +176,18 @@ class SimulationServer:
 
     def _transforms(self, pose: TrackedPose) -> list[MessageBase]:
         """ProbeToReference and the ones asked for, as far as this moment has what they are chained of."""
-        messages: list[MessageBase] = [transform_message(self._name, pose.probe_to_reference, pose.timestamp_s)]
-        known = {name: matrix for name, matrix in pose.transforms.items()
-                 if self._image not in split_transform_name(name)}  # the tracker's image is not this one
-        known |= {self._name: pose.probe_to_reference, f"{self._image}To{self._probe}": self._renderer.image_to_probe}
+        messages: list[MessageBase] = [
+            transform_message(self._name, pose.probe_to_reference, pose.timestamp_s)
+        ]
+        known = {
+            name: matrix
+            for name, matrix in pose.transforms.items()
+            if self._image not in split_transform_name(name)
+        }  # the tracker's image is not this one
+        known |= {
+            self._name: pose.probe_to_reference,
+            f"{self._image}To{self._probe}": self._renderer.image_to_probe,
+        }
         for name in self._extra:
             with contextlib.suppress(UserError):
                 matrix = chained(known, *split_transform_name(name))
@@ -177,7 +203,9 @@ class SimulationServer:
             return LiveStatus(PoseState.NO_POSE, why)
         if time.perf_counter() - arrived_s < STALE_AFTER_S:
             return status
-        return LiveStatus(PoseState.STALE, f"no new one for more than {STALE_AFTER_S:g} s" + (why and f"; {why}"))
+        return LiveStatus(
+            PoseState.STALE, f"no new one for more than {STALE_AFTER_S:g} s" + (why and f"; {why}")
+        )
 
     def _tell(self, status: LiveStatus) -> None:
         """Send the state alone, when it has changed or was told a while ago."""

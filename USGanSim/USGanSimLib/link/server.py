@@ -107,7 +107,9 @@ class LinkServer:
     @property
     def counts(self) -> ServerCounts:
         with self._changed:
-            return ServerCounts(len(self._peers), self._clients_ever, self._messages, self._sent, self._dropped)
+            return ServerCounts(
+                len(self._peers), self._clients_ever, self._messages, self._sent, self._dropped
+            )
 
     def wait_for_client(self, timeout_s: float | None = None) -> bool:
         """Wait until a client is connected; whether one is."""
@@ -120,8 +122,10 @@ class LinkServer:
             self._messages += len(messages)
             listening = [(peer, peer.header_version) for peer in self._peers]
         # Packing is the costly part (the checksum of an image), so it is done once a version, outside the lock.
-        packed = {version: [pack(message, version) for message in messages]
-                  for version in {version for _, version in listening}}
+        packed = {
+            version: [pack(message, version) for message in messages]
+            for version in {version for _, version in listening}
+        }
         with self._changed:
             for peer, version in listening:
                 self._dropped += sum(peer.put(data) for data in packed[version])
@@ -199,7 +203,7 @@ class LinkServer:
         """Send what the client takes without waiting, and ask to be told when it takes more."""
         try:
             while piece := self._next_piece(peer):
-                peer.sending = piece[peer.connection.send(piece):]
+                peer.sending = piece[peer.connection.send(piece) :]
             interest = selectors.EVENT_READ
         except BlockingIOError:
             interest = selectors.EVENT_READ | selectors.EVENT_WRITE
@@ -219,7 +223,9 @@ class LinkServer:
             return peer.sending
 
     def _let_go(self, peer: _Peer, why: str) -> None:
-        _log.log(logging.WARNING if peer.reader.broken else logging.INFO, "Client %s gone: %s.", peer.name, why)
+        _log.log(
+            logging.WARNING if peer.reader.broken else logging.INFO, "Client %s gone: %s.", peer.name, why
+        )
         self._selector.unregister(peer.connection)
         peer.connection.close()
         with self._changed:
@@ -231,11 +237,14 @@ def _listen(host: str, port: int) -> socket.socket:
     require_port(port)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UserError(f"{host} is no address to listen at ({error.strerror or error}).",
-                        "Give a name or an address of this computer.") from error
+        raise UserError(
+            f"{host} is no address to listen at ({error.strerror or error}).",
+            "Give a name or an address of this computer.",
+        ) from error
     try:
         if os.name == "posix":  # On Windows the option would let two servers share the port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -244,6 +253,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         taken = error.errno == errno.EADDRINUSE
-        raise UserError(f"Port {port} on {host} " + ("is in use." if taken else f"cannot be had: {error.strerror}."),
-                        "Choose another --port, or 0 for any that is free.") from error
+        raise UserError(
+            f"Port {port} on {host} " + ("is in use." if taken else f"cannot be had: {error.strerror}."),
+            "Choose another --port, or 0 for any that is free.",
+        ) from error
     return listener

@@ -48,7 +48,9 @@ class StreamBrokenError(Exception):
 def require_port(port: int) -> None:
     """Raise UserError for a number that is no port; the socket library takes some of them modulo 65536."""
     if not 0 <= port <= 65535:
-        raise UserError(f"{port} is no port number.", "Ports go from 1 to 65535; 18944 is that of OpenIGTLink.")
+        raise UserError(
+            f"{port} is no port number.", "Ports go from 1 to 65535; 18944 is that of OpenIGTLink."
+        )
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,22 @@ class Header:
         """Read 58 bytes. Raises StreamBrokenError where they cannot be a header."""
         version, type_field, device_field, stamp, body_size, crc = HEADER.unpack(data)
         type_bytes = type_field.split(b"\0")[0].rstrip(b" ")
-        if version not in HEADER_VERSIONS or not type_bytes or not all(33 <= byte < 127 for byte in type_bytes):
+        if (
+            version not in HEADER_VERSIONS
+            or not type_bytes
+            or not all(33 <= byte < 127 for byte in type_bytes)
+        ):
             raise StreamBrokenError("received bytes that are no OpenIGTLink header")
         message_type = type_bytes.decode("ascii")
         if body_size > LARGEST_BODY_BYTES:
-            raise StreamBrokenError(f"received a {message_type} of {body_size} bytes "
-                                    f"(at most {LARGEST_BODY_BYTES} are read)")
+            raise StreamBrokenError(
+                f"received a {message_type} of {body_size} bytes (at most {LARGEST_BODY_BYTES} are read)"
+            )
         device_name = device_field.split(b"\0")[0].decode("utf-8", "replace").rstrip()
         # Seconds and fraction apart: one division of the 64-bit number would round the seconds of today.
-        return cls(version, message_type, device_name, (stamp >> 32) + (stamp & 0xFFFFFFFF) / 2**32, body_size, crc)
+        return cls(
+            version, message_type, device_name, (stamp >> 32) + (stamp & 0xFFFFFFFF) / 2**32, body_size, crc
+        )
 
 
 class MessageReader:
@@ -146,11 +155,17 @@ class MessageReader:
         if CRC64(body) != header.crc:
             return self._refuse(header, BAD_CHECKSUM)
         message = MessageBase.create_message(header.message_type)
-        fields = {"header_version": header.version, "message_type": header.message_type,
-                  "device_name": header.device_name, "timestamp": header.timestamp_s}
+        fields = {
+            "header_version": header.version,
+            "message_type": header.message_type,
+            "device_name": header.device_name,
+            "timestamp": header.timestamp_s,
+        }
         try:
             message.unpack(fields, body)
-        except Exception:  # pyigtl raises whatever the bytes lead it to: struct.error, TypeError, ValueError, …
+        except (
+            Exception
+        ):  # pyigtl raises whatever the bytes lead it to: struct.error, TypeError, ValueError, …
             return self._refuse(header, UNDECODABLE)
         matrix = getattr(message, "matrix", getattr(message, "ijk_to_world_matrix", None))
         if matrix is not None and not np.isfinite(matrix).all():
@@ -161,8 +176,12 @@ class MessageReader:
 
     def _refuse(self, header: Header, problem: str) -> list[MessageBase]:
         if not self.problems[problem]:
-            _log.warning("%s '%s' ignored: %s. Further ones are counted, not told.",
-                         header.message_type, header.device_name, problem)
+            _log.warning(
+                "%s '%s' ignored: %s. Further ones are counted, not told.",
+                header.message_type,
+                header.device_name,
+                problem,
+            )
         self.problems[problem] += 1
         return []
 
@@ -188,15 +207,25 @@ def transform_message(name: str, matrix: Matrix, timestamp_s: float, status: str
     return message
 
 
-def image_message(name: str, image: NDArray[np.uint8], image_to_world: Matrix, timestamp_s: float,
-                  metadata: Mapping[str, str] | None = None) -> ImageMessage:
+def image_message(
+    name: str,
+    image: NDArray[np.uint8],
+    image_to_world: Matrix,
+    timestamp_s: float,
+    metadata: Mapping[str, str] | None = None,
+) -> ImageMessage:
     """An IMAGE of one slice: `image` (H, W) uint8, `image_to_world` (4, 4) from its pixels to millimetres.
 
     The axes are flagged RAS, as PLUS does whatever the frame is called; they are those of the frame, unflipped.
     """
     # pyigtl takes the columns of a two-dimensional array for slices, so the one slice is said.
-    message = ImageMessage(np.ascontiguousarray(image)[np.newaxis], ijk_to_world_matrix=image_to_world,
-                           world_coordinate_system="ras", timestamp=timestamp_s, device_name=name)
+    message = ImageMessage(
+        np.ascontiguousarray(image)[np.newaxis],
+        ijk_to_world_matrix=image_to_world,
+        world_coordinate_system="ras",
+        timestamp=timestamp_s,
+        device_name=name,
+    )
     message.metadata = dict(metadata or {})
     return message
 
@@ -210,7 +239,9 @@ def pack(message: MessageBase, header_version: int) -> bytes:
     """The bytes of a message; header version 1 has no metadata."""
     metadata = message.metadata
     message.header_version = header_version
-    message.metadata = {_ascii(key): _ascii(value) for key, value in metadata.items()} if header_version > 1 else {}
+    message.metadata = (
+        {_ascii(key): _ascii(value) for key, value in metadata.items()} if header_version > 1 else {}
+    )
     try:
         return bytes(message.pack())
     finally:

@@ -53,7 +53,9 @@ class Augmentation:
         height, width = self.fan.shape
         x_mm, y_mm = self.mm_per_px
         # In millimetres about the middle of the image: M = centre⁻¹ · (turn, size, shift) · centre.
-        centre = np.array([[x_mm, 0, -x_mm * (width - 1) / 2], [0, y_mm, -y_mm * (height - 1) / 2], [0, 0, 1]])
+        centre = np.array(
+            [[x_mm, 0, -x_mm * (width - 1) / 2], [0, y_mm, -y_mm * (height - 1) / 2], [0, 0, 1]]
+        )
         moves = np.zeros((count, 3, 3))
         moves[:, 0, 0] = moves[:, 1, 1] = size * np.cos(angle)
         moves[:, 1, 0] = size * np.sin(angle)
@@ -72,10 +74,16 @@ class Augmentation:
         height, width = images.shape[2:]
         fan = torch.from_numpy(self.fan).to(images.device)
         # grid_sample counts from −1 to 1 over the pixel edges.
-        u, v = ((2 * torch.arange(size, dtype=images.dtype, device=images.device) + 1) / size - 1
-                for size in (width, height))
-        to_pixels = images.new_tensor([[width / 2, 0, (width - 1) / 2], [0, height / 2, (height - 1) / 2], [0, 0, 1]])
-        places = torch.stack([u.expand(height, width), v[:, None].expand(height, width), u.new_ones(height, width)], -1)
+        u, v = (
+            (2 * torch.arange(size, dtype=images.dtype, device=images.device) + 1) / size - 1
+            for size in (width, height)
+        )
+        to_pixels = images.new_tensor(
+            [[width / 2, 0, (width - 1) / 2], [0, height / 2, (height - 1) / 2], [0, 0, 1]]
+        )
+        places = torch.stack(
+            [u.expand(height, width), v[:, None].expand(height, width), u.new_ones(height, width)], -1
+        )
         maps = torch.linalg.inv(to_pixels) @ pixel_maps @ to_pixels
         sources = torch.einsum("bij,hwj->bhwi", maps[:, :2], places)
         # A cubic keeps the grain of speckle, which a linear one would smooth.

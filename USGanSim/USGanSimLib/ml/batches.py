@@ -44,8 +44,17 @@ class Batch:
 class Batches:
     """Batches of `size` training frames; this process's share of each, on its device."""
 
-    def __init__(self, dataset: Dataset, size: int, noise_size: int, seed: int, device: torch.device,
-                 rank: int = 0, processes: int = 1, augmentation: Augmentation | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        size: int,
+        noise_size: int,
+        seed: int,
+        device: torch.device,
+        rank: int = 0,
+        processes: int = 1,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self._dataset, self._size, self._noise_size, self._seed = dataset, size, noise_size, seed
         self._device, self._augmentation = device, augmentation
         self._share = slice(rank, size, processes)
@@ -76,7 +85,9 @@ class Batches:
 
     def sample_noise(self, count: int) -> Tensor:
         """(count, noise_size) that stays the same over a run, so that pictures can be compared."""
-        return self._to_device(self._generator(_SAMPLES).standard_normal((count, self._noise_size), np.float32))
+        return self._to_device(
+            self._generator(_SAMPLES).standard_normal((count, self._noise_size), np.float32)
+        )
 
     def _frame_at(self, place: int) -> int:
         epoch, index = divmod(place, len(self._frames))

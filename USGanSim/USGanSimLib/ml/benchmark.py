@@ -46,21 +46,28 @@ class Variant:
 
 def variants(generator: Generator, info: ModelInfo, device: torch.device) -> list[Variant]:
     """What is measured. The naive path is given the renderer's noise, so that the images can be compared."""
-    renderer, naive = ModelRenderer(generator, info, device, _SEED), NaivePath(generator, info.normalisation, device)
+    renderer, naive = (
+        ModelRenderer(generator, info, device, _SEED),
+        NaivePath(generator, info.normalisation, device),
+    )
     noise = renderer.noise
 
     def new_noise(pose: Matrix) -> Images:
         renderer.set_noise(noise)
         return renderer.render(pose)[None]
 
-    found = [Variant("naive", 1, partial(naive.render, noise=torch.from_numpy(noise)[None]), "naive"),
-             Variant("renderer", 1, lambda pose: renderer.render(pose)[None], "naive"),
-             Variant("renderer, new noise each time", 1, new_noise, "naive")]
+    found = [
+        Variant("naive", 1, partial(naive.render, noise=torch.from_numpy(noise)[None]), "naive"),
+        Variant("renderer", 1, lambda pose: renderer.render(pose)[None], "naive"),
+        Variant("renderer, new noise each time", 1, new_noise, "naive"),
+    ]
     for count in SAMPLES:
         many = draw_noise(count, len(noise), torch.Generator().manual_seed(_SEED))
         name = f"naive, {count} samples"
-        found += [Variant(name, count, partial(naive.render, noise=many), name),
-                  Variant(f"renderer, {count} samples", count, partial(renderer.sample, n=count, seed=_SEED), name)]
+        found += [
+            Variant(name, count, partial(naive.render, noise=many), name),
+            Variant(f"renderer, {count} samples", count, partial(renderer.sample, n=count, seed=_SEED), name),
+        ]
     return found
 
 
@@ -77,17 +84,27 @@ def measure(chosen: Sequence[Variant], poses: Matrix, rounds: int) -> list[dict[
         for variant in group:
             naive_ms, mine_ms = np.median(times_ms[variant.naive]), np.median(times_ms[variant.name])
             difference = np.abs(images[variant.name].astype(int) - images[variant.naive])
-            rows.append({
-                "name": variant.name, "batch": batch, "width_px": images[variant.name].shape[2],
-                "height_px": images[variant.name].shape[1], "dtype": "float32", "threads": torch.get_num_threads(),
-                "median_ms": float(mine_ms), "p95_ms": float(np.percentile(times_ms[variant.name], 95)),
-                "ratio_to_naive": float(naive_ms / mine_ms), "images_per_s": float(batch * 1e3 / mine_ms),
-                "grey_levels_from_naive": int(difference.max())})
+            rows.append(
+                {
+                    "name": variant.name,
+                    "batch": batch,
+                    "width_px": images[variant.name].shape[2],
+                    "height_px": images[variant.name].shape[1],
+                    "dtype": "float32",
+                    "threads": torch.get_num_threads(),
+                    "median_ms": float(mine_ms),
+                    "p95_ms": float(np.percentile(times_ms[variant.name], 95)),
+                    "ratio_to_naive": float(naive_ms / mine_ms),
+                    "images_per_s": float(batch * 1e3 / mine_ms),
+                    "grey_levels_from_naive": int(difference.max()),
+                }
+            )
     return rows
 
 
-def _taking_turns(group: Sequence[Variant], poses: Matrix, rounds: int
-                  ) -> tuple[dict[str, NDArray[np.float64]], dict[str, Images]]:
+def _taking_turns(
+    group: Sequence[Variant], poses: Matrix, rounds: int
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, Images]]:
     """Milliseconds of each variant, without the warm-up, and its images of the warm-up."""
     times_ms: dict[str, list[float]] = {variant.name: [] for variant in group}
     images: dict[str, list[Images]] = {variant.name: [] for variant in group}
@@ -100,8 +117,10 @@ def _taking_turns(group: Sequence[Variant], poses: Matrix, rounds: int
                 images[variant.name].append(made)
             else:
                 times_ms[variant.name].append(elapsed_ms)
-    return ({name: np.array(values) for name, values in times_ms.items()},
-            {name: np.concatenate(made) for name, made in images.items()})
+    return (
+        {name: np.array(values) for name, values in times_ms.items()},
+        {name: np.concatenate(made) for name, made in images.items()},
+    )
 
 
 def untrained_model(recipe: Recipe, width_px: int, height_px: int) -> tuple[Generator, ModelInfo]:
@@ -122,10 +141,19 @@ def untrained_model(recipe: Recipe, width_px: int, height_px: int) -> tuple[Gene
     with torch.no_grad():
         generator.train()(torch.randn(len(poses), settings.noise_size), affine)
     info = ModelInfo(
-        recipe=recipe.name, network=settings.as_dict(), geometry=ImageGeometry(width_px, height_px, _PIXELS),
-        source_size_px=(width_px, height_px), crop=Crop(0, 0, width_px, height_px), reference_frame="Reference",
-        normalisation=normalisation, pose_range=PoseRange.of_training_poses(poses, width_px, height_px),
-        training_set_sha256="", seed=_SEED, iterations=0, software_version=__version__)
+        recipe=recipe.name,
+        network=settings.as_dict(),
+        geometry=ImageGeometry(width_px, height_px, _PIXELS),
+        source_size_px=(width_px, height_px),
+        crop=Crop(0, 0, width_px, height_px),
+        reference_frame="Reference",
+        normalisation=normalisation,
+        pose_range=PoseRange.of_training_poses(poses, width_px, height_px),
+        training_set_sha256="",
+        seed=_SEED,
+        iterations=0,
+        software_version=__version__,
+    )
     return generator.requires_grad_(False).eval(), info
 
 

@@ -37,7 +37,9 @@ class TrainingState:
     step: int = 0
 
     @classmethod
-    def initial(cls, recipe: Recipe, network: NetworkSettings, seed: int, device: torch.device) -> TrainingState:
+    def initial(
+        cls, recipe: Recipe, network: NetworkSettings, seed: int, device: torch.device
+    ) -> TrainingState:
         """Freshly initialised networks; the same for the same seed on every device."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -45,24 +47,38 @@ class TrainingState:
             discriminator = Discriminator(network).to(device) if recipe.adversarial else None
         average = copy.deepcopy(generator).requires_grad_(False).eval().to(device)
         generator.to(device)
-        return cls(generator, average, _adam(generator, recipe), discriminator,
-                   _adam(discriminator, recipe) if discriminator else None)
+        return cls(
+            generator,
+            average,
+            _adam(generator, recipe),
+            discriminator,
+            _adam(discriminator, recipe) if discriminator else None,
+        )
 
     def parts(self) -> dict[str, Any]:
         """What has a `state_dict`, by its name in the file."""
-        parts = {"generator": self.generator, "average": self.average, "optimiser_g": self.optimiser_g,
-                 "discriminator": self.discriminator, "optimiser_d": self.optimiser_d}
+        parts = {
+            "generator": self.generator,
+            "average": self.average,
+            "optimiser_g": self.optimiser_g,
+            "discriminator": self.discriminator,
+            "optimiser_d": self.optimiser_d,
+        }
         return {name: part for name, part in parts.items() if part is not None}
 
     def require_finite(self) -> None:
         """Raise UserError where a weight is NaN or infinite; such a state must replace no good checkpoint."""
         for name, part in self.parts().items():
             if isinstance(part, nn.Module) and not all(bool(p.isfinite().all()) for p in part.parameters()):
-                raise UserError(f"Weights of the {name} are not finite after step {self.step}.", LAST_GOOD_HINT)
+                raise UserError(
+                    f"Weights of the {name} are not finite after step {self.step}.", LAST_GOOD_HINT
+                )
 
 
-LAST_GOOD_HINT = ("The last checkpoint is unchanged. Resume from it with another --precision or device, or start "
-                  "again with another --seed.")
+LAST_GOOD_HINT = (
+    "The last checkpoint is unchanged. Resume from it with another --precision or device, or start "
+    "again with another --seed."
+)
 
 
 @dataclass(frozen=True)
@@ -77,14 +93,18 @@ class SavedRun:
     def require_same(self, settings: TrainSettings, training_set_sha256: str) -> None:
         """Raise UserError, with both values, where a run cannot go on from here."""
         if training_set_sha256 != self.training_set_sha256:
-            raise UserError(f"The run was trained on the set {self.training_set_sha256[:12]}…, this is the set "
-                            f"{training_set_sha256[:12]}….", "Resume with the run's own training set, or choose "
-                            "another --out.")
+            raise UserError(
+                f"The run was trained on the set {self.training_set_sha256[:12]}…, this is the set "
+                f"{training_set_sha256[:12]}….",
+                "Resume with the run's own training set, or choose another --out.",
+            )
         for name, before in self.settings.fixed.items():
             now = settings.fixed[name]
             if now != before:
-                raise UserError(f"The run began with {name} {before}, now {name} is {now}.",
-                                "Resume without changing it, or choose another --out.")
+                raise UserError(
+                    f"The run began with {name} {before}, now {name} is {now}.",
+                    "Resume without changing it, or choose another --out.",
+                )
 
     def restore(self, state: TrainingState) -> None:
         """Put networks and optimisers back to where they were."""
@@ -93,15 +113,21 @@ class SavedRun:
         state.step = self.step
 
 
-def save_checkpoint(path: Path, state: TrainingState, settings: TrainSettings, training_set_sha256: str) -> None:
+def save_checkpoint(
+    path: Path, state: TrainingState, settings: TrainSettings, training_set_sha256: str
+) -> None:
     """Write the state to `path`; the previous file stays until the new one is whole.
 
     Raises UserError where a weight is not finite or where the file cannot be written.
     """
     state.require_finite()
-    content = {"format": FORMAT_VERSION, "settings": settings.as_dict(), "step": state.step,
-               "training_set_sha256": training_set_sha256,
-               "states": {name: part.state_dict() for name, part in state.parts().items()}}
+    content = {
+        "format": FORMAT_VERSION,
+        "settings": settings.as_dict(),
+        "step": state.step,
+        "training_set_sha256": training_set_sha256,
+        "states": {name: part.state_dict() for name, part in state.parts().items()},
+    }
     with replacing_file(path) as part_path:
         _write(content, part_path)
 
@@ -114,8 +140,12 @@ def load_checkpoint(path: Path) -> SavedRun:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT_VERSION:
             raise ValueError(f"format {content['format']}, where this version reads {FORMAT_VERSION}")
-        return SavedRun(TrainSettings.from_dict(content["settings"]), str(content["training_set_sha256"]),
-                        int(content["step"]), content["states"])
+        return SavedRun(
+            TrainSettings.from_dict(content["settings"]),
+            str(content["training_set_sha256"]),
+            int(content["step"]),
+            content["states"],
+        )
     except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"The checkpoint {path} cannot be read ({reason}).", "Start a new run.") from error

@@ -50,7 +50,11 @@ def encoded(grid: Tensor, octaves: int) -> Tensor:
     A network of smooth functions follows fine detail of its input slowly; given waves of all lengths it places detail
     within a few training frames (Tancik et al. 2020, Fourier features).
     """
-    waves = [wave(grid * (_FIRST_OCTAVE * 2**octave)) for octave in range(octaves) for wave in (torch.sin, torch.cos)]
+    waves = [
+        wave(grid * (_FIRST_OCTAVE * 2**octave))
+        for octave in range(octaves)
+        for wave in (torch.sin, torch.cos)
+    ]
     return torch.cat([grid, *waves], dim=1) if waves else grid
 
 
@@ -181,6 +185,8 @@ def _blurs() -> Tensor:
     """(channels, 1, h, w): Gaussian kernels whose squares sum to 1, so that blurred white noise keeps its power."""
     reach = [math.ceil(3 * max(widths)) for widths in zip(*SPECKLE_SD_PX, strict=True)]
     down, across = (torch.arange(-most, most + 1, dtype=torch.float32) for most in reach)
-    kernels = [torch.outer(torch.exp(-0.5 * (down / axial) ** 2), torch.exp(-0.5 * (across / lateral) ** 2))
-               for axial, lateral in SPECKLE_SD_PX]
+    kernels = [
+        torch.outer(torch.exp(-0.5 * (down / axial) ** 2), torch.exp(-0.5 * (across / lateral) ** 2))
+        for axial, lateral in SPECKLE_SD_PX
+    ]
     return torch.stack([kernel / kernel.norm() for kernel in kernels])[:, None]

@@ -30,8 +30,10 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in present:
         raise UserError(f"There is no device '{name}'.", f"Choose one of {', '.join(DEVICES)}.")
     if not present[name]:
-        raise UserError(f"PyTorch {torch.__version__} finds no {name} device on this machine.",
-                        "Use --device cpu, or install a PyTorch build for the GPU.")
+        raise UserError(
+            f"PyTorch {torch.__version__} finds no {name} device on this machine.",
+            "Use --device cpu, or install a PyTorch build for the GPU.",
+        )
     return torch.device(name)
 
 
@@ -41,6 +43,7 @@ def use_fastest_threads(work: Callable[[], Any], runs: int = 5) -> int:
     More is not always faster: where other programs take the cores (a busy Slicer, say), threads wait for each other at
     each layer, and one alone can be ten times as fast as two.
     """
+
     def median_s(threads: int) -> float:
         torch.set_num_threads(threads)
         work()

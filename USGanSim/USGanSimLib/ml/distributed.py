@@ -36,8 +36,10 @@ class Workers:
     def require_shares(self, batch: int) -> None:
         """Raise UserError unless a batch can be dealt out evenly, two images or more to each process."""
         if batch % self.size or batch < 2 * self.size:
-            raise UserError(f"A batch of {batch} cannot be dealt out evenly to {self.size} processes.",
-                            f"Use --batch with a multiple of {self.size}, at least {2 * self.size}.")
+            raise UserError(
+                f"A batch of {batch} cannot be dealt out evenly to {self.size} processes.",
+                f"Use --batch with a multiple of {self.size}, at least {2 * self.size}.",
+            )
 
     def share(self, module: nn.Module) -> nn.Module:
         """The module to call in training: itself, or wrapped so that its gradients are averaged."""

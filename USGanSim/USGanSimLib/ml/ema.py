@@ -42,4 +42,3 @@ def recompute_statistics(generator: Generator, inputs: Iterable[tuple[Tensor, Te
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     generator.eval()
-

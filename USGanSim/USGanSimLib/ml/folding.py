@@ -72,14 +72,18 @@ class FoldedGenerator(nn.Module):
         super().__init__()
         self.sizes = generator.settings.level_sizes
         self.project = copy.deepcopy(generator.project)
-        first, *others = (FoldedLayer(cast(UpLayer, layer), cast(Conditions, conditions))
-                          for layer, conditions in zip(generator.layers, generator.conditions, strict=True))
+        first, *others = (
+            FoldedLayer(cast(UpLayer, layer), cast(Conditions, conditions))
+            for layer, conditions in zip(generator.layers, generator.conditions, strict=True)
+        )
         self.first, self.others = first, nn.ModuleList(others)
         self.speckle = generator.speckle
         self.last = folded(generator.last, generator.last_norm)
         one_channel = generator.to_image.out_channels == 1
         self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])
-        self.to_image = _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
+        self.to_image = (
+            _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
+        )
         self.register_buffer("cells", self._cell_positions(generator.settings))
         self.register_buffer("fan", generator.fan.clone() if generator.settings.fan else None)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -93,7 +97,9 @@ class FoldedGenerator(nn.Module):
     def forward(self, noise_part: NoisePart, affine: Tensor) -> Tensor:
         """Noise parts (N, …) and coordinate coefficients (1 or N, 3, 3) → grey levels (N, H, W) uint8."""
         seed_grid, *grids = self.grids(affine)
-        features = self.first.finished(noise_part.first + self.first.conditions_part(seed_grid), self.sizes[1])
+        features = self.first.finished(
+            noise_part.first + self.first.conditions_part(seed_grid), self.sizes[1]
+        )
         for layer, grid, size in zip(self.others, grids[: len(self.others)], self.sizes[2:], strict=True):
             features = layer(features, grid, size)
         images = self.to_image(functional.relu_(self.last(features)))
@@ -108,16 +114,20 @@ class FoldedGenerator(nn.Module):
         image's pixels too, where there is speckle."""
         sizes = self._grid_sizes()
         levels = torch.split(affine @ self.cells, [height * width for height, width in sizes], dim=2)
-        return [level.view(-1, 3, *size).contiguous(memory_format=torch.channels_last)
-                for level, size in zip(levels, sizes, strict=True)]
+        return [
+            level.view(-1, 3, *size).contiguous(memory_format=torch.channels_last)
+            for level, size in zip(levels, sizes, strict=True)
+        ]
 
     def _grid_sizes(self) -> list[tuple[int, int]]:
         return self.sizes if self.speckle else self.sizes[:-1]
 
     def _cell_positions(self, settings: NetworkSettings) -> Tensor:
         """(3, cells of all grids): the position (u, v, 1) of each cell, in image pixels."""
-        grids = [coordinate_grid(torch.eye(3)[None], *size, settings.stride_at(level))
-                 for level, size in enumerate(self._grid_sizes())]
+        grids = [
+            coordinate_grid(torch.eye(3)[None], *size, settings.stride_at(level))
+            for level, size in enumerate(self._grid_sizes())
+        ]
         return torch.cat([grid[0].flatten(1) for grid in grids], dim=1)
 
 

@@ -42,12 +42,16 @@ def sample_faults(samples: NDArray[np.uint8], real: NDArray[np.uint8], many_valu
     faults = []
     contrast, real_contrast = float(samples.std()), float(real.std())
     if contrast < SMALLEST_CONTRAST_SHARE * real_contrast:
-        faults.append(f"The simulated images are nearly one grey: mean {samples.mean():.1f}, SD {contrast:.2f} grey "
-                      f"levels, where the real images have mean {real.mean():.1f}, SD {real_contrast:.2f}.")
+        faults.append(
+            f"The simulated images are nearly one grey: mean {samples.mean():.1f}, SD {contrast:.2f} grey "
+            f"levels, where the real images have mean {real.mean():.1f}, SD {real_contrast:.2f}."
+        )
     spread = spread_grey(samples)
     if many_valued and spread < SMALLEST_SPREAD_GREY:
-        faults.append(f"Mode collapse: samples of one pose differ by {spread:.2f} grey levels, less than "
-                      f"{SMALLEST_SPREAD_GREY:g}.")
+        faults.append(
+            f"Mode collapse: samples of one pose differ by {spread:.2f} grey levels, less than "
+            f"{SMALLEST_SPREAD_GREY:g}."
+        )
     return faults
 
 
@@ -68,11 +72,17 @@ class DiscriminatorWatch:
         if count < (self._losses.maxlen or 0):
             return None
         accuracy = float(np.mean(self._accuracies))
-        earlier, later = np.mean(np.array(self._losses).reshape(2, -1) if count % 2 == 0 else
-                                 np.array(self._losses)[1:].reshape(2, -1), axis=1)
+        earlier, later = np.mean(
+            np.array(self._losses).reshape(2, -1)
+            if count % 2 == 0
+            else np.array(self._losses)[1:].reshape(2, -1),
+            axis=1,
+        )
         if accuracy < PERFECT_ACCURACY or later < RISE_OF_LOSS * earlier:
             return None
         self._losses.clear()
         self._accuracies.clear()
-        return (f"The discriminator has won: right about {accuracy:.1%} of images over {count} iterations, while the "
-                f"generator's loss rose from {earlier:.2f} to {later:.2f}.")
+        return (
+            f"The discriminator has won: right about {accuracy:.1%} of images over {count} iterations, while the "
+            f"generator's loss rose from {earlier:.2f} to {later:.2f}."
+        )

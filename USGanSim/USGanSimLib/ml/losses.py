@@ -54,9 +54,13 @@ def energy_score(first: Tensor, second: Tensor, real: Tensor, filters: Tensor) -
     means over windows say how much brightness and shadows vary. Filters that are drawn anew each time say how speckle
     looks: if all projections of two distributions of patches agree, so do the distributions (Cramér and Wold).
     """
-    scores = [_score(*(functional.avg_pool2d(images, window, stride=1) for images in (first, second, real)))
-              for window in SCORED_WINDOWS]
-    scores.append(_score(*(functional.conv2d(images, filters.to(images)) for images in (first, second, real))))
+    scores = [
+        _score(*(functional.avg_pool2d(images, window, stride=1) for images in (first, second, real)))
+        for window in SCORED_WINDOWS
+    ]
+    scores.append(
+        _score(*(functional.conv2d(images, filters.to(images)) for images in (first, second, real)))
+    )
     return torch.stack(scores).mean()
 
 

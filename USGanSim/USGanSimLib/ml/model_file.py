@@ -42,10 +42,15 @@ def load_model(path: Path) -> tuple[Generator, ModelInfo]:
         raise UserError(f"{path} is damaged: {error}.", "Copy the file again.") from error
     settings = NetworkSettings.from_dict(info.network)
     if (settings.width_px, settings.height_px) != (info.geometry.width_px, info.geometry.height_px):
-        raise UserError(f"{path} is damaged: a network for {settings.width_px}×{settings.height_px} px has the "
-                        f"geometry of {info.geometry.width_px}×{info.geometry.height_px} px.", _HINT)
+        raise UserError(
+            f"{path} is damaged: a network for {settings.width_px}×{settings.height_px} px has the "
+            f"geometry of {info.geometry.width_px}×{info.geometry.height_px} px.",
+            _HINT,
+        )
     generator = Generator(settings)
-    require_same_weights(path, state, {name: _stored(name, own) for name, own in generator.state_dict().items()})
+    require_same_weights(
+        path, state, {name: _stored(name, own) for name, own in generator.state_dict().items()}
+    )
     generator.load_state_dict(state)
     return generator.requires_grad_(False).eval(), info
 
@@ -54,13 +59,18 @@ def require_same_weights(path: Path, state: Mapping[str, Tensor], expected: Mapp
     """Raise UserError where weights are missing, unknown, of another shape or type than expected, or not finite."""
     missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or unknown:
-        raise UserError(f"{path} does not hold the weights of its own settings: {len(missing)} missing "
-                        f"{missing[:1]}, {len(unknown)} unknown {unknown[:1]}.", _HINT)
+        raise UserError(
+            f"{path} does not hold the weights of its own settings: {len(missing)} missing "
+            f"{missing[:1]}, {len(unknown)} unknown {unknown[:1]}.",
+            _HINT,
+        )
     for name, tensor in state.items():
         wanted = expected[name]
         if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
-            raise UserError(f"{path}: '{name}' is {_described(tensor)}, where its settings ask for "
-                            f"{_described(wanted)}.", _HINT)
+            raise UserError(
+                f"{path}: '{name}' is {_described(tensor)}, where its settings ask for {_described(wanted)}.",
+                _HINT,
+            )
         bad = tensor.numel() - int(torch.isfinite(tensor).sum())
         if bad:
             raise UserError(f"{path}: {bad} of {tensor.numel()} weights in '{name}' are not finite.", _HINT)

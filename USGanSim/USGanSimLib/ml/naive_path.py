@@ -24,7 +24,9 @@ from .networks import Generator
 class NaivePath:
     """Pose → grey levels without any of the renderer's shortcuts."""
 
-    def __init__(self, generator: Generator, normalisation: CoordinateNormalisation, device: torch.device) -> None:
+    def __init__(
+        self, generator: Generator, normalisation: CoordinateNormalisation, device: torch.device
+    ) -> None:
         self._generator = copy.deepcopy(generator).to(device).eval()
         self._device = device
         self._mean = torch.tensor(normalisation.mean_mm, device=device)[:, None, None]
@@ -39,7 +41,9 @@ class NaivePath:
         """(4, 4) pose and noise (B, noise_size) → (B, H, W) uint8."""
         grid = self._grid(image_to_reference)
         sizes = self._generator.settings.level_sizes
-        *grids, pixels = (self._resized(grid, size, stride) for size, stride in zip(sizes, self._strides, strict=True))
+        *grids, pixels = (
+            self._resized(grid, size, stride) for size, stride in zip(sizes, self._strides, strict=True)
+        )
         images = self._generator.from_grids(noise.to(self._device), grids, pixels)
         image: NDArray[np.uint8] = to_grey_levels(images)[:, 0].cpu().numpy()
         return image
@@ -48,8 +52,11 @@ class NaivePath:
         """(1, 3, H, W) normalised coordinates of every pixel."""
         height, width = self._full
         affine = torch.tensor(pixel_affine(image_to_reference), dtype=torch.float32, device=self._device)
-        v, u = torch.meshgrid(torch.arange(height, device=self._device, dtype=torch.float32),
-                              torch.arange(width, device=self._device, dtype=torch.float32), indexing="ij")
+        v, u = torch.meshgrid(
+            torch.arange(height, device=self._device, dtype=torch.float32),
+            torch.arange(width, device=self._device, dtype=torch.float32),
+            indexing="ij",
+        )
         pixels = torch.stack([u, v, torch.ones_like(u)]).flatten(1)
         millimetres = (affine @ pixels).view(3, height, width)
         return ((millimetres - self._mean) / self._std)[None]

@@ -78,14 +78,21 @@ class NetworkSettings:
     def __post_init__(self) -> None:
         smallest = 2**self.up_layers
         if self.generator_channels % smallest:
-            raise UserError(f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
-                            f"Use a multiple of {smallest}.")
+            raise UserError(
+                f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
+                f"Use a multiple of {smallest}.",
+            )
         if self.volume and self.volume_cells < smallest:
-            raise UserError(f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
-                            f"Use {smallest} or more.")
+            raise UserError(
+                f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
+                f"Use {smallest} or more.",
+            )
         if min(self.width_px, self.height_px) < 2 ** max(self.up_layers, self.down_layers):
-            raise UserError(f"An image of {self.width_px}×{self.height_px} px is too small for {self.up_layers} "
-                            f"up- and {self.down_layers} down-sampling layers.", "Prepare larger images.")
+            raise UserError(
+                f"An image of {self.width_px}×{self.height_px} px is too small for {self.up_layers} "
+                f"up- and {self.down_layers} down-sampling layers.",
+                "Prepare larger images.",
+            )
 
     @property
     def level_sizes(self) -> list[tuple[int, int]]:
@@ -115,8 +122,10 @@ class NetworkSettings:
         try:
             return cls(**{name: type(getattr(cls, name))(value) for name, value in values.items()})
         except (AttributeError, TypeError, ValueError) as error:
-            raise UserError(f"The model's network settings are not understood ({error}).",
-                            "It may come from a newer version; update this software.") from error
+            raise UserError(
+                f"The model's network settings are not understood ({error}).",
+                "It may come from a newer version; update this software.",
+            ) from error
 
     def as_dict(self) -> dict[str, float]:
         return dataclasses.asdict(self)
@@ -128,8 +137,9 @@ class UpLayer(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, normed: bool) -> None:
         super().__init__()
         # No biases before batch norm: its own shift does their work.
-        self.up = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1,
-                                     bias=not normed)
+        self.up = nn.ConvTranspose2d(
+            channels_in, channels_out, 3, stride=2, padding=1, output_padding=1, bias=not normed
+        )
         self.up_norm = _norm(channels_out, normed)
         self.conv = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=not normed)
         self.conv_norm = _norm(channels_out, normed)
@@ -156,7 +166,8 @@ class Generator(nn.Module):
         self.conditions = nn.ModuleList(conditions)
         self.layers = nn.ModuleList(
             UpLayer(settings.channels_at(level) + told.channels, settings.channels_at(level + 1), normed)
-            for level, told in enumerate(conditions))
+            for level, told in enumerate(conditions)
+        )
         last = settings.channels_at(settings.up_layers)
         self.last = nn.Conv2d(last, last, 3, padding=1, bias=not normed)
         self.last_norm = _norm(last, normed)
@@ -171,7 +182,9 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, affine: Tensor) -> Tensor:
         settings = self.settings
         *sizes, image = settings.level_sizes
-        grids = [coordinate_grid(affine, *size, settings.stride_at(level)) for level, size in enumerate(sizes)]
+        grids = [
+            coordinate_grid(affine, *size, settings.stride_at(level)) for level, size in enumerate(sizes)
+        ]
         return self.from_grids(noise, grids, coordinate_grid(affine, *image))
 
     def from_grids(self, noise: Tensor, grids: Sequence[Tensor], pixels: Tensor) -> Tensor:
@@ -235,7 +248,9 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, affine: Tensor) -> Tensor:
         grid = coordinate_grid(affine, *images.shape[2:])
-        features = functional.leaky_relu(self.first(torch.cat([images, grid], dim=1)), LEAKY_SLOPE, inplace=True)
+        features = functional.leaky_relu(
+            self.first(torch.cat([images, grid], dim=1)), LEAKY_SLOPE, inplace=True
+        )
         features = self.unit(self.layers(features))
         one_map = functional.leaky_relu(self.to_map(features), LEAKY_SLOPE)
         logit: Tensor = self.to_logit(one_map.flatten(1)).squeeze(1)

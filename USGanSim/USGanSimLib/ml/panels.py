@@ -16,14 +16,18 @@ _TITLE_PX = 16
 _SMALLEST_WIDTH_PX = 320
 
 
-def save_panel(path: Path, real: Pictures, samples: Pictures, mm_per_px: tuple[float, float], title: str) -> None:
+def save_panel(
+    path: Path, real: Pictures, samples: Pictures, mm_per_px: tuple[float, float], title: str
+) -> None:
     """Write `real` (P, H, W) beside `samples` (P, Z, H, W), whole or not at all.
 
     A pixel of `mm_per_px` (x, y) is drawn so that a millimetre is as long down as across.
     """
     width, height = shown_size(real.shape[2], real.shape[1], mm_per_px)
     columns = samples.shape[1] + 1
-    panel = Image.new("L", (columns * (width + _GAP_PX) - _GAP_PX, _TITLE_PX + len(real) * (height + _GAP_PX)), 64)
+    panel = Image.new(
+        "L", (columns * (width + _GAP_PX) - _GAP_PX, _TITLE_PX + len(real) * (height + _GAP_PX)), 64
+    )
     names = ["real", *(f"z {index + 1}" for index in range(samples.shape[1]))]
     for column, name in enumerate(names):
         left = column * (width + _GAP_PX)

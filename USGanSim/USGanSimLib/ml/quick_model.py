@@ -37,10 +37,16 @@ class QuickModel:
     black_difference_grey: float
 
     def __str__(self) -> str:
-        wrong = (f" (on held-out frames {self.difference_grey:.1f} grey levels off, where an all-black image is "
-                 f"{self.black_difference_grey:.1f} off)" if self.heldout_frames else "")
-        return (f"a stand-in ({QUICK_RECIPE.name}, {self.iterations} iterations): it shows the live path, not what "
-                f"longer training can do{wrong}")
+        wrong = (
+            f" (on held-out frames {self.difference_grey:.1f} grey levels off, where an all-black image is "
+            f"{self.black_difference_grey:.1f} off)"
+            if self.heldout_frames
+            else ""
+        )
+        return (
+            f"a stand-in ({QUICK_RECIPE.name}, {self.iterations} iterations): it shows the live path, not what "
+            f"longer training can do{wrong}"
+        )
 
 
 class _Steps:
@@ -54,8 +60,14 @@ class _Steps:
             self._progress.emit(event, **fields)
 
 
-def train_quick_model(recording: Path, calibration: Calibration, path: Path, options: PrepareOptions,
-                      iterations: int, progress: Progress) -> QuickModel:
+def train_quick_model(
+    recording: Path,
+    calibration: Calibration,
+    path: Path,
+    options: PrepareOptions,
+    iterations: int,
+    progress: Progress,
+) -> QuickModel:
     """Train on one recording for at most `iterations` or QUICK_MINUTES and write the model file `path`.
 
     Raises UserError for what `prepare` and `train` refuse.
@@ -65,12 +77,23 @@ def train_quick_model(recording: Path, calibration: Calibration, path: Path, opt
         prepare([recording], calibration, folder, options, progress)
         dataset = open_dataset(folder)
         # The average generator must forget its beginning within so short a run.
-        settings = TrainSettings(QUICK_RECIPE, iterations, ema_decay=0.98, minutes=QUICK_MINUTES,
-                                 checkpoint_every=iterations, sample_every=iterations)
+        settings = TrainSettings(
+            QUICK_RECIPE,
+            iterations,
+            ema_decay=0.98,
+            minutes=QUICK_MINUTES,
+            checkpoint_every=iterations,
+            sample_every=iterations,
+        )
         result = train(dataset, run.path, settings, _Steps(progress))
         with replacing_file(path) as part:
             shutil.copyfile(run.model, part)
         held_out = dataset.heldout_indices
         black = float(dataset.read_images(held_out).mean()) if len(held_out) else math.nan
-        return QuickModel(path, int(result["step"]), frozenset(dataset.source_frame[held_out].tolist()),
-                          result["metrics"].get("heldout_mean_abs_difference_grey", math.nan), black)
+        return QuickModel(
+            path,
+            int(result["step"]),
+            frozenset(dataset.source_frame[held_out].tolist()),
+            result["metrics"].get("heldout_mean_abs_difference_grey", math.nan),
+            black,
+        )

@@ -1,23 +1,23 @@
 """The recipes of METHOD.md: what is trained on what. One dataclass holds all that a recipe fixes.
 
-    paper        the GAN as the text of Hu et al. 2017 has it: 5 up-sampling layers in G, 4 down-sampling layers in D
-    paper-fig1   the same as its Fig. 1 has it: 4 up, 5 down
-    paper-l2     `paper` with an equally weighted L2 term in the generator's loss
-    regression   the generator of `paper` trained on the L2 term alone, without a discriminator
-    encoded      not in the paper: what puts anatomy in its right place after few iterations, with speckle.
-                 - The generator's coordinates come with their sines and cosines (networks.encoded): on raw coordinates
-                   it copies training frames, which look right and sit in the wrong place.
-                 - Every frame comes turned, scaled and shifted a little in its own plane, its coordinates with it
-                   (augmentation.py), so that no frame can be learnt by heart.
-                 - It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the
-                   L2 term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.
-    scored       not in the paper, and no GAN: a good model after minutes of a CPU. Frames are moved as in `encoded`.
-                 - The generator reads features of the tissue from a volume in Reference, learned with its weights
-                   (conditions.py): anatomy is in its place, and sharp, after hundreds of iterations.
-                 - Its speckle is noise that sticks to the tissue and moves with it. No batch norm: an image is the
-                   same in training and live, whatever else is in the batch.
-                 - It begins with the L2 term alone; then two samples a pose are scored against the real image
-                   (losses.energy_score). That teaches how images of a pose differ, speckle included.
+paper        the GAN as the text of Hu et al. 2017 has it: 5 up-sampling layers in G, 4 down-sampling layers in D
+paper-fig1   the same as its Fig. 1 has it: 4 up, 5 down
+paper-l2     `paper` with an equally weighted L2 term in the generator's loss
+regression   the generator of `paper` trained on the L2 term alone, without a discriminator
+encoded      not in the paper: what puts anatomy in its right place after few iterations, with speckle.
+             - The generator's coordinates come with their sines and cosines (networks.encoded): on raw coordinates
+               it copies training frames, which look right and sit in the wrong place.
+             - Every frame comes turned, scaled and shifted a little in its own plane, its coordinates with it
+               (augmentation.py), so that no frame can be learnt by heart.
+             - It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the
+               L2 term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.
+scored       not in the paper, and no GAN: a good model after minutes of a CPU. Frames are moved as in `encoded`.
+             - The generator reads features of the tissue from a volume in Reference, learned with its weights
+               (conditions.py): anatomy is in its place, and sharp, after hundreds of iterations.
+             - Its speckle is noise that sticks to the tissue and moves with it. No batch norm: an image is the
+               same in training and live, whatever else is in the batch.
+             - It begins with the L2 term alone; then two samples a pose are scored against the real image
+               (losses.energy_score). That teaches how images of a pose differ, speckle included.
 """
 
 from __future__ import annotations
@@ -77,15 +77,23 @@ class Recipe:
     def __post_init__(self) -> None:
         # One image a batch has no statistics to normalise with.
         if self.batch < 2:
-            raise UserError(f"A batch of {self.batch} is too small for batch normalisation.", "Use --batch 2 or more.")
+            raise UserError(
+                f"A batch of {self.batch} is too small for batch normalisation.", "Use --batch 2 or more."
+            )
         if self.scored and (self.adversarial or self.l2_weight):
-            raise UserError("A recipe with a score has no other loss.", "Leave the discriminator and the L2 term out.")
+            raise UserError(
+                "A recipe with a score has no other loss.", "Leave the discriminator and the L2 term out."
+            )
 
-    def network(self, width_px: int, height_px: int, speckle_cell: float = NetworkSettings.speckle_cell
-                ) -> NetworkSettings:
+    def network(
+        self, width_px: int, height_px: int, speckle_cell: float = NetworkSettings.speckle_cell
+    ) -> NetworkSettings:
         """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
-        own = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(NetworkSettings)
-               if hasattr(self, entry.name)}
+        own = {
+            entry.name: getattr(self, entry.name)
+            for entry in dataclasses.fields(NetworkSettings)
+            if hasattr(self, entry.name)
+        }
         return NetworkSettings(width_px=width_px, height_px=height_px, speckle_cell=speckle_cell, **own)
 
     @property
@@ -109,18 +117,47 @@ class Recipe:
         return cls(**{**values, "betas": (first, second)})
 
 
-RECIPES = {recipe.name: recipe for recipe in (
-    Recipe("paper"),
-    Recipe("paper-fig1", up_layers=4, down_layers=5),
-    Recipe("paper-l2", l2_weight=1.0),
-    Recipe("regression", adversarial=False, l2_weight=1.0),
-    Recipe("encoded", l2_weight=50.0, l2_square_px=4, alone_iterations=1000, alone_learning_rate=1e-3, octaves=6,
-           turn_deg=8.0, scale=0.08, shift=0.06),
-    Recipe("scored", adversarial=False, scored=True, up_layers=4, generator_channels=96, least_channels=16,
-           batch_norm=False, fan=True, volume=8, volume_cells=80, speckle=True, alone_iterations=300,
-           alone_learning_rate=1e-3, turn_deg=8.0, scale=0.08, shift=0.06, batch=8, learning_rate=1e-3,
-           betas=(0.5, 0.99)),
-)}
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("paper"),
+        Recipe("paper-fig1", up_layers=4, down_layers=5),
+        Recipe("paper-l2", l2_weight=1.0),
+        Recipe("regression", adversarial=False, l2_weight=1.0),
+        Recipe(
+            "encoded",
+            l2_weight=50.0,
+            l2_square_px=4,
+            alone_iterations=1000,
+            alone_learning_rate=1e-3,
+            octaves=6,
+            turn_deg=8.0,
+            scale=0.08,
+            shift=0.06,
+        ),
+        Recipe(
+            "scored",
+            adversarial=False,
+            scored=True,
+            up_layers=4,
+            generator_channels=96,
+            least_channels=16,
+            batch_norm=False,
+            fan=True,
+            volume=8,
+            volume_cells=80,
+            speckle=True,
+            alone_iterations=300,
+            alone_learning_rate=1e-3,
+            turn_deg=8.0,
+            scale=0.08,
+            shift=0.06,
+            batch=8,
+            learning_rate=1e-3,
+            betas=(0.5, 0.99),
+        ),
+    )
+}
 
 
 def choose_recipe(name: str, **changes: int | None) -> Recipe:

@@ -105,7 +105,9 @@ class ModelRenderer:
         return np.concatenate(list(self.sample_batches(image_to_reference, n, seed)))
 
     @torch.inference_mode()
-    def sample_batches(self, image_to_reference: Matrix, n: int, seed: int = 0) -> Iterator[NDArray[np.uint8]]:
+    def sample_batches(
+        self, image_to_reference: Matrix, n: int, seed: int = 0
+    ) -> Iterator[NDArray[np.uint8]]:
         """The images of `sample`, some at a time, for numbers of them that would fill the memory."""
         if n < 1:
             raise UserError(f"{n} samples of a pose cannot be drawn.", "Give 1 or more.")
@@ -126,7 +128,9 @@ class ModelRenderer:
         """Let the noise be these noise_size numbers. Raises UserError for another count or a number not finite."""
         values = torch.from_numpy(np.array(noise, np.float32))
         if values.shape != (self._noise_size,) or not torch.isfinite(values).all():
-            raise UserError(f"The noise given (shape {tuple(values.shape)}) is not {self._noise_size} finite numbers.")
+            raise UserError(
+                f"The noise given (shape {tuple(values.shape)}) is not {self._noise_size} finite numbers."
+            )
         self._keep(values)
 
     def drift(self, step: float) -> None:
@@ -136,8 +140,12 @@ class ModelRenderer:
         where it is, 1 draws anew; after k steps the correlation with the start is (1 − step²)^(k/2).
         """
         if not 0 <= step <= 1:
-            raise UserError(f"A drift of {step:g} is not possible.", "Give a step from 0 (still) to 1 (all new).")
-        self._keep(math.sqrt(1 - step**2) * self._noise + step * draw_noise(1, self._noise_size, self._random)[0])
+            raise UserError(
+                f"A drift of {step:g} is not possible.", "Give a step from 0 (still) to 1 (all new)."
+            )
+        self._keep(
+            math.sqrt(1 - step**2) * self._noise + step * draw_noise(1, self._noise_size, self._random)[0]
+        )
 
     def _keep(self, noise: Tensor) -> None:
         self._noise = noise
@@ -146,8 +154,10 @@ class ModelRenderer:
     def _affine(self, image_to_reference: Matrix) -> Tensor:
         """(4, 4) pose → (1, 3, 3) normalised coefficients; computed in float64, since millimetres may be large."""
         if image_to_reference.shape != (4, 4) or not np.isfinite(image_to_reference).all():
-            raise UserError("The pose holds a number that is not finite, or is no 4×4 matrix.",
-                            "Render valid poses alone.")
+            raise UserError(
+                "The pose holds a number that is not finite, or is no 4×4 matrix.",
+                "Render valid poses alone.",
+            )
         folded = self.info.normalisation.fold(pixel_affine(image_to_reference))
         return torch.from_numpy(folded.astype(np.float32))[None].to(self.device)
 

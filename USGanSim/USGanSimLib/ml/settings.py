@@ -48,7 +48,9 @@ class TrainSettings:
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"The EMA decay is {self.ema_decay}.", "Give 0 or more, and less than 1.")
         if self.precision not in PRECISIONS:
-            raise UserError(f"There is no precision '{self.precision}'.", f"Choose one of {', '.join(PRECISIONS)}.")
+            raise UserError(
+                f"There is no precision '{self.precision}'.", f"Choose one of {', '.join(PRECISIONS)}."
+            )
 
     @property
     def fixed(self) -> dict[str, Any]:

@@ -48,8 +48,9 @@ _FIRST_PANEL_STEP = 10
 _LONGEST_WITHOUT_CHECKPOINT_S = 600.0
 
 
-def train(dataset: Dataset, run: Path, settings: TrainSettings, progress: Progress, resume: bool = False
-          ) -> dict[str, Any]:
+def train(
+    dataset: Dataset, run: Path, settings: TrainSettings, progress: Progress, resume: bool = False
+) -> dict[str, Any]:
     """Train a model of `dataset` into the folder `run` (see run_folder.py) and return what `usgansim train` prints.
 
     With `resume` it goes on from the run's checkpoint, exactly as if it had never ended. Under `torchrun` every
@@ -64,7 +65,9 @@ def train(dataset: Dataset, run: Path, settings: TrainSettings, progress: Progre
         workers.require_shares(settings.recipe.batch)
         folder = RunFolder(run)
         with folder.training() if workers.leads else contextlib.nullcontext():
-            return Trainer(dataset, folder, settings, progress if workers.leads else Silent(), workers, resume).fit()
+            return Trainer(
+                dataset, folder, settings, progress if workers.leads else Silent(), workers, resume
+            ).fit()
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,9 @@ class Networks:
     autocast: Callable[[], contextlib.AbstractContextManager[Any]]
 
 
-def discriminator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, fakes: Tensor,
-                       real_label: float) -> dict[str, Tensor]:
+def discriminator_step(
+    networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, fakes: Tensor, real_label: float
+) -> dict[str, Tensor]:
     """One update of D on real and generated images, equation (1); no gradient reaches G."""
     assert networks.discriminator is not None
     # Real and fake pass separately, each with its own batch statistics; each graph is gone before the next grows.
@@ -95,12 +99,22 @@ def discriminator_step(networks: Networks, optimiser: torch.optim.Optimizer, bat
     torch.autograd.backward(loss_fake)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-    return {"loss_d_real": loss_real, "loss_d_fake": loss_fake, "accuracy_real": share_called_real(real_logits),
-            "accuracy_fake": 1 - share_called_real(fake_logits)}
+    return {
+        "loss_d_real": loss_real,
+        "loss_d_fake": loss_fake,
+        "accuracy_real": share_called_real(real_logits),
+        "accuracy_fake": 1 - share_called_real(fake_logits),
+    }
 
 
-def generator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, fakes: Tensor,
-                   l2_weight: float, l2_square_px: int = 1) -> dict[str, Tensor]:
+def generator_step(
+    networks: Networks,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    fakes: Tensor,
+    l2_weight: float,
+    l2_square_px: int = 1,
+) -> dict[str, Tensor]:
     """One update of G: equation (2) where there is a discriminator, the L2 term where it has a weight."""
     losses: dict[str, Tensor] = {}
     objective = fakes.new_zeros((), dtype=torch.float32)
@@ -118,8 +132,9 @@ def generator_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: 
     return losses
 
 
-def score_step(networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, filters: Tensor
-               ) -> dict[str, Tensor]:
+def score_step(
+    networks: Networks, optimiser: torch.optim.Optimizer, batch: Batch, filters: Tensor
+) -> dict[str, Tensor]:
     """One update of G by the score of two samples a pose: that of its own noise, and that of its neighbour's."""
     noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
     with networks.autocast():
@@ -145,8 +160,15 @@ class Stop(enum.IntEnum):
 class Trainer:
     """One run: its state, its files, and the loop."""
 
-    def __init__(self, dataset: Dataset, folder: RunFolder, settings: TrainSettings, progress: Progress,
-                 workers: Workers, resume: bool) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        folder: RunFolder,
+        settings: TrainSettings,
+        progress: Progress,
+        workers: Workers,
+        resume: bool,
+    ) -> None:
         self.dataset, self.folder, self.settings, self.workers = dataset, folder, settings, workers
         self.progress, self.recipe = progress, settings.recipe
         geometry = dataset.geometry
@@ -156,13 +178,23 @@ class Trainer:
             if network is not None and workers.device.type == "cpu":
                 # oneDNN convolves that about twice as fast, backwards too.
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batches = Batches(dataset, self.recipe.batch, self.recipe.noise_size, settings.seed, workers.device,
-                               workers.rank, workers.size, _augmentation(dataset, self.recipe))
+        self.batches = Batches(
+            dataset,
+            self.recipe.batch,
+            self.recipe.noise_size,
+            settings.seed,
+            workers.device,
+            workers.rank,
+            workers.size,
+            _augmentation(dataset, self.recipe),
+        )
         generator = workers.share(self.state.generator)
         self.networks = Networks(
             _generate(generator, workers, self.recipe),
             workers.share(self.state.discriminator) if self.state.discriminator else None,
-            self.state.discriminator, _autocast(settings.precision, workers.device))
+            self.state.discriminator,
+            _autocast(settings.precision, workers.device),
+        )
         self.alone = dataclasses.replace(self.networks, generate=generator, discriminator=None, judge=None)
         self.watch = DiscriminatorWatch()
         self.started_s = self.saved_s = time.monotonic()
@@ -189,8 +221,11 @@ class Trainer:
         alone = recipe.alone_at(state.step)
         networks = self.alone if alone else self.networks
         _set_rate(state.optimiser_g, recipe.alone_learning_rate if alone else recipe.learning_rate)
-        losses = (score_step(networks, state.optimiser_g, batch, random_filters(state.step))
-                  if recipe.scored and not alone else self._update(networks, batch, alone))
+        losses = (
+            score_step(networks, state.optimiser_g, batch, random_filters(state.step))
+            if recipe.scored and not alone
+            else self._update(networks, batch, alone)
+        )
         update_average(state.average, state.generator, decay_at(state.step, self.settings.ema_decay))
         state.step += 1
         return self.workers.mean(losses)
@@ -205,8 +240,9 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         if state.optimiser_d is not None:
             losses |= discriminator_step(networks, state.optimiser_d, batch, fakes, recipe.real_label)
-        return losses | generator_step(networks, state.optimiser_g, batch, fakes, recipe.l2_weight,
-                                       recipe.l2_square_px)
+        return losses | generator_step(
+            networks, state.optimiser_g, batch, fakes, recipe.l2_weight, recipe.l2_square_px
+        )
 
     def _report(self, losses: dict[str, float], seconds: float) -> None:
         step, of = self.state.step, self.settings.iterations
@@ -215,8 +251,9 @@ class Trainer:
             return
         self.metrics.append(step, {**losses, "seconds": seconds})
         mean_s = (time.monotonic() - self.started_s) / (step - self.first_step)
-        self.progress.emit("step", step=step, of=of, left_s=round(mean_s * (of - step)), seconds=round(seconds, 3),
-                           **losses)
+        self.progress.emit(
+            "step", step=step, of=of, left_s=round(mean_s * (of - step)), seconds=round(seconds, 3), **losses
+        )
         fault = self.watch.after_step(losses)
         if fault:
             self.progress.emit("warning", step=step, of=of, message=fault)
@@ -234,14 +271,25 @@ class Trainer:
     def _save_what_is_due(self, reason: Stop) -> None:
         step = self.state.step
         first_panel = min(_FIRST_PANEL_STEP, self.settings.sample_every)
-        if reason != Stop.INTERRUPTED and (reason or step == first_panel or step % self.settings.sample_every == 0):
-            sample_panel(self.dataset, self.batches, self.state, self.recipe, self.folder, self.settings.iterations,
-                         self.progress)
+        if reason != Stop.INTERRUPTED and (
+            reason or step == first_panel or step % self.settings.sample_every == 0
+        ):
+            sample_panel(
+                self.dataset,
+                self.batches,
+                self.state,
+                self.recipe,
+                self.folder,
+                self.settings.iterations,
+                self.progress,
+            )
         overdue = time.monotonic() - self.saved_s > _LONGEST_WITHOUT_CHECKPOINT_S
         if reason or overdue or step % self.settings.checkpoint_every == 0:
             save_checkpoint(self.folder.checkpoint, self.state, self.settings, self.dataset.sha256)
             self.saved_s = time.monotonic()
-            self.progress.emit("checkpoint", step=step, of=self.settings.iterations, path=str(self.folder.checkpoint))
+            self.progress.emit(
+                "checkpoint", step=step, of=self.settings.iterations, path=str(self.folder.checkpoint)
+            )
 
     def _begin(self, resume: bool) -> TrainingState:
         # The leading process alone writes; the others wait until the folder is there.
@@ -264,20 +312,35 @@ class Trainer:
         return state
 
     def _configuration(self) -> dict[str, Any]:
-        return {"software_version": __version__, "torch_version": torch.__version__,
-                "device": device_name(self.workers.device), "processes": self.workers.size,
-                "dataset": {"folder": str(self.dataset.folder.absolute()), "sha256": self.dataset.sha256,
-                            "training_frames": len(self.dataset.train_indices),
-                            "heldout_frames": len(self.dataset.heldout_indices)},
-                "network": self.network.as_dict(), "settings": self.settings.as_dict()}
+        return {
+            "software_version": __version__,
+            "torch_version": torch.__version__,
+            "device": device_name(self.workers.device),
+            "processes": self.workers.size,
+            "dataset": {
+                "folder": str(self.dataset.folder.absolute()),
+                "sha256": self.dataset.sha256,
+                "training_frames": len(self.dataset.train_indices),
+                "heldout_frames": len(self.dataset.heldout_indices),
+            },
+            "network": self.network.as_dict(),
+            "settings": self.settings.as_dict(),
+        }
 
     def _finish(self, reason: Stop) -> dict[str, Any]:
         info = finish_model(self.dataset, self.batches, self.state, self.settings, self.folder)
-        return {"step": self.state.step, "of": self.settings.iterations, "ended_by": reason.name.lower(),
-                "run": str(self.folder.path), "model": str(self.folder.model), "recipe": self.recipe.name,
-                "parameters": sum(p.numel() for p in self.state.generator.parameters()),
-                "seconds": round(time.monotonic() - self.started_s, 1), "metrics": info.metrics,
-                "intended_use": info.intended_use}
+        return {
+            "step": self.state.step,
+            "of": self.settings.iterations,
+            "ended_by": reason.name.lower(),
+            "run": str(self.folder.path),
+            "model": str(self.folder.model),
+            "recipe": self.recipe.name,
+            "parameters": sum(p.numel() for p in self.state.generator.parameters()),
+            "seconds": round(time.monotonic() - self.started_s, 1),
+            "metrics": info.metrics,
+            "intended_use": info.intended_use,
+        }
 
 
 @contextlib.contextmanager
@@ -314,7 +377,11 @@ def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
 
 def loss_names(recipe: Recipe) -> list[str]:
     """The columns of metrics.csv between step and seconds."""
-    of_gan = ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"] if recipe.adversarial else []
+    of_gan = (
+        ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"]
+        if recipe.adversarial
+        else []
+    )
     l2 = ["loss_l2"] if recipe.l2_weight or recipe.alone_iterations else []
     return of_gan + l2 + (["loss_score"] if recipe.scored else [])
 

@@ -12,8 +12,9 @@ NAME = "ImageToProbe"
 SOURCE_ATTRIBUTE = "USGanSim.Calibration"
 
 
-def show_calibration(scene: Any, image_to_probe: Matrix, source: str, probe: Any | None = None,
-                     image: Any | None = None) -> Any:
+def show_calibration(
+    scene: Any, image_to_probe: Matrix, source: str, probe: Any | None = None, image: Any | None = None
+) -> Any:
     """The node, made or brought up to date: pixels to probe millimetres, under `probe` (None: left where it is), with
     the volume node `image` under it. `source` tells where the calibration comes from."""
     node = calibration_node(scene) or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", NAME)

@@ -1,6 +1,6 @@
 """The way from the image to the world in words, each transform with its tracker's status and its age.
 
-    Image → Probe (model) → Reference (ProbeToReference, 16 ms ago) → RAS (ReferenceToRas, static)
+Image → Probe (model) → Reference (ProbeToReference, 16 ms ago) → RAS (ReferenceToRas, static)
 """
 
 from __future__ import annotations
@@ -74,10 +74,15 @@ class ChainWatch:
         while up and down and up[-1] is down[-1]:
             up.pop()
             down.pop()
-        return ([self._link(node, False) for node in up] + [self._link(node, True) for node in reversed(down)]
-                + [self._link(node, False) for node in rest])
+        return (
+            [self._link(node, False) for node in up]
+            + [self._link(node, True) for node in reversed(down)]
+            + [self._link(node, False) for node in rest]
+        )
 
-    def words(self, probe: Any, reference: Any | None, source: str, reference_frame: str = "Reference") -> str:
+    def words(
+        self, probe: Any, reference: Any | None, source: str, reference_frame: str = "Reference"
+    ) -> str:
         """The whole way; `source` says where ImageToProbe is from, `reference_frame` is the model's."""
         steps = ["Image", f"{frame_names(probe)[0]} ({source})", *map(str, self.links(probe, reference))]
         last = frame_names((ancestry(reference) or ancestry(probe))[-1])[1]
@@ -90,9 +95,13 @@ class ChainWatch:
     def _link(self, node: Any, inverse: bool) -> Link:
         status = node.GetAttribute(STATUS_ATTRIBUTE)
         changed_s = self._changed_s.get(node)
-        return Link(frame_names(node)[0 if inverse else 1], node.GetName(), inverse,
-                    "" if status in (None, STATUS_OK) else f"status {status}",
-                    None if changed_s is None else self._clock() - changed_s)
+        return Link(
+            frame_names(node)[0 if inverse else 1],
+            node.GetName(),
+            inverse,
+            "" if status in (None, STATUS_OK) else f"status {status}",
+            None if changed_s is None else self._clock() - changed_s,
+        )
 
     def _on_event(self, node: Any, _event: str) -> None:
         # A node tells of its parents' changes too; its own transform is as old as it was then.

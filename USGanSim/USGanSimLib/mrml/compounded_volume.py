@@ -24,7 +24,9 @@ def grid_of(volume: Any) -> Grid:
     volume.GetIJKToRASMatrix(ijk_to_ras)
     if parent is not None:
         if not parent.IsTransformToWorldLinear():
-            raise UserError(f"{volume.GetName()} hangs under a transform that is not linear.", "Harden it first.")
+            raise UserError(
+                f"{volume.GetName()} hangs under a transform that is not linear.", "Harden it first."
+            )
         to_world = vtk.vtkMatrix4x4()
         parent.GetMatrixTransformToWorld(to_world)
         vtk.vtkMatrix4x4.Multiply4x4(to_world, ijk_to_ras, ijk_to_ras)

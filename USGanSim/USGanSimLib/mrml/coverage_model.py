@@ -22,8 +22,9 @@ _MOST_PLANES = 300
 class _Model:
     """A model node under the transform node of Reference (None: the world)."""
 
-    def __init__(self, scene: Any, reference: Any | None, name: str, color: tuple[float, float, float],
-                 opacity: float) -> None:
+    def __init__(
+        self, scene: Any, reference: Any | None, name: str, color: tuple[float, float, float], opacity: float
+    ) -> None:
         self._scene = scene
         self.node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
         self.node.CreateDefaultDisplayNodes()
@@ -50,7 +51,9 @@ class CoverageModel(_Model):
 
     def show(self, poses: Matrix, width_px: int, height_px: int) -> None:
         """Show images of width × height pixels at `poses` (N, 4, 4), ImageToReference; at most 300, evenly chosen."""
-        chosen = poses[np.unique(np.linspace(0, len(poses) - 1, min(len(poses), _MOST_PLANES)).round().astype(int))]
+        chosen = poses[
+            np.unique(np.linspace(0, len(poses) - 1, min(len(poses), _MOST_PLANES)).round().astype(int))
+        ]
         self.node.SetAndObservePolyData(planes(chosen, width_px, height_px))
 
 
@@ -71,7 +74,9 @@ def planes(poses: Matrix, width_px: int, height_px: int) -> Any:
     right, bottom = width_px - 1, height_px - 1
     corners = np.array([[0, 0, 0, 1], [right, 0, 0, 1], [right, bottom, 0, 1], [0, bottom, 0, 1]], float)
     places = (poses[:, :3] @ corners.T).transpose(0, 2, 1).reshape(-1, 3)
-    cells = np.column_stack([np.full(len(poses), 4), np.arange(4 * len(poses)).reshape(-1, 4)]).astype(np.int64)
+    cells = np.column_stack([np.full(len(poses), 4), np.arange(4 * len(poses)).reshape(-1, 4)]).astype(
+        np.int64
+    )
     data, points, quads = vtk.vtkPolyData(), vtk.vtkPoints(), vtk.vtkCellArray()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(places), deep=True))
     quads.ImportLegacyFormat(numpy_to_vtkIdTypeArray(cells.ravel(), deep=True))

@@ -31,8 +31,10 @@ def choose_offscreen_window() -> None:
 
 def opengl_problem() -> str:
     """Why 3-D pictures cannot be made on this machine, or nothing. Tried in a process of its own: it may crash."""
-    draw = ("import vtk; window = vtk.vtkRenderWindow(); window.SetOffScreenRendering(1); "
-            "window.AddRenderer(vtk.vtkRenderer()); window.Render(); raise SystemExit(not window.SupportsOpenGL())")
+    draw = (
+        "import vtk; window = vtk.vtkRenderWindow(); window.SetOffScreenRendering(1); "
+        "window.AddRenderer(vtk.vtkRenderer()); window.Render(); raise SystemExit(not window.SupportsOpenGL())"
+    )
     choose_offscreen_window()
     done = subprocess.run([sys.executable, "-c", draw], capture_output=True, check=False)
     return "" if done.returncode == 0 else "this machine draws no OpenGL"
@@ -88,8 +90,13 @@ class SliceView:
 
     def close(self) -> None:
         logic = self.logic
-        nodes = [logic.GetSliceModelNode(), logic.GetSliceModelTransformNode(), logic.GetSliceModelDisplayNode(),
-                 logic.GetSliceCompositeNode(), self.node]
+        nodes = [
+            logic.GetSliceModelNode(),
+            logic.GetSliceModelTransformNode(),
+            logic.GetSliceModelDisplayNode(),
+            logic.GetSliceCompositeNode(),
+            self.node,
+        ]
         # The logic first: where it leaves the scene after its nodes, it makes new ones.
         logic.SetMRMLScene(None)
         for node in nodes:

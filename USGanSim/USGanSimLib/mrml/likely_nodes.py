@@ -13,7 +13,9 @@ _PROBES = ("ProbeToReference", "ProbeToTracker", "ProbeToRas")
 
 def likely_probe(scene: Any) -> Any | None:
     """The node of a probe's pose: one of the usual names, or the only one that is called ProbeTo…."""
-    named: dict[str, Any] = {node.GetName(): node for node in _nodes(scene) if node.GetName().startswith("ProbeTo")}
+    named: dict[str, Any] = {
+        node.GetName(): node for node in _nodes(scene) if node.GetName().startswith("ProbeTo")
+    }
     usual = [named[name] for name in _PROBES if name in named]
     if usual:
         return usual[0]
@@ -36,5 +38,8 @@ def likely_reference(scene: Any, probe: Any, frame: str = "Reference") -> Any | 
 
 def _nodes(scene: Any) -> list[Any]:
     count = scene.GetNumberOfNodesByClass(_KIND)
-    return [node for node in (scene.GetNthNodeByClass(index, _KIND) for index in range(count))
-            if not node.GetHideFromEditors()]
+    return [
+        node
+        for node in (scene.GetNthNodeByClass(index, _KIND) for index in range(count))
+        if not node.GetHideFromEditors()
+    ]

@@ -71,7 +71,9 @@ class LinkBridge:
 
     def __init__(self, scene: Any, images: bool = False) -> None:
         self._scene = scene
-        self._updates = {"TRANSFORM": self._update_transform} | ({"IMAGE": self._update_image} if images else {})
+        self._updates = {"TRANSFORM": self._update_transform} | (
+            {"IMAGE": self._update_image} if images else {}
+        )
         self._nodes: dict[str, Any] = {}
         self.applied: Counter[str] = Counter()
         self.superseded: Counter[str] = Counter()

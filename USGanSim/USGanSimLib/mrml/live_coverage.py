@@ -43,8 +43,14 @@ class LiveCoverage:
         self._planes = CoverageModel(scene, reference)
         self._swept = SweptModel(scene, reference)
 
-    def update(self, tracks: Mapping[str, TransformTrack], image_to_probe: Matrix, size_px: tuple[int, int],
-               landmarks: Any | None = None, frames_per_pose: float = 1.0) -> CoverageNews:
+    def update(
+        self,
+        tracks: Mapping[str, TransformTrack],
+        image_to_probe: Matrix,
+        size_px: tuple[int, int],
+        landmarks: Any | None = None,
+        frames_per_pose: float = 1.0,
+    ) -> CoverageNews:
         """Show what images of `size_px` (width, height) covered at the recorded poses, `tracks`, each of which stands
         for so many frames; `landmarks` is a markups node. Raises UserError where the tracks do not lead from Probe to
         Reference."""
@@ -56,7 +62,9 @@ class LiveCoverage:
         self._swept.show(covered)
         places = self.landmarks_mm(landmarks) if landmarks is not None else {}
         looked_at = _thinned(every, _MOST_LANDMARK_POSES)
-        views = landmark_views(looked_at, *size_px, places, frames_per_pose * len(every) / max(len(looked_at), 1))
+        views = landmark_views(
+            looked_at, *size_px, places, frames_per_pose * len(every) / max(len(looked_at), 1)
+        )
         advice = {view.name: view.advice for view in views if view.advice}
         return CoverageNews(covered.swept_ml, len(poses), advice, len(places), time.perf_counter() - began_s)
 
@@ -79,5 +87,7 @@ class LiveCoverage:
 
 def _thinned(poses: Matrix, most: int) -> Matrix:
     """At most `most` of (N, 4, 4), evenly chosen."""
-    thinned: Matrix = poses[np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))]
+    thinned: Matrix = poses[
+        np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))
+    ]
     return thinned

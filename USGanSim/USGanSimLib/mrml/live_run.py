@@ -60,8 +60,15 @@ class LiveRun:
         return self.counts.accounted_for and self.counts.received == reached
 
 
-def run_live(scene: Any, client: LinkClient, renderer: Renderer, pose_name: str, seconds: float, snapshots: int,
-             progress: Callable[[float, LiveSimulation], None]) -> LiveRun:
+def run_live(
+    scene: Any,
+    client: LinkClient,
+    renderer: Renderer,
+    pose_name: str,
+    seconds: float,
+    snapshots: int,
+    progress: Callable[[float, LiveSimulation], None],
+) -> LiveRun:
     """Simulate at the transform `pose_name` (ProbeToReference) from `client` for `seconds` from its first pose.
 
     `progress` is called about once a second with the time gone. Raises UserError when no pose comes.
@@ -88,19 +95,34 @@ def run_live(scene: Any, client: LinkClient, renderer: Renderer, pose_name: str,
     live.stop()
     link, device = client.counts, ("TRANSFORM", pose_name)
     received, superseded = link.received[device], link.superseded.get(device, 0)
-    return LiveRun(gone_s, received, superseded, received - superseded - link.taken.get(device, 0), live.counts,
-                   live.latency, Spread.of_seconds(np.array(ages_s)), dict(states), kept)
+    return LiveRun(
+        gone_s,
+        received,
+        superseded,
+        received - superseded - link.taken.get(device, 0),
+        live.counts,
+        live.latency,
+        Spread.of_seconds(np.array(ages_s)),
+        dict(states),
+        kept,
+    )
 
 
 def _wait_for_first(client: LinkClient, pose_name: str) -> None:
     end_s = time.perf_counter() + FIRST_POSE_WITHIN_S
     while not client.counts.received.get(("TRANSFORM", pose_name)):
         if time.perf_counter() > end_s:
-            raise UserError(f"No {pose_name} came within {FIRST_POSE_WITHIN_S:g} s ({client.state}).",
-                            "Check that the server sends this transform.")
+            raise UserError(
+                f"No {pose_name} came within {FIRST_POSE_WITHIN_S:g} s ({client.state}).",
+                "Check that the server sends this transform.",
+            )
         time.sleep(0.005)
 
 
 def _snapshot(live: LiveSimulation, at_s: float) -> Snapshot:
-    return Snapshot(at_s, slicer.util.arrayFromVolume(live.volume)[0].copy(),
-                    slicer.util.arrayFromTransformMatrix(live.image_to_reference), live.status)
+    return Snapshot(
+        at_s,
+        slicer.util.arrayFromVolume(live.volume)[0].copy(),
+        slicer.util.arrayFromTransformMatrix(live.image_to_reference),
+        live.status,
+    )

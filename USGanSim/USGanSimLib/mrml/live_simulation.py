@@ -54,10 +54,19 @@ class LiveSimulation:
     A change of a parent of the probe's node is a new pose too; it arrives through the same observer.
     """
 
-    def __init__(self, scene: Any, renderer: Renderer | None, probe: Any | None, reference: Any | None = None, *,
-                 volume: Any | None = None, name: str = "SimulatedUltrasound", image_to_probe: Matrix | None = None,
-                 stale_after_s: float | None = STALE_AFTER_S,
-                 clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        scene: Any,
+        renderer: Renderer | None,
+        probe: Any | None,
+        reference: Any | None = None,
+        *,
+        volume: Any | None = None,
+        name: str = "SimulatedUltrasound",
+        image_to_probe: Matrix | None = None,
+        stale_after_s: float | None = STALE_AFTER_S,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._scene = scene
         self._renderer = renderer
         self._probe, self._reference = probe, reference
@@ -268,7 +277,9 @@ class LiveSimulation:
         if self._probe is not None:
             self._observed.append((self._probe, self._probe.AddObserver(_POSE_EVENT, self._on_pose)))
         if self._reference is not None:
-            self._observed.append((self._reference, self._reference.AddObserver(_POSE_EVENT, self._on_reference)))
+            self._observed.append(
+                (self._reference, self._reference.AddObserver(_POSE_EVENT, self._on_reference))
+            )
 
     def _unobserve(self) -> None:
         for node, tag in self._observed:
@@ -293,7 +304,9 @@ class LiveSimulation:
         if self._output is None or not self._output.fits(width_px, height_px):
             kept = self._output.volume if self._output is not None else self._wanted_volume
             in_scene = kept is not None and kept.GetScene() is not None
-            self._output = OutputVolume(self._scene, width_px, height_px, kept if in_scene else None, self._name)
+            self._output = OutputVolume(
+                self._scene, width_px, height_px, kept if in_scene else None, self._name
+            )
         self._output.hang_under(self._reference)
 
     def _lost_nodes(self) -> bool:

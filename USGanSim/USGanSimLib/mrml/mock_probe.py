@@ -1,8 +1,8 @@
 """A probe without a tracker: a transform node moved by sliders or by a handle in the views.
 
-    mock = MockProbe.of_scene(scene, pose_range, image_to_probe, reference)
-    mock.show_handle(True)
-    mock.move(Offset(across_mm=5, tilt_deg=10))
+mock = MockProbe.of_scene(scene, pose_range, image_to_probe, reference)
+mock.show_handle(True)
+mock.move(Offset(across_mm=5, tilt_deg=10))
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class MockProbe:
         self.base = pose_range.poses[0]
 
     @classmethod
-    def of_scene(cls, scene: Any, pose_range: PoseRange, image_to_probe: Matrix, reference: Any | None) -> MockProbe:
+    def of_scene(
+        cls, scene: Any, pose_range: PoseRange, image_to_probe: Matrix, reference: Any | None
+    ) -> MockProbe:
         """The scene's mock probe, where it stands; without one a new one in the middle of the trained poses."""
         known = mock_node(scene)
         node: Any = known or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", NAME)

@@ -30,8 +30,14 @@ class OutputVolume:
     state as attribute `USGanSim.State` (name of a PoseState) and the words for a person as `USGanSim.Status`.
     """
 
-    def __init__(self, scene: Any, width_px: int, height_px: int, volume: Any | None = None,
-                 name: str = "SimulatedUltrasound") -> None:
+    def __init__(
+        self,
+        scene: Any,
+        width_px: int,
+        height_px: int,
+        volume: Any | None = None,
+        name: str = "SimulatedUltrasound",
+    ) -> None:
         """Write into `volume` (vtkMRMLScalarVolumeNode), or into a new one of that name."""
         self._scene = scene
         self.volume = volume or scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
@@ -55,8 +61,11 @@ class OutputVolume:
     @property
     def intact(self) -> bool:
         """Whether the nodes are still in the scene and the volume still has the pixels made here."""
-        return (self.volume.GetScene() is not None and self.place.GetScene() is not None
-                and self.volume.GetImageData() is self._image)
+        return (
+            self.volume.GetScene() is not None
+            and self.place.GetScene() is not None
+            and self.volume.GetImageData() is self._image
+        )
 
     def fits(self, width_px: int, height_px: int) -> bool:
         """Whether the nodes are there and have this image size."""

@@ -36,8 +36,14 @@ class RealFrame:
     note: str
 
 
-def draw_panel(scene: Any, pairs: Sequence[tuple[RealFrame, Snapshot]], pose_range: PoseRange, title: str,
-               text: Sequence[str], with_3d: bool) -> Image.Image:
+def draw_panel(
+    scene: Any,
+    pairs: Sequence[tuple[RealFrame, Snapshot]],
+    pose_range: PoseRange,
+    title: str,
+    text: Sequence[str],
+    with_3d: bool,
+) -> Image.Image:
     """Real above simulated for each pair, in the plane of the simulated image, through Slicer's slice view; beside
     them the 3-D view at the last pair (left out without OpenGL); `text` beneath. Leaves the scene as it was."""
     size_px = (pose_range.width_px, pose_range.height_px)
@@ -46,11 +52,16 @@ def draw_panel(scene: Any, pairs: Sequence[tuple[RealFrame, Snapshot]], pose_ran
     for real, snapshot in pairs:
         view.aim(snapshot.image_to_reference, size_px, SCAN_PX)
         mm_per_px = view.node.GetFieldOfView()[0] / SCAN_PX[0]
-        above = _scan(_resliced(scene, view, real.image, real.image_to_reference), mm_per_px,
-                      f"REAL  {real.note}", _INK)
+        above = _scan(
+            _resliced(scene, view, real.image, real.image_to_reference), mm_per_px, f"REAL  {real.note}", _INK
+        )
         good = snapshot.status.state is PoseState.GOOD
-        below = _scan(_resliced(scene, view, snapshot.image, snapshot.image_to_reference), mm_per_px,
-                      f"SIMULATED  t = {snapshot.at_s:.1f} s, {snapshot.status.state.value}", _INK if good else _WARN)
+        below = _scan(
+            _resliced(scene, view, snapshot.image, snapshot.image_to_reference),
+            mm_per_px,
+            f"SIMULATED  t = {snapshot.at_s:.1f} s, {snapshot.status.state.value}",
+            _INK if good else _WARN,
+        )
         columns.append((above, below))
     around = _surroundings(scene, view, pairs[-1][1], pose_range) if with_3d and pairs else None
     view.close()
@@ -85,7 +96,9 @@ def _scan(picture: Picture, mm_per_px: float, heading: str, ink: tuple[int, int,
     return sheet
 
 
-def _surroundings(scene: Any, slice_view: SliceView, snapshot: Snapshot, pose_range: PoseRange) -> Image.Image:
+def _surroundings(
+    scene: Any, slice_view: SliceView, snapshot: Snapshot, pose_range: PoseRange
+) -> Image.Image:
     """The image where it stands, with probe, trained poses and box, seen from the side that the slice view shows."""
     width_px, height_px = pose_range.width_px, pose_range.height_px
     pose = snapshot.image_to_reference
@@ -97,8 +110,9 @@ def _surroundings(scene: Any, slice_view: SliceView, snapshot: Snapshot, pose_ra
     scenery = Scenery(scene)
     scenery.add_probe(pose, width_px, height_px)
     scenery.add_trained_poses(pose_range)
-    low, size = scenery.add_box(np.concatenate([image_corners(one, width_px, height_px)
-                                                for one in (pose, *pose_range.poses)]))
+    low, size = scenery.add_box(
+        np.concatenate([image_corners(one, width_px, height_px) for one in (pose, *pose_range.poses)])
+    )
     view = ThreeDView(scene, VIEW_PX)
     axes = view_axes(pose)
     view.aim(np.column_stack([axes[:, 0], axes[:, 1], axes @ (-0.5, 0.35, 0.8)]))
@@ -106,8 +120,15 @@ def _surroundings(scene: Any, slice_view: SliceView, snapshot: Snapshot, pose_ra
     draw = ImageDraw.Draw(sheet)
     for axis, color in enumerate(AXIS_COLORS):
         place = view.place_of(low + np.eye(3)[axis] * size[axis] / 2)
-        draw.text(place, f"{'xyz'[axis]}  {size[axis]:.0f} mm", fill=tuple(round(255 * part) for part in color),
-                  font=_font(14), anchor="mm", stroke_width=2, stroke_fill=_PAPER)
+        draw.text(
+            place,
+            f"{'xyz'[axis]}  {size[axis]:.0f} mm",
+            fill=tuple(round(255 * part) for part in color),
+            font=_font(14),
+            anchor="mm",
+            stroke_width=2,
+            stroke_fill=_PAPER,
+        )
     draw.text((8, 6), "Reference frame: image, probe (orange: marked side),", fill=_INK, font=_font(14))
     draw.text((8, 24), "trained poses and some of their images (teal)", fill=_INK, font=_font(14))
     view.close()
@@ -116,8 +137,12 @@ def _surroundings(scene: Any, slice_view: SliceView, snapshot: Snapshot, pose_ra
     return sheet
 
 
-def _assemble(columns: Sequence[tuple[Image.Image, Image.Image]], around: Image.Image | None, title: str,
-              text: Sequence[str]) -> Image.Image:
+def _assemble(
+    columns: Sequence[tuple[Image.Image, Image.Image]],
+    around: Image.Image | None,
+    title: str,
+    text: Sequence[str],
+) -> Image.Image:
     cell_px = (SCAN_PX[0] + 44, SCAN_PX[1] + 2 * _LINE_PX)
     width_px = _GAP_PX + len(columns) * (cell_px[0] + _GAP_PX) + (around.width + _GAP_PX if around else 0)
     top_px = 2 * _LINE_PX

@@ -58,15 +58,22 @@ class PinMarking:
         self.rejected: set[int] = set()
         self.frame = 0
         self.volume = _helper_node(scene, slicer.vtkMRMLScalarVolumeNode(), "PinImage")
-        slicer.util.updateVolumeFromArray(self.volume, np.zeros((1, sweep.height_px, sweep.width_px), np.uint8))
+        slicer.util.updateVolumeFromArray(
+            self.volume, np.zeros((1, sweep.height_px, sweep.width_px), np.uint8)
+        )
         self.volume.SetIJKToRASMatrix(to_vtk(_FLIP))
         show_in_fixed_grey(self.volume)
         self.point = _helper_node(scene, slicer.vtkMRMLMarkupsFiducialNode(), "Pin")
         self.point.CreateDefaultDisplayNodes()
         # In space it means nothing.
         self.point.GetDisplayNode().SetVisibility3D(False)
-        self._tags = [self.point.AddObserver(event, self._on_point) for event in (
-            slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointModifiedEvent)]
+        self._tags = [
+            self.point.AddObserver(event, self._on_point)
+            for event in (
+                slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+                slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
+            )
+        ]
 
     # Looking
 
@@ -89,10 +96,14 @@ class PinMarking:
 
     # Deciding
 
-    def take(self, frames: NDArray[np.int_], pixels: NDArray[np.float64], strengths: NDArray[np.float64]) -> None:
+    def take(
+        self, frames: NDArray[np.int_], pixels: NDArray[np.float64], strengths: NDArray[np.float64]
+    ) -> None:
         """New proposals in place of the old ones. What a person decided stays."""
         self.marks = self.decided()
-        for frame, (u_px, v_px), strength in zip(frames.tolist(), pixels.tolist(), strengths.tolist(), strict=True):
+        for frame, (u_px, v_px), strength in zip(
+            frames.tolist(), pixels.tolist(), strengths.tolist(), strict=True
+        ):
             if frame < len(self.sweep) and frame not in self.marks and frame not in self.rejected:
                 self.marks[frame] = Mark(u_px, v_px, strength, PROPOSED)
         self._show_point()
@@ -123,9 +134,12 @@ class PinMarking:
         """Write `marks` (all) as frame,u_px,v_px,strength. Raises UserError where the file cannot be written."""
         chosen = sorted((self.marks if marks is None else marks).items())
         with replacing_file(path) as part:
-            write_points(part, np.array([frame for frame, _ in chosen], int),
-                         np.array([(mark.u_px, mark.v_px) for _, mark in chosen]).reshape(-1, 2),
-                         np.array([mark.strength for _, mark in chosen]))
+            write_points(
+                part,
+                np.array([frame for frame, _ in chosen], int),
+                np.array([(mark.u_px, mark.v_px) for _, mark in chosen]).reshape(-1, 2),
+                np.array([mark.strength for _, mark in chosen]),
+            )
 
     def read(self, path: Path) -> None:
         """Take the marks of a file as proposals. Raises UserError where it is no table of points."""
@@ -149,16 +163,21 @@ class PinMarking:
     def _show_point(self) -> None:
         self.clear_point()
         if self.mark is not None:
-            self.point.AddControlPoint(vtk.vtkVector3d(-self.mark.u_px, -self.mark.v_px, 0.0), f"{self.frame}")
+            self.point.AddControlPoint(
+                vtk.vtkVector3d(-self.mark.u_px, -self.mark.v_px, 0.0), f"{self.frame}"
+            )
 
     def _on_point(self, _caller: Any, _event: str) -> None:
         defined = self.point.GetNumberOfControlPoints() - 1
         if defined < 0 or (
-                self.point.GetNthControlPointPositionStatus(defined) != slicer.vtkMRMLMarkupsNode.PositionDefined):
+            self.point.GetNthControlPointPositionStatus(defined) != slicer.vtkMRMLMarkupsNode.PositionDefined
+        ):
             return
         x, y, _ = self.point.GetNthControlPointPosition(defined)
-        u_px, v_px = (float(np.clip(value, 0, side - 1))
-                      for value, side in ((-x, self.sweep.width_px), (-y, self.sweep.height_px)))
+        u_px, v_px = (
+            float(np.clip(value, 0, side - 1))
+            for value, side in ((-x, self.sweep.width_px), (-y, self.sweep.height_px))
+        )
         if self.mark is None or np.hypot(u_px - self.mark.u_px, v_px - self.mark.v_px) > 1e-6:
             self._correct(u_px, v_px)
             self._changed()

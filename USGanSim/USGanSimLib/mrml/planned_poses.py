@@ -21,8 +21,10 @@ class PlannedPoses:
     """Two models of outlines in RAS; `remove` takes them out of the scene."""
 
     def __init__(self, scene: Any) -> None:
-        self._models = [_outlines(scene, "PlannedPoses", _INSIDE_COLOR),
-                        _outlines(scene, "PlannedPosesOutside", _OUTSIDE_COLOR)]
+        self._models = [
+            _outlines(scene, "PlannedPoses", _INSIDE_COLOR),
+            _outlines(scene, "PlannedPosesOutside", _OUTSIDE_COLOR),
+        ]
 
     @property
     def in_scene(self) -> bool:
@@ -30,7 +32,9 @@ class PlannedPoses:
 
     def show(self, image_to_ras: Matrix, outside: NDArray[np.bool_], width_px: int, height_px: int) -> None:
         """Outline images of width × height pixels at poses (N, 4, 4), at most 60; `outside` (N,) the trained range."""
-        some = np.unique(np.linspace(0, len(outside) - 1, min(len(outside), _MOST_OUTLINES)).round().astype(int))
+        some = np.unique(
+            np.linspace(0, len(outside) - 1, min(len(outside), _MOST_OUTLINES)).round().astype(int)
+        )
         for model, chosen in zip(self._models, (some[~outside[some]], some[outside[some]]), strict=True):
             model.show(image_to_ras[chosen], width_px, height_px)
 

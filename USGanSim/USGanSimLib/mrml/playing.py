@@ -1,8 +1,8 @@
 """What plays in time by a timer: paused, faster or slower, in a loop, from any place.
 
-    player = Player(SweepMotion(mock, trained_sweep(pose_range)))
-    player.play()
-    while …: player.tick()                         # in Slicer: a QTimer
+player = Player(SweepMotion(mock, trained_sweep(pose_range)))
+player.play()
+while …: player.tick()                         # in Slicer: a QTimer
 """
 
 from __future__ import annotations
@@ -48,8 +48,14 @@ class Player:
     clock  seconds, monotonic
     """
 
-    def __init__(self, motion: Motion, *, speed: float = 1.0, loop: bool = True,
-                 clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        motion: Motion,
+        *,
+        speed: float = 1.0,
+        loop: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.motion = motion
         self.speed, self.loop = speed, loop
         self._clock = clock

@@ -106,9 +106,15 @@ class PoseSource:
             return _read(self.node)
         if not self._samples:
             return Pose(tuple(np.eye(4).ravel().tolist()), False, None)
-        apart_s, nearest = min(((abs(one.stamp_s - moment.stamp_s), one) for one in self._samples
-                                if one.stamp_s is not None and moment.stamp_s is not None),
-                               key=lambda pair: pair[0], default=(math.inf, self._samples[-1]))
+        apart_s, nearest = min(
+            (
+                (abs(one.stamp_s - moment.stamp_s), one)
+                for one in self._samples
+                if one.stamp_s is not None and moment.stamp_s is not None
+            ),
+            key=lambda pair: pair[0],
+            default=(math.inf, self._samples[-1]),
+        )
         if apart_s > _ONE_CLOCK_S:
             newest = self._samples[-1]
             return _if(newest.pose, moment.arrived_s - newest.arrived_s <= self._stale_after_s)
@@ -120,7 +126,9 @@ class PoseSource:
 
     @property
     def _receives(self) -> bool:
-        return self.node.GetDescription() == DESCRIPTION or self.node.GetAttribute(STATUS_ATTRIBUTE) is not None
+        return (
+            self.node.GetDescription() == DESCRIPTION or self.node.GetAttribute(STATUS_ATTRIBUTE) is not None
+        )
 
     def _keep(self) -> None:
         self._samples.append(_Sample(own_stamp(self.node), self._clock(), _read(self.node)))

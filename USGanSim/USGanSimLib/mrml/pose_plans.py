@@ -28,15 +28,21 @@ def reference_to_ras(reference: Any | None) -> Matrix:
     try:
         return from_vtk(between(reference, None))
     except PoseProblem as problem:
-        raise UserError(f"{problem}, so there is no way from Reference to RAS.", "Check the transforms.") from problem
+        raise UserError(
+            f"{problem}, so there is no way from Reference to RAS.", "Check the transforms."
+        ) from problem
 
 
-def curve_plan(curve: Any, geometry: ImageGeometry, spacing_mm: float, up: Matrix, in_plane: bool) -> PosePlan:
+def curve_plan(
+    curve: Any, geometry: ImageGeometry, spacing_mm: float, up: Matrix, in_plane: bool
+) -> PosePlan:
     """The probe's face slid along a vtkMRMLMarkupsCurveNode; see pose_sets.along_curve."""
     points = vtk.vtkPoints()
     if curve.GetCurvePointsWorld() is not None:
         points.DeepCopy(curve.GetCurvePointsWorld())
-    places_mm = np.array([points.GetPoint(number) for number in range(points.GetNumberOfPoints())]).reshape(-1, 3)
+    places_mm = np.array([points.GetPoint(number) for number in range(points.GetNumberOfPoints())]).reshape(
+        -1, 3
+    )
     frames = along_curve(places_mm, spacing_mm, up, in_plane)
     return PosePlan.of_poses(f"{curve.GetName()} simulated", at_face(frames, geometry))
 
@@ -47,8 +53,12 @@ def recording_plan(sweep: TrackedSweep, geometry: ImageGeometry, to_ras: Matrix)
     count = len(sweep)
     poses = to_ras @ np.broadcast_to(track.matrices, (count, 4, 4)) @ geometry.image_to_probe
     name = sweep.name.split(".")[0]
-    return PosePlan(f"{name} simulated", poses, np.broadcast_to(track.valid, count).copy(),
-                    sweep.timestamps_s - sweep.timestamps_s[0])
+    return PosePlan(
+        f"{name} simulated",
+        poses,
+        np.broadcast_to(track.valid, count).copy(),
+        sweep.timestamps_s - sweep.timestamps_s[0],
+    )
 
 
 def grid_plan(pose: Matrix, geometry: ImageGeometry, most: Offset, steps: int, name: str) -> PosePlan:

@@ -47,13 +47,16 @@ class DifferenceVolume:
 
     def __init__(self, scene: Any, simulated: Any) -> None:
         self._scene = scene
-        self.node = (marked_volume(scene, DIFFERENCE_ATTRIBUTE)
-                     or scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "SimulatedMinusReal"))
+        self.node = marked_volume(scene, DIFFERENCE_ATTRIBUTE) or scene.AddNewNodeByClass(
+            "vtkMRMLScalarVolumeNode", "SimulatedMinusReal"
+        )
         self.node.SetAttribute(DIFFERENCE_ATTRIBUTE, "simulated - real")
         self.node.SetSaveWithScene(False)
         self.node.SetAndObserveTransformNodeID(simulated.GetTransformNodeID())
         self._simulated = simulated
-        slicer.util.updateVolumeFromArray(self.node, np.zeros(slicer.util.arrayFromVolume(simulated).shape, np.uint8))
+        slicer.util.updateVolumeFromArray(
+            self.node, np.zeros(slicer.util.arrayFromVolume(simulated).shape, np.uint8)
+        )
         show_in_fixed_grey(self.node)
 
     def update(self, real: Any) -> float:
@@ -74,8 +77,9 @@ class DifferenceVolume:
                 self._scene.RemoveNode(node)
 
 
-def resampled(real: Any, simulated_to_world: Matrix, shape: tuple[int, ...]) -> tuple[NDArray[np.float32],
-                                                                                       NDArray[np.bool_]]:
+def resampled(
+    real: Any, simulated_to_world: Matrix, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The real volume's values (linear) at the pixels of a simulated image of shape (H, W), and where it reaches them.
 
     A volume of one slice reaches MOST_APART_MM to either side.
@@ -83,14 +87,24 @@ def resampled(real: Any, simulated_to_world: Matrix, shape: tuple[int, ...]) -> 
     voxels = slicer.util.arrayFromVolume(real)
     from_pixels = np.linalg.inv(volume_to_world(real)) @ simulated_to_world
     rows, columns = np.indices(shape)
-    i, j, k = (from_pixels[axis, 0] * columns + from_pixels[axis, 1] * rows + from_pixels[axis, 3] for axis in range(3))
+    i, j, k = (
+        from_pixels[axis, 0] * columns + from_pixels[axis, 1] * rows + from_pixels[axis, 3]
+        for axis in range(3)
+    )
     depth_mm = np.linalg.norm(volume_to_world(real)[:3, 2])
     last = np.array(voxels.shape) - 1
     beyond = np.maximum(-k, k - last[0]) * depth_mm
-    reached = ((beyond <= (MOST_APART_MM if last[0] == 0 else 0)) & (i >= -0.5) & (i <= last[2] + 0.5)
-               & (j >= -0.5) & (j <= last[1] + 0.5))
+    reached = (
+        (beyond <= (MOST_APART_MM if last[0] == 0 else 0))
+        & (i >= -0.5)
+        & (i <= last[2] + 0.5)
+        & (j >= -0.5)
+        & (j <= last[1] + 0.5)
+    )
     places = np.stack([np.clip(k, 0, last[0]), j, i])
-    values: NDArray[np.float32] = ndimage.map_coordinates(voxels.astype(np.float32), places, order=1, mode="nearest")
+    values: NDArray[np.float32] = ndimage.map_coordinates(
+        voxels.astype(np.float32), places, order=1, mode="nearest"
+    )
     return values, reached
 
 

@@ -54,8 +54,10 @@ def recorded_chain(probe: Any, reference: Any | None) -> RecordedChain:
     if reference is None:
         # Where there is one transform, its target is the reference, except for a tracker, which nothing is fixed to.
         if probe_target == TRACKER:
-            raise UserError(f"{probe.GetName()} leads to the tracker, which may be moved.",
-                            "Choose the transform of the reference too, for example ReferenceToTracker.")
+            raise UserError(
+                f"{probe.GetName()} leads to the tracker, which may be moved.",
+                "Choose the transform of the reference too, for example ReferenceToTracker.",
+            )
         return RecordedChain({f"{PROBE}To{REFERENCE}": probe}, probe.GetParentTransformNode())
     reference_frame, reference_target = _frames(reference)
     if probe.GetParentTransformNode() is reference or (probe_target and probe_target == reference_frame):
@@ -63,9 +65,14 @@ def recorded_chain(probe: Any, reference: Any | None) -> RecordedChain:
         return RecordedChain({f"{PROBE}To{REFERENCE}": probe, f"{REFERENCE}To{target}": reference}, reference)
     probe_target, reference_target = probe_target or TRACKER, reference_target or TRACKER
     if probe_target != reference_target:
-        raise UserError(f"{probe.GetName()} leads to {probe_target} and {reference.GetName()} to {reference_target}: "
-                        "they do not meet.", "Choose the transforms of one tracker.")
-    return RecordedChain({f"{PROBE}To{probe_target}": probe, f"{REFERENCE}To{reference_target}": reference}, reference)
+        raise UserError(
+            f"{probe.GetName()} leads to {probe_target} and {reference.GetName()} to {reference_target}: "
+            "they do not meet.",
+            "Choose the transforms of one tracker.",
+        )
+    return RecordedChain(
+        {f"{PROBE}To{probe_target}": probe, f"{REFERENCE}To{reference_target}": reference}, reference
+    )
 
 
 def _frames(node: Any) -> tuple[str, str]:

@@ -111,8 +111,15 @@ class Recorder:
     arrival. The arrival is recorded with every frame as the field `ArrivalTimestamp`, in seconds since 1970.
     """
 
-    def __init__(self, image: Any, transforms: Mapping[str, Any], *, stale_after_s: float = STALE_AFTER_S,
-                 clock: Callable[[], float] = time.perf_counter, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        image: Any,
+        transforms: Mapping[str, Any],
+        *,
+        stale_after_s: float = STALE_AFTER_S,
+        clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         for name in transforms:
             split_transform_name(name)
         self._image, self._clock, self._wall = image, clock, wall
@@ -163,8 +170,9 @@ class Recorder:
         self._notice_problem()
         self._say(RecorderState.STOPPED, self._detail)
         if self._writer is None:
-            raise UserError(self._detail or "No image came, so nothing was recorded.",
-                            "Check that the image is received.")
+            raise UserError(
+                self._detail or "No image came, so nothing was recorded.", "Check that the image is received."
+            )
         return self._writer.stop()
 
     def abandon(self) -> None:
@@ -189,15 +197,32 @@ class Recorder:
         share = {source.name: self._share(self._valid[source.name]) for source in self._sources}
         duration_s = self._arrivals_s[-1] - self._first_s if self._first_s is not None else 0.0
         state, detail = self._state_now()
-        return Feedback(state, detail, self._offered, self._refused, len(self._held), self._counts(),
-                        duration_s, rate_hz, writer.written_bytes if writer else 0, free, left, share,
-                        self._share(self._valid["*"]), tuple(self._warnings()))
+        return Feedback(
+            state,
+            detail,
+            self._offered,
+            self._refused,
+            len(self._held),
+            self._counts(),
+            duration_s,
+            rate_hz,
+            writer.written_bytes if writer else 0,
+            free,
+            left,
+            share,
+            self._share(self._valid["*"]),
+            tuple(self._warnings()),
+        )
 
     def pose_tracks(self) -> dict[str, TransformTrack]:
         """The poses so far, ten a second at most: transform → track, for the coverage."""
-        return {source.name: TransformTrack(
-            np.reshape([poses[source.name].numbers for poses in self._poses], (-1, 4, 4)),
-            np.array([poses[source.name].valid for poses in self._poses], bool)) for source in self._sources}
+        return {
+            source.name: TransformTrack(
+                np.reshape([poses[source.name].numbers for poses in self._poses], (-1, 4, 4)),
+                np.array([poses[source.name].valid for poses in self._poses], bool),
+            )
+            for source in self._sources
+        }
 
     @property
     def size_px(self) -> tuple[int, int] | None:
@@ -219,12 +244,17 @@ class Recorder:
         problem = _image_problem(self._image, self._size)
         if problem:
             self._refused += 1
-            self._say(RecorderState.REFUSING, f"{problem} {self._refused} of {self._offered} images are refused.")
+            self._say(
+                RecorderState.REFUSING, f"{problem} {self._refused} of {self._offered} images are refused."
+            )
             return
         pixels = slicer.util.arrayFromVolume(self._image)[0].copy()
         self._size = self._size or pixels.shape
-        told = {source.name: status for source in self._sources
-                if (status := self._image.GetAttribute(source.name + TRANSFORM_STATUS)) is not None}
+        told = {
+            source.name: status
+            for source in self._sources
+            if (status := self._image.GetAttribute(source.name + TRANSFORM_STATUS)) is not None
+        }
         valid = self._image.GetAttribute(IMAGE_STATUS_ATTRIBUTE) in (None, STATUS_OK)
         self._held.append(_Held(pixels, Moment(own_stamp(self._image), arrived_s), valid, told))
         self._settle()
@@ -240,13 +270,20 @@ class Recorder:
             self._hand_over(self._held.popleft())
 
     def _hand_over(self, held: _Held) -> None:
-        poses = {source.name: _as_told(source.pose(held.moment), held.told.get(source.name))
-                 for source in self._sources}
+        poses = {
+            source.name: _as_told(source.pose(held.moment), held.told.get(source.name))
+            for source in self._sources
+        }
         arrival = f"{held.moment.arrived_s + self._to_1970_s:.6f}"
-        fields = {ARRIVAL: arrival} | {name + TRANSFORM_STATUS: pose.status for name, pose in poses.items()
-                                       if pose.status not in (None, STATUS_OK)}
+        fields = {ARRIVAL: arrival} | {
+            name + TRANSFORM_STATUS: pose.status
+            for name, pose in poses.items()
+            if pose.status not in (None, STATUS_OK)
+        }
         stamp_s = self._stamp_s(held.moment)
-        transforms: dict[str, tuple[Matrix, bool]] = {name: (pose.matrix, pose.valid) for name, pose in poses.items()}
+        transforms: dict[str, tuple[Matrix, bool]] = {
+            name: (pose.matrix, pose.valid) for name, pose in poses.items()
+        }
         if not self._write(Frame(held.pixels, stamp_s, transforms, held.valid, fields)):
             return
         self._recorded += 1
@@ -333,8 +370,10 @@ def _image_problem(node: Any, size: tuple[int, int] | None) -> str:
     if slices != 1 or width_px * height_px == 0:
         return f"{node.GetName()} is a volume of {width_px}×{height_px}×{slices}, no single image."
     if data.GetNumberOfScalarComponents() != 1 or data.GetScalarType() != vtk.VTK_UNSIGNED_CHAR:
-        return (f"{node.GetName()} has {data.GetNumberOfScalarComponents()} components of type "
-                f"{data.GetScalarTypeAsString()}; recorded are grey images of 8 bits.")
+        return (
+            f"{node.GetName()} has {data.GetNumberOfScalarComponents()} components of type "
+            f"{data.GetScalarTypeAsString()}; recorded are grey images of 8 bits."
+        )
     if size is not None and (height_px, width_px) != size:
         return f"The image size changed from {size[1]}×{size[0]} to {width_px}×{height_px} px: stop, and start anew."
     return ""

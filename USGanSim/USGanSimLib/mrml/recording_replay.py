@@ -38,8 +38,13 @@ class RecordingReplay:
     Nodes of an earlier replay are used again. Raises UserError for a recording without poses of the probe.
     """
 
-    def __init__(self, scene: Any, sweep: TrackedSweep, reference: Any | None = None,
-                 image_to_probe: Matrix | None = None) -> None:
+    def __init__(
+        self,
+        scene: Any,
+        sweep: TrackedSweep,
+        reference: Any | None = None,
+        image_to_probe: Matrix | None = None,
+    ) -> None:
         self._scene, self._sweep, self._reference = scene, sweep, reference
         self._moments_s = _moments_s(sweep)
         chained = sweep.probe_to_reference()
@@ -78,7 +83,12 @@ class RecordingReplay:
 
     def close(self) -> None:
         """Take the nodes out of the scene."""
-        for node in (self.volume, self.volume and self.volume.GetDisplayNode(), self._place, *self._nodes.values()):
+        for node in (
+            self.volume,
+            self.volume and self.volume.GetDisplayNode(),
+            self._place,
+            *self._nodes.values(),
+        ):
             if node is not None and node.GetScene() is not None:
                 self._scene.RemoveNode(node)
 
@@ -100,14 +110,17 @@ class RecordingReplay:
         modifying = volume.StartModify()
         slicer.util.arrayFromVolume(volume)[0] = self._sweep.frames[frame]
         volume.GetParentTransformNode().SetMatrixTransformToParent(
-            to_vtk(track.matrices[frame] @ self._image_to_probe))
+            to_vtk(track.matrices[frame] @ self._image_to_probe)
+        )
         slicer.util.arrayFromVolumeModified(volume)
         volume.EndModify(modifying)
 
     def _new_volume(self) -> tuple[Any, Any]:
         """The volume of the images, and the transform node that places it."""
-        volume, place = self._node("vtkMRMLScalarVolumeNode", _IMAGE_NAME), self._node(
-            "vtkMRMLLinearTransformNode", _PLACE_NAME)
+        volume, place = (
+            self._node("vtkMRMLScalarVolumeNode", _IMAGE_NAME),
+            self._node("vtkMRMLLinearTransformNode", _PLACE_NAME),
+        )
         self._hang(place, self._reference)
         self._hang(volume, place)
         black = np.zeros((1, self._sweep.height_px, self._sweep.width_px), np.uint8)
@@ -120,7 +133,9 @@ class RecordingReplay:
     def _node(self, kind: str, name: str) -> Any:
         """A node of this name that a replay has made, or a new one."""
         role = f"{name} {kind}"
-        node = next((one for one in _replay_nodes(self._scene) if one.GetAttribute(REPLAY_ATTRIBUTE) == role), None)
+        node = next(
+            (one for one in _replay_nodes(self._scene) if one.GetAttribute(REPLAY_ATTRIBUTE) == role), None
+        )
         if node is None:
             node = self._scene.AddNewNodeByClass(kind, name)
             node.SetAttribute(REPLAY_ATTRIBUTE, role)
@@ -160,10 +175,15 @@ def _moments_s(sweep: TrackedSweep) -> NDArray[np.float64]:
     # A stamp that goes back is due with the one before it.
     moments_s: NDArray[np.float64] = np.maximum.accumulate(sweep.timestamps_s) - sweep.timestamps_s[0]
     if len(sweep) > 1 and moments_s[-1] == 0:
-        raise UserError(f"The time stamps of {sweep.name} do not increase, so they tell no rate.", "Record it again.")
+        raise UserError(
+            f"The time stamps of {sweep.name} do not increase, so they tell no rate.", "Record it again."
+        )
     return moments_s
 
 
 def _of_length(track: TransformTrack, count: int) -> TransformTrack:
-    return track if len(track) == count else TransformTrack(np.repeat(track.matrices, count, axis=0),
-                                                            np.repeat(track.valid, count))
+    return (
+        track
+        if len(track) == count
+        else TransformTrack(np.repeat(track.matrices, count, axis=0), np.repeat(track.valid, count))
+    )

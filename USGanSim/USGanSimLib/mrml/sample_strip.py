@@ -24,7 +24,9 @@ def side_by_side(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     count, height_px, width_px = samples.shape
     columns = min(count, math.ceil(math.sqrt(count * 4 / 3)))
     rows = math.ceil(count / columns)
-    sheet = np.zeros((rows * (height_px + _GAP_PX) - _GAP_PX, columns * (width_px + _GAP_PX) - _GAP_PX), np.uint8)
+    sheet = np.zeros(
+        (rows * (height_px + _GAP_PX) - _GAP_PX, columns * (width_px + _GAP_PX) - _GAP_PX), np.uint8
+    )
     for index, sample in enumerate(samples):
         top, left = (index // columns) * (height_px + _GAP_PX), (index % columns) * (width_px + _GAP_PX)
         sheet[top : top + height_px, left : left + width_px] = sample
@@ -43,7 +45,9 @@ def strip_volume(scene: Any, picture: NDArray[np.uint8], mm_per_px: tuple[float,
     node = marked_volume(scene, SAMPLES_ATTRIBUTE) or scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetName(name)
     node.SetAttribute(SAMPLES_ATTRIBUTE, "1")
-    node.SetDescription(f"Samples of one pose side by side; a picture, at no place of the patient. {INTENDED_USE}")
+    node.SetDescription(
+        f"Samples of one pose side by side; a picture, at no place of the patient. {INTENDED_USE}"
+    )
     slicer.util.updateVolumeFromArray(node, picture[None])
     node.SetSpacing(*mm_per_px, 1.0)
     show_in_fixed_grey(node)

@@ -53,7 +53,9 @@ class Scenery:
         self._models.append(model)
         return model
 
-    def add_probe(self, image_to_reference: Matrix, width_px: int, height_px: int, outline: bool = True) -> None:
+    def add_probe(
+        self, image_to_reference: Matrix, width_px: int, height_px: int, outline: bool = True
+    ) -> None:
         """The image's outline, and a probe on its upper edge with an orange ball on the marked side."""
         corners = image_corners(image_to_reference, width_px, height_px)
         if outline:
@@ -63,9 +65,14 @@ class Scenery:
         width_mm = 0.5 * float(np.linalg.norm(corners[1] - corners[0]))
         axes = np.column_stack([across, upwards, normal])
         head_mm = width_mm * 0.25
-        self.add("Probe", block(face + upwards * head_mm / 2, axes, (width_mm, head_mm, head_mm)), PROBE_COLOR)
-        self.add("Probe handle", block(face + upwards * head_mm * 1.7, axes, (width_mm / 2, head_mm * 1.4,
-                                                                              head_mm * 0.8)), PROBE_COLOR)
+        self.add(
+            "Probe", block(face + upwards * head_mm / 2, axes, (width_mm, head_mm, head_mm)), PROBE_COLOR
+        )
+        self.add(
+            "Probe handle",
+            block(face + upwards * head_mm * 1.7, axes, (width_mm / 2, head_mm * 1.4, head_mm * 0.8)),
+            PROBE_COLOR,
+        )
         marked = face + upwards * head_mm / 2 + across * width_mm * 0.55
         self.add("Marked side", ball(marked, head_mm * 0.25), MARK_COLOR)
 
@@ -91,11 +98,16 @@ class Scenery:
         low = np.floor(points.min(axis=0) / 10) * 10
         size = np.ceil(points.max(axis=0) / 10) * 10 - low
         corner = [low + size * np.array([i, j, k]) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-        edges = [(corner[a], corner[a + step]) for step, starts in
-                 ((4, (0, 1, 2, 3)), (2, (0, 1, 4, 5)), (1, (0, 2, 4, 6))) for a in starts]
+        edges = [
+            (corner[a], corner[a + step])
+            for step, starts in ((4, (0, 1, 2, 3)), (2, (0, 1, 4, 5)), (1, (0, 2, 4, 6)))
+            for a in starts
+        ]
         self.add("Box", lines(edges), BOX_COLOR, 0.8)
         for axis, color in enumerate(AXIS_COLORS):
-            self.add(f"Axis {'xyz'[axis]}", lines([[low, low + np.eye(3)[axis] * size[axis]]]), color, line_px=3.0)
+            self.add(
+                f"Axis {'xyz'[axis]}", lines([[low, low + np.eye(3)[axis] * size[axis]]]), color, line_px=3.0
+            )
         return low, size
 
     def close(self) -> None:

@@ -38,8 +38,14 @@ def sequences_logic(scene: Any) -> Any:
     return logic
 
 
-def export_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Matrix | None = None,
-                 most_bytes: int = MOST_BYTES, progress: Callable[[int, int], None] | None = None) -> Any:
+def export_sweep(
+    scene: Any,
+    sweep: TrackedSweep,
+    name: str,
+    image_to_probe: Matrix | None = None,
+    most_bytes: int = MOST_BYTES,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
     """The browser node of a recording in the scene: an image sequence and one for each transform.
 
     With `image_to_probe` there is also a sequence ImageToReference, to hang the image under. `progress` is told frames
@@ -56,16 +62,26 @@ def export_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Mat
             progress(round(share * len(sweep)), len(sweep))
 
 
-def exporting_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: Matrix | None = None,
-                    most_bytes: int = MOST_BYTES) -> Generator[float, None, Any]:
+def exporting_sweep(
+    scene: Any,
+    sweep: TrackedSweep,
+    name: str,
+    image_to_probe: Matrix | None = None,
+    most_bytes: int = MOST_BYTES,
+) -> Generator[float, None, Any]:
     """`export_sweep` in steps: yields the share that is done, returns the browser. Who leaves off, or an error, leaves
     no node behind."""
     if sweep.frames.nbytes > most_bytes:
-        raise UserError(f"{sweep.name} would take {sweep.frames.nbytes / 1e9:.1f} GB of memory as a sequence "
-                        f"(at most {most_bytes / 1e9:.1f}).", "Export a part of it.")
+        raise UserError(
+            f"{sweep.name} would take {sweep.frames.nbytes / 1e9:.1f} GB of memory as a sequence "
+            f"(at most {most_bytes / 1e9:.1f}).",
+            "Export a part of it.",
+        )
     browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", name)
     if browser is None:
-        raise UserError("The scene has no sequence browsers.", "Load the Sequences module, or use sequences_logic.")
+        raise UserError(
+            "The scene has no sequence browsers.", "Load the Sequences module, or use sequences_logic."
+        )
     tracks = dict(sweep.transforms)
     if image_to_probe is not None:
         tracks["ImageToReference"] = sweep.graph(image_to_probe).track("Image", "Reference")
@@ -79,8 +95,9 @@ def exporting_sweep(scene: Any, sweep: TrackedSweep, name: str, image_to_probe: 
     return browser
 
 
-def _filling(scene: Any, sweep: TrackedSweep, name: str, tracks: Mapping[str, TransformTrack],
-             made: list[Any]) -> Iterator[tuple[int, float]]:
+def _filling(
+    scene: Any, sweep: TrackedSweep, name: str, tracks: Mapping[str, TransformTrack], made: list[Any]
+) -> Iterator[tuple[int, float]]:
     """Make the sequences of the browser `made[0]`: yields how many are whole, and the share of the next. `made` gets
     every node as it is made."""
     browser, values = made[0], _index_values(sweep.timestamps_s)
@@ -94,7 +111,9 @@ def _filling(scene: Any, sweep: TrackedSweep, name: str, tracks: Mapping[str, Tr
         sequence = _new_sequence(scene, transform, name)
         made.append(sequence)
         sequence.SetAttribute(TRANSFORM_ATTRIBUTE, transform)
-        for number, (value, item) in enumerate(zip(values, _transform_items(sweep, transform, track), strict=True), 1):
+        for number, (value, item) in enumerate(
+            zip(values, _transform_items(sweep, transform, track), strict=True), 1
+        ):
             sequence.SetDataNodeAtValue(item, value)
             yield whole, number / len(values)
         browser.AddSynchronizedSequenceNode(sequence.GetID())
@@ -104,7 +123,9 @@ def _remove(scene: Any, made: list[Any]) -> None:
     """Take a browser and its sequences out again, with what it shows of them."""
     browser, *sequences = made
     shown = [node for sequence in sequences if (node := browser.GetProxyNode(sequence)) is not None]
-    helpers = [helper for node in shown for helper in (node.GetDisplayNode(), node.GetStorageNode()) if helper]
+    helpers = [
+        helper for node in shown for helper in (node.GetDisplayNode(), node.GetStorageNode()) if helper
+    ]
     for node in [browser, *sequences, *shown, *helpers]:
         scene.RemoveNode(node)
 
@@ -115,8 +136,10 @@ def show_sequences(logic: Any, browser: Any, image_under: str) -> Any:
     `logic` is that of the Sequences module. Returns the image's volume node.
     """
     logic.UpdateProxyNodesFromSequences(browser)
-    proxies = {sequence.GetAttribute(TRANSFORM_ATTRIBUTE): browser.GetProxyNode(sequence)
-               for sequence in _sequences(browser)}
+    proxies = {
+        sequence.GetAttribute(TRANSFORM_ATTRIBUTE): browser.GetProxyNode(sequence)
+        for sequence in _sequences(browser)
+    }
     volume = proxies[None]
     volume.SetAndObserveTransformNodeID(proxies[image_under].GetID())
     show_in_fixed_grey(volume)
@@ -133,16 +156,26 @@ def import_sweep(browser: Any) -> TrackedSweep:
     sequences = _sequences(browser)
     images = next((one for one in sequences if _holds(one, "vtkMRMLVolumeNode")), None)
     if images is None:
-        raise UserError(f"{browser.GetName()} has no sequence of images.", "Choose the browser of a recording.")
+        raise UserError(
+            f"{browser.GetName()} has no sequence of images.", "Choose the browser of a recording."
+        )
     count = images.GetNumberOfDataNodes()
     items = [images.GetNthDataNode(number) for number in range(count)]
     values = [images.GetNthIndexValue(number) for number in range(count)]
-    transforms = {name: _track(sequence, values) for sequence in sequences
-                  if sequence is not images and (name := _transform_of(sequence, browser)) is not None}
+    transforms = {
+        name: _track(sequence, values)
+        for sequence in sequences
+        if sequence is not images and (name := _transform_of(sequence, browser)) is not None
+    }
     fields = {field: tuple(item.GetAttribute(field) for item in items) for field in _fields(items)}
-    return TrackedSweep(_frames(items, browser.GetName()), np.array(list(map(_stamp_s, items, values))), transforms,
-                        np.array([item.GetAttribute(IMAGE_STATUS) in (None, OK) for item in items]),
-                        browser.GetName(), fields)
+    return TrackedSweep(
+        _frames(items, browser.GetName()),
+        np.array(list(map(_stamp_s, items, values))),
+        transforms,
+        np.array([item.GetAttribute(IMAGE_STATUS) in (None, OK) for item in items]),
+        browser.GetName(),
+        fields,
+    )
 
 
 def _new_sequence(scene: Any, what: str, name: str) -> Any:
@@ -205,8 +238,11 @@ def _transform_of(sequence: Any, browser: Any) -> str | None:
     if not _holds(sequence, "vtkMRMLLinearTransformNode"):
         return None
     proxy = browser.GetProxyNode(sequence)
-    for text in (sequence.GetAttribute(TRANSFORM_ATTRIBUTE), proxy.GetName() if proxy is not None else None,
-                 sequence.GetName()):
+    for text in (
+        sequence.GetAttribute(TRANSFORM_ATTRIBUTE),
+        proxy.GetName() if proxy is not None else None,
+        sequence.GetName(),
+    ):
         # The last word: names are made unique in front, and Slicer adds an ending.
         name = (text or "").removesuffix("-Sequence").split(" ")[-1]
         try:
@@ -214,8 +250,10 @@ def _transform_of(sequence: Any, browser: Any) -> str | None:
         except UserError:
             continue
         return name
-    raise UserError(f"The sequence {sequence.GetName()} has transforms of an unknown name.",
-                    "Name it as PLUS does, for example ProbeToTracker.")
+    raise UserError(
+        f"The sequence {sequence.GetName()} has transforms of an unknown name.",
+        "Name it as PLUS does, for example ProbeToTracker.",
+    )
 
 
 def _track(sequence: Any, values: list[str]) -> TransformTrack:
@@ -247,7 +285,10 @@ def _frames(items: list[Any], name: str) -> NDArray[np.uint8]:
     for number, item in enumerate(items):
         pixels = slicer.util.arrayFromVolume(item)
         if pixels.shape != (1, *frames.shape[1:]) or pixels.dtype != np.uint8:
-            raise UserError(f"Image {number} of {name} has the shape {pixels.shape} and type {pixels.dtype}, the first "
-                            f"{first.shape}.", "Read are grey images of 8 bits and one size.")
+            raise UserError(
+                f"Image {number} of {name} has the shape {pixels.shape} and type {pixels.dtype}, the first "
+                f"{first.shape}.",
+                "Read are grey images of 8 bits and one size.",
+            )
         frames[number] = pixels[0]
     return frames

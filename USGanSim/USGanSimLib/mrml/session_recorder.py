@@ -1,11 +1,11 @@
 """Sweeps of a session, recorded one after another.
 
-    recorder = SessionRecorder()
-    recorder.open(folder)                         # reads; a new session is made by the first recording
-    recorder.start("heart", image_node, transforms)
-    …                                             # some times a second: recorder.feedback()
-    sweep = recorder.stop()                       # kept, unless recorder.discard("heart")
-    recorder.close()                              # at any time: what runs is finished, and stays readable
+recorder = SessionRecorder()
+recorder.open(folder)                         # reads; a new session is made by the first recording
+recorder.start("heart", image_node, transforms)
+…                                             # some times a second: recorder.feedback()
+sweep = recorder.stop()                       # kept, unless recorder.discard("heart")
+recorder.close()                              # at any time: what runs is finished, and stays readable
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ class SessionRecorder:
         stem, taken = re.sub(r"-\d+$", "", name) or FIRST_NAME, {sweep.name.lower() for sweep in self.sweeps}
         if name and name.lower() not in taken:
             return name
-        number = next(number for number in range(2, len(taken) + 3) if f"{stem}-{number}".lower() not in taken)
+        number = next(
+            number for number in range(2, len(taken) + 3) if f"{stem}-{number}".lower() not in taken
+        )
         return f"{stem}-{number}"
 
     def start(self, name: str, image: Any, transforms: Mapping[str, Any]) -> None:
@@ -111,19 +113,29 @@ class SessionRecorder:
     def pose_tracks(self) -> dict[str, TransformTrack]:
         """The poses, ten a second at most, of the sweep that runs and of those kept that were recorded here before, as
         far as they have the same transforms."""
-        kept = [tracks for sweep in self.sweeps if sweep.state == KEPT and (tracks := self._tracks.get(sweep.name))]
+        kept = [
+            tracks
+            for sweep in self.sweeps
+            if sweep.state == KEPT and (tracks := self._tracks.get(sweep.name))
+        ]
         if self._recorder is not None:
             kept.append(self._recorder.pose_tracks())
             self.size_px = self._recorder.size_px or self.size_px
         kept = [tracks for tracks in kept if tracks.keys() == kept[-1].keys()]
-        return {name: TransformTrack(np.concatenate([tracks[name].matrices for tracks in kept]),
-                                     np.concatenate([tracks[name].valid for tracks in kept]))
-                for name in (kept[-1] if kept else ())}
+        return {
+            name: TransformTrack(
+                np.concatenate([tracks[name].matrices for tracks in kept]),
+                np.concatenate([tracks[name].valid for tracks in kept]),
+            )
+            for name in (kept[-1] if kept else ())
+        }
 
     @property
     def frames_per_pose(self) -> float:
         """How many frames each pose of `pose_tracks` stands for."""
-        frames = sum(sweep.frames for sweep in self.sweeps if sweep.state == KEPT and sweep.name in self._tracks)
+        frames = sum(
+            sweep.frames for sweep in self.sweeps if sweep.state == KEPT and sweep.name in self._tracks
+        )
         if self._recorder is not None:
             frames += self._recorder.feedback().counts.written
         poses = next((len(track) for track in self.pose_tracks().values()), 0)

@@ -1,8 +1,8 @@
 """What a panel drives: one model, one live simulation, its noise, the pose that is held, and samples at that pose.
 
-    simulation = Simulation(slicer.mrmlScene)
-    simulation.start(renderer, Setup(probe, reference, name="heart"))
-    while …: simulation.tick()
+simulation = Simulation(slicer.mrmlScene)
+simulation.start(renderer, Setup(probe, reference, name="heart"))
+while …: simulation.tick()
 """
 
 from __future__ import annotations
@@ -114,11 +114,20 @@ class Simulation:
         """Follow the probe of `setup`, in its volume."""
         self.stop()
         self.renderer = renderer
-        self._image_to_probe = renderer.image_to_probe if setup.image_to_probe is None else setup.image_to_probe
+        self._image_to_probe = (
+            renderer.image_to_probe if setup.image_to_probe is None else setup.image_to_probe
+        )
         self.live = LiveSimulation(
-            self._scene, renderer, setup.probe, setup.reference, volume=setup.volume, name=setup.name,
-            image_to_probe=setup.image_to_probe, clock=self._clock,
-            stale_after_s=None if setup.moved_by_hand else STALE_AFTER_S)
+            self._scene,
+            renderer,
+            setup.probe,
+            setup.reference,
+            volume=setup.volume,
+            name=setup.name,
+            image_to_probe=setup.image_to_probe,
+            clock=self._clock,
+            stale_after_s=None if setup.moved_by_hand else STALE_AFTER_S,
+        )
         self._varied_s = self._clock()
         self.live.start()
 
@@ -172,7 +181,9 @@ def calibrated(info: ModelInfo, file: Path | None, node: Any | None) -> Matrix |
     """
     if node is not None:
         if not node.IsLinear():
-            raise UserError(f"{node.GetName()} is not a linear transform.", "Choose ImageToProbe of this probe.")
+            raise UserError(
+                f"{node.GetName()} is not a linear transform.", "Choose ImageToProbe of this probe."
+            )
         matrix = slicer.util.arrayFromTransformMatrix(node)
         return info.fitted(matrix, info.source_size_px, node.GetName()).image_to_probe
     if file is not None:

@@ -1,9 +1,9 @@
 """The simulated stream as a recording: images with the poses that they were simulated at, and snapshots.
 
-    recording = StreamRecording(scene, live.volume, image_to_probe)
-    recording.start(folder, "simulated")
-    while …: recording.feedback()
-    for share in recording.finishing(as_file=True, as_sequence=True): …
+recording = StreamRecording(scene, live.volume, image_to_probe)
+recording.start(folder, "simulated")
+while …: recording.feedback()
+for share in recording.finishing(as_file=True, as_sequence=True): …
 """
 
 from __future__ import annotations
@@ -141,12 +141,20 @@ def save_snapshot(folder: Path, snapshot: Any, model: str) -> Path:
     picture = folder / f"{name}.png"
     with replacing_file(picture) as part:
         Image.fromarray(slicer.util.arrayFromVolume(snapshot)[0]).save(part, "PNG")
-        write_json(folder / f"{name}.json", {
-            "image": picture.name, "orientation": "MF", "model": model,
-            "state": snapshot.GetAttribute(STATE_ATTRIBUTE), "status": snapshot.GetAttribute(STATUS_ATTRIBUTE),
-            "image_to_reference": _rows(slicer.util.arrayFromTransformMatrix(place)),
-            "image_to_ras": _rows(slicer.util.arrayFromTransformMatrix(place, toWorld=True)),
-            "taken": datetime.now(timezone.utc).isoformat(timespec="seconds"), "intended_use": INTENDED_USE})
+        write_json(
+            folder / f"{name}.json",
+            {
+                "image": picture.name,
+                "orientation": "MF",
+                "model": model,
+                "state": snapshot.GetAttribute(STATE_ATTRIBUTE),
+                "status": snapshot.GetAttribute(STATUS_ATTRIBUTE),
+                "image_to_reference": _rows(slicer.util.arrayFromTransformMatrix(place)),
+                "image_to_ras": _rows(slicer.util.arrayFromTransformMatrix(place, toWorld=True)),
+                "taken": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                "intended_use": INTENDED_USE,
+            },
+        )
     return picture
 
 

@@ -39,15 +39,21 @@ class Surroundings:
     def shown(self) -> bool:
         return self._moving is not None
 
-    def show(self, renderer: Renderer, image_to_probe: Matrix, image_frame: Any, reference: Any | None) -> None:
+    def show(
+        self, renderer: Renderer, image_to_probe: Matrix, image_frame: Any, reference: Any | None
+    ) -> None:
         """Around the image whose pixels are the frame of the transform node `image_frame`, and around `reference`.
 
         `image_to_probe` (4, 4) is that of the image. Anything shown before goes.
         """
         self.hide()
-        outline_px = fan_outline(np.stack([renderer.render(pose) for pose in renderer.pose_range.poses[:FAN_IMAGES]]))
+        outline_px = fan_outline(
+            np.stack([renderer.render(pose) for pose in renderer.pose_range.poses[:FAN_IMAGES]])
+        )
         # Probe millimetres seen from the image, so that the image's own transform carries the probe along.
-        self._probe_frame = add_unlisted(self._scene, slicer.vtkMRMLLinearTransformNode(), "ProbeOfSimulatedImage")
+        self._probe_frame = add_unlisted(
+            self._scene, slicer.vtkMRMLLinearTransformNode(), "ProbeOfSimulatedImage"
+        )
         slicer.util.updateTransformMatrixFromArray(self._probe_frame, np.linalg.inv(image_to_probe))
         self._probe_frame.SetAndObserveTransformNodeID(image_frame.GetID())
         self._moving = Scenery(self._scene, self._probe_frame)

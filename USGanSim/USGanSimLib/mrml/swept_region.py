@@ -47,7 +47,9 @@ def _inside(outline_px: NDArray[np.float64], step_px: int) -> NDArray[np.float64
     half = len(outline_px) // 2
     right, left = outline_px[:half], outline_px[half:][::-1]
     rows = np.arange(right[0, 1], right[-1, 1] + 1, step_px)
-    spans = zip(np.interp(rows, left[:, 1], left[:, 0]), np.interp(rows, right[:, 1], right[:, 0]), rows, strict=True)
+    spans = zip(
+        np.interp(rows, left[:, 1], left[:, 0]), np.interp(rows, right[:, 1], right[:, 0]), rows, strict=True
+    )
     grid = [(u, v) for start, end, v in spans for u in np.arange(start, end + 1, step_px)]
     return np.array(grid, np.float64).reshape(-1, 2)
 

@@ -53,4 +53,3 @@ def mrml_tick_seconds(ticks: int = 2000, width_px: int = 160, height_px: int = 1
             seconds[index] = time.perf_counter() - began
         live.close()
     return seconds[100:]
-

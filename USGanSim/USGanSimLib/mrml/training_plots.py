@@ -40,15 +40,25 @@ class Chart:
     curves: tuple[Curve, ...]
 
 
-LOSSES = Chart("Training losses", "Loss", (
-    Curve("loss_d_real", "D on real images", (0.12, 0.47, 0.71)),
-    Curve("loss_d_fake", "D on simulated images", (0.55, 0.77, 0.91)),
-    Curve("loss_g", "G against D", (0.84, 0.37, 0.0)),
-    Curve("loss_l2", "G, L2 term", (0.17, 0.63, 0.17)),
-    Curve("loss_score", "G, score of two samples", (0.58, 0.40, 0.74))))
-SCORES = Chart("Training scores", "Share judged rightly by D", (
-    Curve("accuracy_real", "real images", (0.12, 0.47, 0.71)),
-    Curve("accuracy_fake", "simulated images", (0.84, 0.37, 0.0))))
+LOSSES = Chart(
+    "Training losses",
+    "Loss",
+    (
+        Curve("loss_d_real", "D on real images", (0.12, 0.47, 0.71)),
+        Curve("loss_d_fake", "D on simulated images", (0.55, 0.77, 0.91)),
+        Curve("loss_g", "G against D", (0.84, 0.37, 0.0)),
+        Curve("loss_l2", "G, L2 term", (0.17, 0.63, 0.17)),
+        Curve("loss_score", "G, score of two samples", (0.58, 0.40, 0.74)),
+    ),
+)
+SCORES = Chart(
+    "Training scores",
+    "Share judged rightly by D",
+    (
+        Curve("accuracy_real", "real images", (0.12, 0.47, 0.71)),
+        Curve("accuracy_fake", "simulated images", (0.84, 0.37, 0.0)),
+    ),
+)
 
 
 class TrainingPlots:
@@ -83,12 +93,20 @@ class TrainingPlots:
 
     def nodes(self) -> list[Any]:
         """All nodes that were made."""
-        return [node for kind in ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
-                for node in self._of_class(kind) if node.GetAttribute(_ROLE)]
+        return [
+            node
+            for kind in ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
+            for node in self._of_class(kind)
+            if node.GetAttribute(_ROLE)
+        ]
 
     def _curves(self, chart: Chart, metrics: Metrics) -> Sequence[Curve]:
         # A line has two points at least; in the first iterations of some recipes there is no discriminator yet.
-        return [curve for curve in chart.curves if np.isfinite(metrics.columns.get(curve.column, np.nan)).sum() > 1]
+        return [
+            curve
+            for curve in chart.curves
+            if np.isfinite(metrics.columns.get(curve.column, np.nan)).sum() > 1
+        ]
 
     def _table(self, curve: Curve) -> Any:
         return self._node("vtkMRMLTableNode", curve.column)
@@ -115,7 +133,9 @@ class TrainingPlots:
         return node
 
     def _of_class(self, kind: str) -> list[Any]:
-        return [self._scene.GetNthNodeByClass(k, kind) for k in range(self._scene.GetNumberOfNodesByClass(kind))]
+        return [
+            self._scene.GetNthNodeByClass(k, kind) for k in range(self._scene.GetNumberOfNodesByClass(kind))
+        ]
 
 
 def _set_columns(node: Any, columns: dict[str, NDArray[np.float64]]) -> None:

@@ -96,8 +96,14 @@ def rigidity_problem(numbers: tuple[float, ...]) -> str:
     if not all(map(math.isfinite, numbers)):
         return "holds numbers that are not finite"
     a, b, c, _, d, e, f, _, g, h, i, _ = numbers[:12]
-    error = max(abs(a * a + d * d + g * g - 1), abs(b * b + e * e + h * h - 1), abs(c * c + f * f + i * i - 1),
-                abs(a * b + d * e + g * h), abs(a * c + d * f + g * i), abs(b * c + e * f + h * i))
+    error = max(
+        abs(a * a + d * d + g * g - 1),
+        abs(b * b + e * e + h * h - 1),
+        abs(c * c + f * f + i * i - 1),
+        abs(a * b + d * e + g * h),
+        abs(a * c + d * f + g * i),
+        abs(b * c + e * f + h * i),
+    )
     mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) <= 0
     if error > RIGID_TOLERANCE or mirrored or tuple(numbers[12:]) != (0.0, 0.0, 0.0, 1.0):
         return f"is not a rigid transform ({'mirrored' if mirrored else f'off by {error:.3g}'})"

@@ -31,7 +31,9 @@ Field = NDArray[np.float32]
 # Where anatomy is looked up across the image plane, in SDs of the beam's amplitude, and the share of the beam's power
 # that each place stands for. The power is Gaussian with an SD of 1 / √2, which tells from where to where.
 ELEVATION_SLICES = ((-1.5, 0.22), (0.0, 0.44), (0.95, 0.34))
-SLICE_ENDS_SD = (ndtri(np.cumsum([share for _, share in ELEVATION_SLICES])[:-1]) / np.sqrt(2)).astype(np.float32)
+SLICE_ENDS_SD = (ndtri(np.cumsum([share for _, share in ELEVATION_SLICES])[:-1]) / np.sqrt(2)).astype(
+    np.float32
+)
 DB_TO_AMPLITUDE = np.log(10) / 20
 NOISE_POWER = 2.5e-9
 SPECULAR_GAIN = 7.0
@@ -60,8 +62,14 @@ class Display:
 class Scanner:
     """Makes images of one medium with one probe. All that does not depend on the pose is computed once."""
 
-    def __init__(self, medium: Medium, probe: Probe, geometry: ImageGeometry, display: Display | None = None,
-                 speckle_seed: int = 0) -> None:
+    def __init__(
+        self,
+        medium: Medium,
+        probe: Probe,
+        geometry: ImageGeometry,
+        display: Display | None = None,
+        speckle_seed: int = 0,
+    ) -> None:
         self.medium, self.probe, self.geometry, self.display = medium, probe, geometry, display or Display()
         self._points = np.ascontiguousarray(probe.beam_points().reshape(-1, 3).T)
         self._scatterers = Scatterers(speckle_seed)
@@ -72,7 +80,9 @@ class Scanner:
         self._echogenicity, self._lumpiness = table("echogenicity"), table("lumpiness")
         self._impedance, self._attenuation = table("impedance_mrayl"), table("attenuation_db_cm_mhz")
 
-    def image(self, probe_to_reference: Matrix, moment: Moment, rng: np.random.Generator) -> NDArray[np.uint8]:
+    def image(
+        self, probe_to_reference: Matrix, moment: Moment, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
         """The B-mode (H, W) uint8 at a pose (4, 4). `rng` gives the electronic noise."""
         envelope = self.envelope(probe_to_reference, moment)
         return self._convert.image(self._displayed(envelope, moment, rng))
@@ -103,7 +113,9 @@ class Scanner:
                 reflected, transmitted = self._interfaces(labels.reshape(shape))
         (first, middle, last), (first_end_sd, middle_end_sd) = strengths, SLICE_ENDS_SD
         scattered = np.zeros(in_plane.shape[1], np.complex64)
-        for distance_sd, amplitudes in self._scatterers.layers(in_plane, pose[:3, 2], elevation_sd_mm, moment):
+        for distance_sd, amplitudes in self._scatterers.layers(
+            in_plane, pose[:3, 2], elevation_sd_mm, moment
+        ):
             strength = np.where(distance_sd < middle_end_sd, middle, last)
             scattered += np.where(distance_sd < first_end_sd, first, strength) * amplitudes
         total: Complex = scattered.reshape(shape) * self._sampling.scattered
@@ -156,7 +168,11 @@ class Scanner:
         strength = self._sampling.point * thin.echo * np.exp(-0.5 * offset_sd**2)
         if thin.along is not None:
             # A line reflects like a mirror: to the probe only where the beam meets it at a right angle.
-            beam = points - [0.0, -self.probe.radius_mm, 0.0] if self.probe.radius_mm else np.array([[0.0, 1.0, 0.0]])
+            beam = (
+                points - [0.0, -self.probe.radius_mm, 0.0]
+                if self.probe.radius_mm
+                else np.array([[0.0, 1.0, 0.0]])
+            )
             beam = beam[:, :2] / np.linalg.norm(beam[:, :2], axis=1, keepdims=True)
             along = reference_to_probe[:3, :3] @ thin.along
             strength = strength * (1 - (beam @ along[:2]) ** 2) ** 4
@@ -167,7 +183,9 @@ class Scanner:
         place = np.linspace(-1, 1, self.probe.lines)
         loss_db = np.zeros(self.probe.lines)
         for patch in moment.contact:
-            loss_db += 2 * patch.loss_db / (1 + np.exp((np.abs(place - patch.middle) - patch.half_width) / 0.03))
+            loss_db += (
+                2 * patch.loss_db / (1 + np.exp((np.abs(place - patch.middle) - patch.half_width) / 0.03))
+            )
         return np.asarray(np.exp(-loss_db * DB_TO_AMPLITUDE), np.float32)
 
     def _displayed(self, envelope: Field, moment: Moment, rng: np.random.Generator) -> Field:

@@ -84,10 +84,15 @@ def mother() -> list[Part]:
     """The abdominal wall, uterus, fluid and placenta, in Reference coordinates, the same for all subjects."""
     placenta = Ellipsoid((-40, 112, 50), (36, 33, 62))  # a cake on the wall: what it shares with the uterus
     return [
-        _layer("muscle", 15.0), _layer("fat", 10.0), _layer("skin", 2.2), _layer("gel", 0.0),
+        _layer("muscle", 15.0),
+        _layer("fat", 10.0),
+        _layer("skin", 2.2),
+        _layer("gel", 0.0),
         _ball("uterine wall", (0, 80, -8), (76, 67, 141)),
         Part("amniotic fluid", FLUID),
-        Part("placenta", Region(*placenta.box(), lambda points: placenta.inside(points) & FLUID.inside(points))),
+        Part(
+            "placenta", Region(*placenta.box(), lambda points: placenta.inside(points) & FLUID.inside(points))
+        ),
     ]
 
 
@@ -98,6 +103,7 @@ def fetus() -> list[Part]:
 
 def _layer(tissue: str, depth_mm: float) -> Part:
     """All that lies less than `depth_mm` under the skin's surface."""
+
     def above(points: Points) -> Mask:
         below_skin: Points = points[1] - skin_y_mm(points[0], points[2])
         return below_skin < depth_mm
@@ -117,14 +123,19 @@ def _head() -> list[Part]:
     ]
     for side in SIDES:
         parts += [
-            _ball("falx", (side * 20.5, 66, -80), (1.6, 9, 6), Rotation.from_euler("z", 12 * side, degrees=True)),
+            _ball(
+                "falx", (side * 20.5, 66, -80), (1.6, 9, 6), Rotation.from_euler("z", 12 * side, degrees=True)
+            ),
             _ball("ventricle", (side * 10.5, 75, -88), (3.9, 15, 4.5)),
             _ball("choroid plexus", (side * 10.8, 81, -88), (3.1, 8, 3.4)),
             _ball("brain", (side * 6.0, 73, -76), (4.6, 8, 5.5)),  # thalamus
             _ball("choroid plexus", (side * 8, 99.5, -71), (6.5, 5.0, 7.5)),
         ]
-    return [*parts, _ball("falx", (0, 58, -80), (4.8, 7.4, 5.6)),
-            _ball("cavum septi pellucidi", (0, 58, -80), (3.6, 6.2, 4.4))]
+    return [
+        *parts,
+        _ball("falx", (0, 58, -80), (4.8, 7.4, 5.6)),
+        _ball("cavum septi pellucidi", (0, 58, -80), (3.6, 6.2, 4.4)),
+    ]
 
 
 def _face() -> list[Part]:
@@ -134,7 +145,9 @@ def _face() -> list[Part]:
         _ball("fetal soft tissue", (0, 33.5, -54.5), (6.5, 3.4, 1.9)),  # lips
         _ball("fetal soft tissue", (0, 34.5, -50.5), (6.0, 3.6, 1.9)),
         _ball("fetal soft tissue", (0, 37, -44), (7, 5.5, 4)),  # chin
-        _ball("bone", (0, 36.5, -67.5), (1.6, 3.2, 4.0), Rotation.from_euler("x", 25, degrees=True)),  # nasal bone
+        _ball(
+            "bone", (0, 36.5, -67.5), (1.6, 3.2, 4.0), Rotation.from_euler("x", 25, degrees=True)
+        ),  # nasal bone
         _ball("skull", (0, 43, -57), (9, 3.5, 2.2)),  # palate
         _ball("bone", (0, 44, -47), (9, 6, 2.0)),  # jaw
     ]
@@ -190,8 +203,10 @@ def _belly() -> list[Part]:
         _ball("bladder", (0, 74, 73), (7.5, 6.5, 7.0)),
     ]
     for side in SIDES:
-        parts += [_ball("kidney", (side * 13.5, 91, 46), (7, 6.8, 11.5)),
-                  _ball("ventricle", (side * 12.0, 91, 46), (2.2, 2.0, 4.2))]  # renal pelvis
+        parts += [
+            _ball("kidney", (side * 13.5, 91, 46), (7, 6.8, 11.5)),
+            _ball("ventricle", (side * 12.0, 91, 46), (2.2, 2.0, 4.2)),
+        ]  # renal pelvis
     return parts
 
 
@@ -206,12 +221,19 @@ def _spine() -> list[Part]:
 
 def _ribs() -> list[Part]:
     parts = []
-    angle = np.linspace(0.12, 2.25, 22)  # from the spine round the side towards the chest, sloping to the feet
+    angle = np.linspace(
+        0.12, 2.25, 22
+    )  # from the spine round the side towards the chest, sloping to the feet
     for z in -20 + 6.6 * np.arange(9):
         girth = np.sqrt(1 - ((z - 4) / 46) ** 2)
         for side in SIDES:
-            path = np.column_stack([side * 28.5 * girth * np.sin(angle), 75.5 + 27 * girth * np.cos(angle),
-                                    z + 6 * (angle - 0.12) / 2.1])
+            path = np.column_stack(
+                [
+                    side * 28.5 * girth * np.sin(angle),
+                    75.5 + 27 * girth * np.cos(angle),
+                    z + 6 * (angle - 0.12) / 2.1,
+                ]
+            )
             parts += _tube("bone", path, 1.15)
     return parts
 
@@ -221,8 +243,12 @@ def _limbs() -> list[Part]:
     for side in SIDES:
         shoulder, elbow, hand = np.array([[33, 76, -18], [43, 66, 14], [24, 42, -6]]) * [side, 1, 1]
         hip, knee, foot = np.array([[19, 82, 78], [35, 47, 66], [20, 66, 98]]) * [side, 1, 1]
-        for start, end, flesh, bone in ((shoulder, elbow, 7.5, 1.7), (elbow, hand, 5.5, 1.4),
-                                        (hip, knee, 10.5, 2.1), (knee, foot, 7.5, 1.8)):
+        for start, end, flesh, bone in (
+            (shoulder, elbow, 7.5, 1.7),
+            (elbow, hand, 5.5, 1.4),
+            (hip, knee, 10.5, 2.1),
+            (knee, foot, 7.5, 1.8),
+        ):
             along = (end - start) / np.linalg.norm(end - start)
             parts += _tube("fetal soft tissue", [start, end], flesh)
             parts += _tube("bone", [start + 4 * along, end - 4 * along], bone)
@@ -235,7 +261,9 @@ def _limbs() -> list[Part]:
 def _cord() -> list[Part]:
     """From the navel in a loop to the placenta, with three vessels twisted round each other."""
     turns = np.linspace(0, 1, 60)
-    middle = np.column_stack([26 * np.sin(5.0 * turns), 46 - 24 * np.sin(2.4 * turns) + 66 * turns**3, 47 + 34 * turns])
+    middle = np.column_stack(
+        [26 * np.sin(5.0 * turns), 46 - 24 * np.sin(2.4 * turns) + 66 * turns**3, 47 + 34 * turns]
+    )
     parts = [_ball("umbilical cord", (0, 50, 47), (5.6, 5.0, 5.2)), *_tube("umbilical cord", middle, 4.6)]
     for phase in (0.0, 2.1, 4.2):
         twist = 16 * turns + phase
@@ -244,10 +272,16 @@ def _cord() -> list[Part]:
     return parts
 
 
-def _ball(tissue: str, centre: tuple[float, float, float], half_axes: tuple[float, float, float],
-          turn: Rotation | None = None) -> Part:
+def _ball(
+    tissue: str,
+    centre: tuple[float, float, float],
+    half_axes: tuple[float, float, float],
+    turn: Rotation | None = None,
+) -> Part:
     return Part(tissue, Ellipsoid(centre, half_axes, turn))
 
 
-def _tube(tissue: str, path: Vector | Sequence[Sequence[float]] | Sequence[Vector], radius: float) -> list[Part]:
+def _tube(
+    tissue: str, path: Vector | Sequence[Sequence[float]] | Sequence[Vector], radius: float
+) -> list[Part]:
     return [Part(tissue, segment) for segment in tube(np.asarray(path, float), radius)]

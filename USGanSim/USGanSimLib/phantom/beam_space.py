@@ -26,7 +26,9 @@ class BeamBlur:
         self._weights = np.maximum(0, 1 - np.abs(place - np.arange(self.WIDTHS)[:, None])).astype(np.float32)
         # A look uses part of the aperture: a wider beam and its own band of directions.
         wider, steps = (1.0, np.zeros(1)) if looks == 1 else (1.6, np.linspace(-0.9, 0.9, looks))
-        self._looks = [[_steered(unit_energy(width * wider), step / width) for width in widths] for step in steps]
+        self._looks = [
+            [_steered(unit_energy(width * wider), step / width) for width in widths] for step in steps
+        ]
 
     def envelope(self, echoes: Complex) -> Field:
         """The detected echoes of all looks, averaged in power; (lines, samples)."""
@@ -43,7 +45,9 @@ class BeamBlur:
             used = np.flatnonzero(weights)
             if used.size:
                 columns = slice(used[0], used[-1] + 1)
-                result[:, columns] += weights[columns] * convolve1d(echoes[:, columns], kernel, axis=0, mode="nearest")
+                result[:, columns] += weights[columns] * convolve1d(
+                    echoes[:, columns], kernel, axis=0, mode="nearest"
+                )
         return result
 
 
@@ -91,4 +95,8 @@ def unit_energy(sd: float) -> Field:
 def _steered(kernel: Field, radians_per_line: float) -> Complex | Field:
     """A kernel that passes echoes of one band of directions."""
     place = np.arange(len(kernel)) - len(kernel) // 2
-    return kernel if radians_per_line == 0 else (kernel * np.exp(1j * radians_per_line * place)).astype(np.complex64)
+    return (
+        kernel
+        if radians_per_line == 0
+        else (kernel * np.exp(1j * radians_per_line * place)).astype(np.complex64)
+    )

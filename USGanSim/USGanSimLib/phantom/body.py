@@ -140,17 +140,25 @@ def _placed(part: Part, axes: Sequence[Vector], variation: Variation) -> _Placed
     corners = np.stack(np.meshgrid(*zip(lower, upper, strict=True)), axis=-1).reshape(-1, 3)
     corners = variation.from_standard(corners)
     margin = 4 * _WARP_MM
-    first = [np.searchsorted(values, low - margin) for values, low in zip(axes, corners.min(axis=0), strict=True)]
-    last = [np.searchsorted(values, high + margin) for values, high in zip(axes, corners.max(axis=0), strict=True)]
+    first = [
+        np.searchsorted(values, low - margin) for values, low in zip(axes, corners.min(axis=0), strict=True)
+    ]
+    last = [
+        np.searchsorted(values, high + margin) for values, high in zip(axes, corners.max(axis=0), strict=True)
+    ]
     return _Placed(part.solid, LABELS[part.tissue], np.array(first[::-1]), np.array(last[::-1]))
 
 
-def _paint(labels: Labels, points: Points, parts: Sequence[_Placed], first_slice: int,
-           variation: Variation | None) -> None:
+def _paint(
+    labels: Labels, points: Points, parts: Sequence[_Placed], first_slice: int, variation: Variation | None
+) -> None:
     """Overwrite the voxels of a slab (Z, Y, X) that lie inside each part; `points` (3, Z, Y, X) are its voxels. The
     parts are in the standard coordinates of `variation`, or where there is none in Reference."""
     start = np.array([first_slice, 0, 0])
-    boxes = [(part, np.maximum(part.first - start, 0), np.minimum(part.last - start, labels.shape)) for part in parts]
+    boxes = [
+        (part, np.maximum(part.first - start, 0), np.minimum(part.last - start, labels.shape))
+        for part in parts
+    ]
     boxes = [(part, low, high) for part, low, high in boxes if (low < high).all()]
     if not boxes:
         return

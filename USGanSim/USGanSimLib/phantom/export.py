@@ -19,18 +19,39 @@ from .body import Body
 from .shapes import Vector
 from .tissues import TISSUES, table
 
-MARKUPS_SCHEMA = ("https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
-                  "markups-schema-v1.0.3.json#")
+MARKUPS_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.3.json#"
+)
 CT_NOISE_HU, CT_BLUR_VOXELS = 12.0, 0.7
 
 
 def markups(landmarks_mm: dict[str, list[float]]) -> dict[str, Any]:
     """A Slicer markups document (.mrk.json) with one point list."""
-    points = [{"id": str(number), "label": name, "position": place, "selected": True, "locked": True,
-               "visibility": True, "positionStatus": "defined"}
-              for number, (name, place) in enumerate(landmarks_mm.items(), start=1)]
-    return {"@schema": MARKUPS_SCHEMA, "markups": [{"type": "Fiducial", "coordinateSystem": "RAS",
-                                                    "coordinateUnits": "mm", "locked": True, "controlPoints": points}]}
+    points = [
+        {
+            "id": str(number),
+            "label": name,
+            "position": place,
+            "selected": True,
+            "locked": True,
+            "visibility": True,
+            "positionStatus": "defined",
+        }
+        for number, (name, place) in enumerate(landmarks_mm.items(), start=1)
+    ]
+    return {
+        "@schema": MARKUPS_SCHEMA,
+        "markups": [
+            {
+                "type": "Fiducial",
+                "coordinateSystem": "RAS",
+                "coordinateUnits": "mm",
+                "locked": True,
+                "controlPoints": points,
+            }
+        ],
+    }
 
 
 def ct_like(body: Body, seed: int = 0) -> NDArray[np.int16]:
@@ -43,8 +64,10 @@ def ct_like(body: Body, seed: int = 0) -> NDArray[np.int16]:
 
 def write_volumes(folder: Path, name: str, body: Body) -> list[Path]:
     """Write NAME.labels.nrrd (label of each voxel, tissues named in its header) and NAME.ct.nrrd; returns both."""
-    volumes: dict[Path, NDArray[Any]] = {folder / f"{name}.labels.nrrd": body.labels,
-                                         folder / f"{name}.ct.nrrd": ct_like(body)}
+    volumes: dict[Path, NDArray[Any]] = {
+        folder / f"{name}.labels.nrrd": body.labels,
+        folder / f"{name}.ct.nrrd": ct_like(body),
+    }
     for path, voxels in volumes.items():
         write_volume(path, voxels, body.lower_mm, body.voxel_mm)
     return [*volumes]
@@ -55,9 +78,18 @@ def write_volume(path: Path, voxels: NDArray[np.generic], lower_mm: Vector, voxe
     kind = {"uint8": "uchar", "int16": "short"}[voxels.dtype.name]
     depth, height, width = voxels.shape
     x, y, z = lower_mm
-    header = ["NRRD0005", f"type: {kind}", "dimension: 3", "space: right-anterior-superior",
-              f"sizes: {width} {height} {depth}", "endian: little", "encoding: gzip", "kinds: domain domain domain",
-              f"space directions: ({voxel_mm},0,0) (0,{voxel_mm},0) (0,0,{voxel_mm})", f"space origin: ({x},{y},{z})"]
+    header = [
+        "NRRD0005",
+        f"type: {kind}",
+        "dimension: 3",
+        "space: right-anterior-superior",
+        f"sizes: {width} {height} {depth}",
+        "endian: little",
+        "encoding: gzip",
+        "kinds: domain domain domain",
+        f"space directions: ({voxel_mm},0,0) (0,{voxel_mm},0) (0,0,{voxel_mm})",
+        f"space origin: ({x},{y},{z})",
+    ]
     if kind == "uchar":
         header += [f"Segment{label}:={tissue.name}" for label, tissue in enumerate(TISSUES)]
     with replacing_file(path) as part, part.open("wb") as stream:

@@ -72,7 +72,11 @@ class Moments:
         # Ornstein-Uhlenbeck states in units of SD: gain, tgc, pressure, motion ×3; place, width, strength a patch.
         self._state = rng.standard_normal(6 + 3 * self.PATCHES)
         self._phase = rng.uniform(0, 2 * np.pi)
-        self._pattern, self._next_pattern, self._faded = self._new_pattern(), self._new_pattern(), rng.uniform()
+        self._pattern, self._next_pattern, self._faded = (
+            self._new_pattern(),
+            self._new_pattern(),
+            rng.uniform(),
+        )
 
     def draw(self) -> Moment:
         """An independent moment."""
@@ -100,13 +104,22 @@ class Moments:
         # A patch lacks contact while its strength exceeds the level that gives the wanted number of patches.
         level = -ndtri(of.contact_losses / self.PATCHES)
         contact = tuple(
-            ContactLoss(1.1 * float(np.tanh(place)), 0.04 + 0.05 * abs(float(width)), 10 * float(strength - level))
-            for place, width, strength in state[6:].reshape(self.PATCHES, 3) if strength > level)
+            ContactLoss(
+                1.1 * float(np.tanh(place)), 0.04 + 0.05 * abs(float(width)), 10 * float(strength - level)
+            )
+            for place, width, strength in state[6:].reshape(self.PATCHES, 3)
+            if strength > level
+        )
         # Independent patterns mixed by cosine and sine: complex Gaussian with the same power at every moment.
         angle = np.pi / 2 * self._faded
         patterns = ((self._pattern, float(np.cos(angle))), (self._next_pattern, float(np.sin(angle))))
         return Moment(
-            gain_db=float(of.gain_db * state[0]), tgc_db_per_cm=float(of.tgc_db_per_cm * state[1]),
-            pressure_mm=float(of.pressure_mm * abs(state[2])), motion_mm=of.motion_mm * state[3:6],
-            beat=float(of.beat * np.sin(self._phase)), speckle_change=of.speckle_change, contact=contact,
-            speckle_patterns=patterns if self._faded else patterns[:1])
+            gain_db=float(of.gain_db * state[0]),
+            tgc_db_per_cm=float(of.tgc_db_per_cm * state[1]),
+            pressure_mm=float(of.pressure_mm * abs(state[2])),
+            motion_mm=of.motion_mm * state[3:6],
+            beat=float(of.beat * np.sin(self._phase)),
+            speckle_change=of.speckle_change,
+            contact=contact,
+            speckle_patterns=patterns if self._faded else patterns[:1],
+        )

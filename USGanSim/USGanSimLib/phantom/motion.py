@@ -88,8 +88,11 @@ PIN_SCAN = AimPlan("pinhead", 110, 35, 28, 0.8, 0.3, 2.5, 4.0)
 WIRE_SCAN = AimPlan("wires", 10, 9, 10, 0.25, 0.22, 15.0, 1.0)
 
 
-def aimed_path(plan: AimPlan, aim_mm: Vector, probe: Probe, times_s: Vector, rng: np.random.Generator) -> Matrix:
+def aimed_path(
+    plan: AimPlan, aim_mm: Vector, probe: Probe, times_s: Vector, rng: np.random.Generator
+) -> Matrix:
     """ProbeToReference (N, 4, 4) at the given times, with the point `aim_mm` wandering over the middle of the image."""
+
     def up_to(limit: float) -> Vector:
         return limit * np.tanh(0.8 * _wander(plan.quick * times_s, rng))
 

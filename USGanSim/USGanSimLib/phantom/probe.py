@@ -65,7 +65,9 @@ class Probe:
     def line_spacing_mm(self) -> Vector:
         """Distance between neighbouring beams at each depth, (samples,)."""
         step = float(self.across[1] - self.across[0])
-        spacing: Vector = step * (self.radius_mm + self.depths_mm) if self.radius_mm else step + 0 * self.depths_mm
+        spacing: Vector = (
+            step * (self.radius_mm + self.depths_mm) if self.radius_mm else step + 0 * self.depths_mm
+        )
         return spacing
 
     @property
@@ -125,14 +127,38 @@ class Probe:
 
 def curvilinear(depth_mm: float = 120.0, fine: bool = False) -> Probe:
     """An abdominal probe of 40 mm radius like the 4DC7-3/40; `fine` sampling for full-size images."""
-    return Probe("curvilinear 40 mm", 40.0, 36.0, depth_mm, 4.0, 0.42, 65.0, 0.95, 0.014, 1.1,
-                 224 if fine else USUAL_LINES, 640 if fine else USUAL_SAMPLES)
+    return Probe(
+        "curvilinear 40 mm",
+        40.0,
+        36.0,
+        depth_mm,
+        4.0,
+        0.42,
+        65.0,
+        0.95,
+        0.014,
+        1.1,
+        224 if fine else USUAL_LINES,
+        640 if fine else USUAL_SAMPLES,
+    )
 
 
 def linear(depth_mm: float = 80.0, fine: bool = False) -> Probe:
     """A flat probe 50 mm wide, as used for wire phantoms and small parts."""
-    return Probe("linear 50 mm", 0.0, 25.0, depth_mm, 6.0, 0.28, 35.0, 0.50, 0.012, 0.8,
-                 256 if fine else USUAL_LINES, 640 if fine else USUAL_SAMPLES)
+    return Probe(
+        "linear 50 mm",
+        0.0,
+        25.0,
+        depth_mm,
+        6.0,
+        0.28,
+        35.0,
+        0.50,
+        0.012,
+        0.8,
+        256 if fine else USUAL_LINES,
+        640 if fine else USUAL_SAMPLES,
+    )
 
 
 PROBES = {"curvilinear": curvilinear, "linear": linear}

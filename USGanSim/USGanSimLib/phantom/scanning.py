@@ -52,8 +52,9 @@ class TrueSweep:
     repeats: int = 1
 
 
-def plan_sweep(plan: SweepPlan, poses: int, setting: Setting, seed: int, start_s: float = 0.0,
-               repeats: int = 1) -> TrueSweep:
+def plan_sweep(
+    plan: SweepPlan, poses: int, setting: Setting, seed: int, start_s: float = 0.0, repeats: int = 1
+) -> TrueSweep:
     """The course of one sweep of the session over `poses` poses, each held for `repeats` images, stamped from
     `start_s` on; the same seed gives the same course."""
     stream = SESSION.index(plan)
@@ -71,8 +72,9 @@ def plan_sweep(plan: SweepPlan, poses: int, setting: Setting, seed: int, start_s
     return TrueSweep(plan.name, stream, stamps_s, path(course_s), path(shown_s), path(shown_s - FRAME_TIME_S))
 
 
-def plan_session(frames: int, setting: Setting, seed: int, repeats: int = 1,
-                 plans: Sequence[SweepPlan] = SESSION) -> list[TrueSweep]:
+def plan_session(
+    frames: int, setting: Setting, seed: int, repeats: int = 1, plans: Sequence[SweepPlan] = SESSION
+) -> list[TrueSweep]:
     """The sweeps of a session one after the other, `frames` poses in all, with a pause between them."""
     sweeps: list[TrueSweep] = []
     for number, plan in enumerate(plans):
@@ -82,8 +84,9 @@ def plan_session(frames: int, setting: Setting, seed: int, repeats: int = 1,
     return sweeps
 
 
-def plan_target_sweep(plan: AimPlan, aim_mm: Vector, probe: Probe, frames: int, setting: Setting,
-                      seed: int) -> TrueSweep:
+def plan_target_sweep(
+    plan: AimPlan, aim_mm: Vector, probe: Probe, frames: int, setting: Setting, seed: int
+) -> TrueSweep:
     """The course of a scan that keeps a target in the image."""
     stream = len(SESSION)
     times_s = np.linspace(0, (frames - 1) * FRAME_TIME_S / setting.rate_share, frames)
@@ -121,26 +124,32 @@ def repeats(scanner: Scanner, setting: Setting, probe_to_reference: Matrix, coun
     return np.stack([scanner.image(probe_to_reference, moments.draw(), noise) for _ in range(count)])
 
 
-def write_recording(path: Path, sweeps: Sequence[TrueSweep], scanner: Scanner, setting: Setting, seed: int,
-                    progress: Progress) -> None:
+def write_recording(
+    path: Path, sweeps: Sequence[TrueSweep], scanner: Scanner, setting: Setting, seed: int, progress: Progress
+) -> None:
     """Write sweeps, one after the other, as one PLUS recording: images, ProbeToTracker and ReferenceToTracker.
 
     Where poses are held, the fields `Hold` and `Repeat` number the poses of a sweep and the images of each.
     """
     geometry, done, total = scanner.geometry, 0, sum(len(sweep.times_s) for sweep in sweeps)
-    with SweepWriter(path, geometry.width_px, geometry.height_px, {"UltrasoundImageType": "BRIGHTNESS"}) as writer:
+    with SweepWriter(
+        path, geometry.width_px, geometry.height_px, {"UltrasoundImageType": "BRIGHTNESS"}
+    ) as writer:
         for sweep in sweeps:
             rng = np.random.default_rng([seed, sweep.stream, 4])
             poses = tracked(sweep.tracked_poses, sweep.times_s, setting.tracker, rng)
             for index, image in enumerate(images(sweep, scanner, setting, seed)):
-                transforms = {name: (track.matrices[index], bool(track.valid[index])) for name, track in poses.items()}
+                transforms = {
+                    name: (track.matrices[index], bool(track.valid[index])) for name, track in poses.items()
+                }
                 writer.append(image, float(sweep.times_s[index]), transforms, True, _fields(sweep, index))
                 done += 1
                 progress.emit("step", step=done, of=total)
 
 
-def write_truth(folder: Path, name: str, scanner: Scanner, setting: Setting, made_by: Mapping[str, int | str]
-                ) -> dict[str, Path]:
+def write_truth(
+    folder: Path, name: str, scanner: Scanner, setting: Setting, made_by: Mapping[str, int | str]
+) -> dict[str, Path]:
     """Write what is true of the recordings NAME beside them; returns what → file:
 
     calibration  NAME.calibration.json     ImageToProbe as handed out, with the setting's error
@@ -150,15 +159,25 @@ def write_truth(folder: Path, name: str, scanner: Scanner, setting: Setting, mad
     """
     geometry = scanner.geometry
     rng = np.random.default_rng([int(made_by["seed"]), 5])
-    handed_out = misplaced(geometry.image_to_probe, setting.calibration_error_mm, setting.calibration_error_deg, rng)
+    handed_out = misplaced(
+        geometry.image_to_probe, setting.calibration_error_mm, setting.calibration_error_deg, rng
+    )
     landmarks = {key: value.tolist() for key, value in scanner.medium.landmarks_mm.items()}
     contents = {
-        "calibration": {"image_to_probe": handed_out.tolist(), "mm_per_px": geometry.mm_per_px,
-                        "image_size_px": [geometry.width_px, geometry.height_px], "source": "virtual phantom"},
+        "calibration": {
+            "image_to_probe": handed_out.tolist(),
+            "mm_per_px": geometry.mm_per_px,
+            "image_size_px": [geometry.width_px, geometry.height_px],
+            "source": "virtual phantom",
+        },
         "landmarks": {"frame": "Reference", "unit": "mm", "landmarks": landmarks},
         "markups": markups(landmarks),
-        "phantom": {**made_by, "setting": as_numbers(setting), "probe": asdict(scanner.probe),
-                    "true_image_to_probe": geometry.image_to_probe.tolist()},
+        "phantom": {
+            **made_by,
+            "setting": as_numbers(setting),
+            "probe": asdict(scanner.probe),
+            "true_image_to_probe": geometry.image_to_probe.tolist(),
+        },
     }
     endings = {"markups": "landmarks.mrk"}
     paths = {what: folder / f"{name}.{endings.get(what, what)}.json" for what in contents}

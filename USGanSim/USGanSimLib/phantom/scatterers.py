@@ -33,7 +33,9 @@ class Scatterers:
         lumps = gaussian_filter(rng.standard_normal((LUMP_CELLS,) * 3, dtype=np.float32), 1.3, mode="wrap")
         self._lumps: NDArray[np.float32] = (lumps / lumps.std()).ravel()
 
-    def layers(self, points: Points, normal: Vector, sd_mm: float, moment: Moment) -> Iterator[tuple[Field, Complex]]:
+    def layers(
+        self, points: Points, normal: Vector, sd_mm: float, moment: Moment
+    ) -> Iterator[tuple[Field, Complex]]:
         """What a beam sees of the cells across the image plane: an amplitude that is Gaussian, of SD `sd_mm`, along
         the unit vector `normal` (3,), at points (3, N) of the resting tissue, mm.
 
@@ -54,7 +56,9 @@ class Scatterers:
         for layer in range(-reach, reach + 1):
             distance_sd = (to_middle + np.float32(layer)) * (sign / cells_per_sd)
             weight = scale * np.exp(np.float32(-0.5) * distance_sd**2)
-            address = _address(np.floor(places + np.float32(layer) * slope[:, None]).astype(np.int32), SCATTERER_CELLS)
+            address = _address(
+                np.floor(places + np.float32(layer) * slope[:, None]).astype(np.int32), SCATTERER_CELLS
+            )
             yield distance_sd, weight * self._mixed(address, moment)
 
     def _mixed(self, address: Address, moment: Moment) -> Complex:

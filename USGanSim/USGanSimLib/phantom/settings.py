@@ -41,17 +41,36 @@ PLAIN = Setting()
 HARD = Setting(
     Variability(gain_db=3.0, tgc_db_per_cm=0.25, pressure_mm=3.0, motion_mm=1.2, contact_losses=1.7),
     Tracker(jitter_mm=0.25, jitter_deg=0.12, lost_share=0.03),
-    DISPLAYS["smooth"], calibration_error_mm=1.5, calibration_error_deg=1.0, rate_share=0.3)
+    DISPLAYS["smooth"],
+    calibration_error_mm=1.5,
+    calibration_error_deg=1.0,
+    rate_share=0.3,
+)
 SETTINGS = {"plain": PLAIN, "hard": HARD}
 
 # Every number of a setting, and its least and largest value.
 RANGES = {
-    "gain_db": (0, 20), "tgc_db_per_cm": (0, 5), "pressure_mm": (0, 15), "motion_mm": (0, 15), "beat": (0, 0.5),
-    "speckle_change": (0, 1), "contact_losses": (0, 3.9),
-    "jitter_mm": (0, 10), "jitter_deg": (0, 10), "lag_s": (-1, 1), "lost_share": (0, 0.9), "gap_s": (0.01, 10),
-    "dynamic_range_db": (10, 120), "level_db": (-60, 120), "tgc_db_cm_mhz": (0, 2), "compounding": (1, 15),
-    "tone": (0.1, 10), "persistence": (0, 0.95),
-    "calibration_error_mm": (0, 50), "calibration_error_deg": (0, 45), "rate_share": (0.01, 1),
+    "gain_db": (0, 20),
+    "tgc_db_per_cm": (0, 5),
+    "pressure_mm": (0, 15),
+    "motion_mm": (0, 15),
+    "beat": (0, 0.5),
+    "speckle_change": (0, 1),
+    "contact_losses": (0, 3.9),
+    "jitter_mm": (0, 10),
+    "jitter_deg": (0, 10),
+    "lag_s": (-1, 1),
+    "lost_share": (0, 0.9),
+    "gap_s": (0.01, 10),
+    "dynamic_range_db": (10, 120),
+    "level_db": (-60, 120),
+    "tgc_db_cm_mhz": (0, 2),
+    "compounding": (1, 15),
+    "tone": (0.1, 10),
+    "persistence": (0, 0.95),
+    "calibration_error_mm": (0, 50),
+    "calibration_error_deg": (0, 45),
+    "rate_share": (0.01, 1),
 }
 
 
@@ -62,7 +81,9 @@ def adjusted(setting: Setting, changes: Mapping[str, float]) -> Setting:
         if name not in RANGES:
             raise UserError(f"A setting has no '{name}'.", f"Known are {', '.join(RANGES)}.")
         low, high = RANGES[name]
-        if not (math.isfinite(value) and low <= value <= high and (name != "compounding" or value == int(value))):
+        if not (
+            math.isfinite(value) and low <= value <= high and (name != "compounding" or value == int(value))
+        ):
             whole = "a whole number " if name == "compounding" else ""
             raise UserError(f"{name} = {value:g} cannot be.", f"Give {whole}from {low:g} to {high:g}.")
     parts: dict[str, Any] = {}
@@ -90,4 +111,8 @@ def as_numbers(setting: Setting) -> dict[str, Any]:
 
 def _of(owner: object, changes: Mapping[str, float]) -> dict[str, Any]:
     names = {entry.name for entry in fields(owner)}  # type: ignore[arg-type]
-    return {name: int(value) if name == "compounding" else value for name, value in changes.items() if name in names}
+    return {
+        name: int(value) if name == "compounding" else value
+        for name, value in changes.items()
+        if name in names
+    }

@@ -44,8 +44,11 @@ class WaterTank:
     @property
     def landmarks_mm(self) -> dict[str, Vector]:
         """The points and both ends of each wire."""
-        ends = {f"{name} {end}": wire[row] for name, wire in self.wires_mm.items()
-                for row, end in enumerate(("front", "back"))}
+        ends = {
+            f"{name} {end}": wire[row]
+            for name, wire in self.wires_mm.items()
+            for row, end in enumerate(("front", "back"))
+        }
         return {**self.points_mm, **ends}
 
     def labels_at(self, points: Points) -> Labels:
@@ -77,16 +80,20 @@ def wire_body(middle_mm: tuple[float, float, float] = WIRE_MIDDLE_MM) -> WaterTa
     for layer in (-1, 0, 1):
         down = middle + np.array([0.0, layer * LAYER_GAP_MM, 0.0])
         slant = 0.8 * WIRE_GAP_MM * (1 if layer else -1)
-        for place, front_x, back_x in (("left", -WIRE_GAP_MM, -WIRE_GAP_MM), ("oblique", -slant, slant),
-                                       ("right", WIRE_GAP_MM, WIRE_GAP_MM)):
+        for place, front_x, back_x in (
+            ("left", -WIRE_GAP_MM, -WIRE_GAP_MM),
+            ("oblique", -slant, slant),
+            ("right", WIRE_GAP_MM, WIRE_GAP_MM),
+        ):
             front, back = down - half + [front_x, 0, 0], down + half + [back_x, 0, 0]
             wires[f"wire {layer + 2} {place}"] = np.array([front, back])
     thin = tuple(_line(front, back, 1.6) for front, back in wires.values())
     return WaterTank({}, wires, middle[1] + FLOOR_BELOW_MM, thin)
 
 
-def target_pixels(tank: WaterTank, probe_to_reference: Matrix, probe: Probe,
-                  geometry: ImageGeometry) -> dict[str, tuple[float, float]]:
+def target_pixels(
+    tank: WaterTank, probe_to_reference: Matrix, probe: Probe, geometry: ImageGeometry
+) -> dict[str, tuple[float, float]]:
     """Name → (u, v) of the points and wires that the image at this pose (4, 4) shows in its field of view: a wire
     where it crosses the image plane, a point within two SDs of the beam from the plane."""
     to_probe, to_image = np.linalg.inv(probe_to_reference), np.linalg.inv(geometry.image_to_probe)

@@ -29,14 +29,17 @@ REFERENCE_TO_TRACKER[:3, :3] = Rotation.from_euler("xyz", (21, -34, 158), degree
 REFERENCE_TO_TRACKER[:3, 3] = (-120.0, 85.0, -1450.0)
 
 
-def tracked(probe_to_reference: Matrix, times_s: Vector, tracker: Tracker,
-            rng: np.random.Generator) -> dict[str, TransformTrack]:
+def tracked(
+    probe_to_reference: Matrix, times_s: Vector, tracker: Tracker, rng: np.random.Generator
+) -> dict[str, TransformTrack]:
     """What the tracker reports for true poses (N, 4, 4): ProbeToTracker and ReferenceToTracker, N moments each."""
     count = len(times_s)
     steady = np.broadcast_to(REFERENCE_TO_TRACKER, (count, 4, 4))
     seen = _seen(times_s, tracker, rng)
-    return {"ProbeToTracker": TransformTrack(_jittered(steady @ probe_to_reference, tracker, rng), seen),
-            "ReferenceToTracker": TransformTrack(_jittered(steady, tracker, rng), np.ones(count, bool))}
+    return {
+        "ProbeToTracker": TransformTrack(_jittered(steady @ probe_to_reference, tracker, rng), seen),
+        "ReferenceToTracker": TransformTrack(_jittered(steady, tracker, rng), np.ones(count, bool)),
+    }
 
 
 def misplaced(image_to_probe: Matrix, error_mm: float, error_deg: float, rng: np.random.Generator) -> Matrix:
@@ -53,7 +56,9 @@ def misplaced(image_to_probe: Matrix, error_mm: float, error_deg: float, rng: np
 def _jittered(poses: Matrix, tracker: Tracker, rng: np.random.Generator) -> Matrix:
     """Each pose turned about the tool's own origin and moved by the tracker's jitter."""
     result = poses.copy()
-    turns = Rotation.from_rotvec(np.deg2rad(tracker.jitter_deg / np.sqrt(3)) * rng.standard_normal((len(poses), 3)))
+    turns = Rotation.from_rotvec(
+        np.deg2rad(tracker.jitter_deg / np.sqrt(3)) * rng.standard_normal((len(poses), 3))
+    )
     result[:, :3, :3] = turns.as_matrix() @ poses[:, :3, :3]
     result[:, :3, 3] += tracker.jitter_mm / np.sqrt(3) * rng.standard_normal((len(poses), 3))
     return result

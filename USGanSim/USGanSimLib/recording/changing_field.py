@@ -21,5 +21,7 @@ def changing_field(images: Frames) -> NDArray[np.bool_]:
     calm = ndimage.median_filter(images, (1, 3, 3))
     changing = calm.max(axis=0).astype(np.int16) - calm.min(axis=0) >= LEAST_CHANGE
     padded = ndimage.binary_closing(np.pad(changing, 2 * CLOSING_PX), iterations=CLOSING_PX)
-    field = ndimage.binary_fill_holes(padded)[2 * CLOSING_PX : -2 * CLOSING_PX, 2 * CLOSING_PX : -2 * CLOSING_PX]
+    field = ndimage.binary_fill_holes(padded)[
+        2 * CLOSING_PX : -2 * CLOSING_PX, 2 * CLOSING_PX : -2 * CLOSING_PX
+    ]
     return field.copy() if field.mean() >= LEAST_SHARE else np.ones_like(field)

@@ -43,7 +43,9 @@ class Coverage:
     @property
     def beams(self) -> NDArray[np.float64]:
         """(N, 3) unit vectors in Reference into the depth of each image."""
-        depth: NDArray[np.float64] = self.poses[:, :3, 1] / np.linalg.norm(self.poses[:, :3, 1], axis=1, keepdims=True)
+        depth: NDArray[np.float64] = self.poses[:, :3, 1] / np.linalg.norm(
+            self.poses[:, :3, 1], axis=1, keepdims=True
+        )
         return depth
 
 
@@ -58,8 +60,13 @@ class LandmarkView:
     advice: str
 
 
-def image_poses(transforms: Mapping[str, TransformTrack], image_to_probe: Matrix | None, image_frame: str = "Image",
-                probe_frame: str = "Probe", reference_frame: str = "Reference") -> Matrix:
+def image_poses(
+    transforms: Mapping[str, TransformTrack],
+    image_to_probe: Matrix | None,
+    image_frame: str = "Image",
+    probe_frame: str = "Probe",
+    reference_frame: str = "Reference",
+) -> Matrix:
     """(M, 4, 4) the valid ImageToReference of recorded transforms, with a calibration in place of the recorded one.
 
     Raises UserError where the frames are not connected.
@@ -83,7 +90,7 @@ def coverage(poses: Matrix, width_px: int, height_px: int, voxel_mm: float = VOX
     shape = tuple(np.floor((corners.max(axis=(0, 2)) - lower_mm) / voxel_mm).astype(int) + 1)
     counts = np.zeros(shape, np.int32)
     for begin in range(0, len(chosen), _POSES_AT_ONCE):
-        some = chosen[begin:begin + _POSES_AT_ONCE]
+        some = chosen[begin : begin + _POSES_AT_ONCE]
         voxels = np.floor(((some[:, :3] @ points).transpose(0, 2, 1) - lower_mm) / voxel_mm).astype(int)
         # Rounding may put a corner point just outside.
         flat = np.ravel_multi_index(tuple(np.moveaxis(voxels, -1, 0)), shape, mode="clip")
@@ -93,15 +100,25 @@ def coverage(poses: Matrix, width_px: int, height_px: int, voxel_mm: float = VOX
     return Coverage(chosen, width_px, height_px, counts, lower_mm, voxel_mm)
 
 
-def landmark_views(poses: Matrix, width_px: int, height_px: int,
-                   landmarks_mm: Mapping[str, NDArray[np.float64]], frames_per_pose: float = 1.0
-                   ) -> list[LandmarkView]:
+def landmark_views(
+    poses: Matrix,
+    width_px: int,
+    height_px: int,
+    landmarks_mm: Mapping[str, NDArray[np.float64]],
+    frames_per_pose: float = 1.0,
+) -> list[LandmarkView]:
     """How each landmark (name → (3,) mm in Reference) was seen by images at `poses` (N, 4, 4), each of which stands for
     `frames_per_pose` frames."""
     # To the pixel nearest to a point, by least squares: image axes need not be at a right angle.
     to_pixels: Matrix = np.asarray(np.linalg.pinv(poses[:, :3, :2]), np.float64)
-    return [_landmark_view(name, poses[_sees(poses, to_pixels, np.asarray(place, float), width_px, height_px)],
-                           frames_per_pose) for name, place in landmarks_mm.items()]
+    return [
+        _landmark_view(
+            name,
+            poses[_sees(poses, to_pixels, np.asarray(place, float), width_px, height_px)],
+            frames_per_pose,
+        )
+        for name, place in landmarks_mm.items()
+    ]
 
 
 def _landmark_view(name: str, seen: Matrix, frames_per_pose: float) -> LandmarkView:
@@ -115,8 +132,9 @@ def _landmark_view(name: str, seen: Matrix, frames_per_pose: float) -> LandmarkV
     return LandmarkView(name, frames, angle_deg, advice)
 
 
-def _sees(poses: Matrix, to_pixels: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int
-          ) -> NDArray[np.bool_]:
+def _sees(
+    poses: Matrix, to_pixels: Matrix, place_mm: NDArray[np.float64], width_px: int, height_px: int
+) -> NDArray[np.bool_]:
     """(N,) whether the point lies close to the image plane, and in the image."""
     offset = place_mm - poses[:, :3, 3]
     pixels = (to_pixels @ offset[:, :, None])[:, :, 0]

@@ -55,8 +55,10 @@ def image_area(darkest: Frames, brightest: Frames) -> Crop:
     if not changing.any():
         changing = lit
     if not lit.any():
-        raise UserError("The frames show nothing: no pixel changes or differs from the background.",
-                        "Check the recording, or give the crop as --crop x,y,width,height.")
+        raise UserError(
+            "The frames show nothing: no pixel changes or differs from the background.",
+            "Check the recording, or give the crop as --crop x,y,width,height.",
+        )
     reach_px = max(1, round(JOINING_SHARE * max(lit.shape)))
     regions, count = ndimage.label(ndimage.binary_dilation(lit, iterations=reach_px))
     labels = np.arange(1, count + 1)
@@ -67,8 +69,9 @@ def image_area(darkest: Frames, brightest: Frames) -> Crop:
     return Crop(x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
 
 
-def grown_to_aspect(box: Crop, image_size_px: tuple[int, int], mm_per_px: tuple[float, float],
-                    size_px: tuple[int, int]) -> Crop:
+def grown_to_aspect(
+    box: Crop, image_size_px: tuple[int, int], mm_per_px: tuple[float, float], size_px: tuple[int, int]
+) -> Crop:
     """The box with a margin, made wider or higher so that pixels of `size_px` (width, height) are square in mm.
 
     It grows on both sides alike and moves inwards at the image's border. Near the border the margin gives way; where
@@ -80,11 +83,17 @@ def grown_to_aspect(box: Crop, image_size_px: tuple[int, int], mm_per_px: tuple[
     height = min(roomy * max(box.height_px, box.width_px / width_per_height), image_size_px[1])
     width_px = max(box.width_px, round(min(width, height * width_per_height)))
     height_px = max(box.height_px, round(min(height, width / width_per_height)))
-    return Crop(_moved_inside(box.x_px, box.width_px, width_px, image_size_px[0]),
-                _moved_inside(box.y_px, box.height_px, height_px, image_size_px[1]), width_px, height_px)
+    return Crop(
+        _moved_inside(box.x_px, box.width_px, width_px, image_size_px[0]),
+        _moved_inside(box.y_px, box.height_px, height_px, image_size_px[1]),
+        width_px,
+        height_px,
+    )
 
 
-def _differs_from_background(darkest: Frames, brightest: Frames, changing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _differs_from_background(
+    darkest: Frames, brightest: Frames, changing: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     # A frame grabber's black need not be 0; it is the commonest level of what stands still.
     still = darkest[~changing]
     background = int(np.bincount(still).argmax()) if still.size else 0

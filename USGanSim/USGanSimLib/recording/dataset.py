@@ -1,15 +1,15 @@
 """A training set on disk: a folder of numpy files and `dataset.json`, opened without reading the images.
 
-    images.npy        (N, H, W) uint8, MF orientation
-    poses.npy         (N, 4, 4) float64, ImageToReference of these pixels (pixels to millimetres)
-    timestamps_s.npy  (N,) float64, image time stamps of the recordings
-    sweep_index.npy   (N,) int32, which of `sources` a frame comes from
-    source_frame.npy  (N,) int32, the frame's index in that recording
-    heldout.npy       (N,) bool, frames that training must never see
-    excluded.npy      (N,) bool, frames left out of training for being near a held-out pose; only where there are any
-    hold.npy          (N,) int32, frames with one number show one held pose, −1 none; only where poses were held
-    sweep_part.npy    (N,) int32, which sweep of its recording a frame is from; only where one holds several
-    dataset.json      everything else, see Dataset
+images.npy        (N, H, W) uint8, MF orientation
+poses.npy         (N, 4, 4) float64, ImageToReference of these pixels (pixels to millimetres)
+timestamps_s.npy  (N,) float64, image time stamps of the recordings
+sweep_index.npy   (N,) int32, which of `sources` a frame comes from
+source_frame.npy  (N,) int32, the frame's index in that recording
+heldout.npy       (N,) bool, frames that training must never see
+excluded.npy      (N,) bool, frames left out of training for being near a held-out pose; only where there are any
+hold.npy          (N,) int32, frames with one number show one held pose, −1 none; only where poses were held
+sweep_part.npy    (N,) int32, which sweep of its recording a frame is from; only where one holds several
+dataset.json      everything else, see Dataset
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ from .sweep import Frames
 
 MARKER = "dataset.json"
 FORMAT_VERSION = 1
-_COLUMNS = {"poses": np.float64, "timestamps_s": np.float64, "sweep_index": np.int32,
-            "source_frame": np.int32, "heldout": np.bool_, "excluded": np.bool_, "hold": np.int32,
-            "sweep_part": np.int32}
+_COLUMNS = {
+    "poses": np.float64,
+    "timestamps_s": np.float64,
+    "sweep_index": np.int32,
+    "source_frame": np.int32,
+    "heldout": np.bool_,
+    "excluded": np.bool_,
+    "hold": np.int32,
+    "sweep_part": np.int32,
+}
 # Columns that need no file where every frame has this value.
 _USUAL = {"excluded": False, "hold": -1, "sweep_part": 0}
 _FRAMES_AT_ONCE = 64
@@ -130,13 +137,26 @@ class Dataset:
         return batch
 
 
-def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometry: ImageGeometry, *,
-                  heldout: NDArray[np.bool_] | None = None, timestamps_s: NDArray[np.float64] | None = None,
-                  sweep_index: NDArray[np.int_] | None = None, source_frame: NDArray[np.int_] | None = None,
-                  source_size_px: tuple[int, int] | None = None, crop: Crop | None = None, lag_s: float = 0.0,
-                  reference_frame: str = "Reference", split: str = "blocks",
-                  exclusion: Exclusion | None = None, hold: NDArray[np.int_] | None = None,
-                  sweep_part: NDArray[np.int_] | None = None, sources: Sequence[Source] = ()) -> Dataset:
+def write_dataset(
+    folder: Path,
+    images: Iterable[Frames],
+    poses: Matrix,
+    geometry: ImageGeometry,
+    *,
+    heldout: NDArray[np.bool_] | None = None,
+    timestamps_s: NDArray[np.float64] | None = None,
+    sweep_index: NDArray[np.int_] | None = None,
+    source_frame: NDArray[np.int_] | None = None,
+    source_size_px: tuple[int, int] | None = None,
+    crop: Crop | None = None,
+    lag_s: float = 0.0,
+    reference_frame: str = "Reference",
+    split: str = "blocks",
+    exclusion: Exclusion | None = None,
+    hold: NDArray[np.int_] | None = None,
+    sweep_part: NDArray[np.int_] | None = None,
+    sources: Sequence[Source] = (),
+) -> Dataset:
     """Write a training set, whole or not at all, and open it.
 
     `images` are N arrays (H, W) uint8, taken one at a time; `poses` (N, 4, 4) are their ImageToReference and
@@ -144,12 +164,15 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
     sweep, no crop. Raises UserError where no training frame is left, the disk is full, or `folder` holds other files.
     """
     count, exclusion = len(poses), exclusion or Exclusion()
-    columns: _Columns = {"poses": poses, "timestamps_s": _or_counting(timestamps_s, count),
-               "sweep_index": np.zeros(count) if sweep_index is None else sweep_index,
-               "source_frame": _or_counting(source_frame, count),
-               "heldout": np.zeros(count, bool) if heldout is None else heldout,
-               "hold": np.full(count, -1) if hold is None else hold,
-               "sweep_part": np.zeros(count) if sweep_part is None else sweep_part}
+    columns: _Columns = {
+        "poses": poses,
+        "timestamps_s": _or_counting(timestamps_s, count),
+        "sweep_index": np.zeros(count) if sweep_index is None else sweep_index,
+        "source_frame": _or_counting(source_frame, count),
+        "heldout": np.zeros(count, bool) if heldout is None else heldout,
+        "hold": np.full(count, -1) if hold is None else hold,
+        "sweep_part": np.zeros(count) if sweep_part is None else sweep_part,
+    }
     columns["excluded"] = exclusion.of(poses, np.asarray(columns["heldout"], bool), geometry)
     columns = {name: np.asarray(columns[name], dtype) for name, dtype in _COLUMNS.items()}
     if any(len(column) != count for column in columns.values()):
@@ -162,15 +185,26 @@ def write_dataset(folder: Path, images: Iterable[Frames], poses: Matrix, geometr
         for name, column in columns.items():
             if name not in _USUAL or (column != _USUAL[name]).any():
                 np.save(part / f"{name}.npy", column)
-        write_json(part / MARKER, {
-            "format": FORMAT_VERSION, "frames": count, "width_px": size_px[0], "height_px": size_px[1],
-            "image_to_probe": geometry.image_to_probe.tolist(), "source_size_px": source_size_px or size_px,
-            "crop_px": dataclasses.astuple(crop or Crop(0, 0, *size_px)), "lag_s": float(lag_s),
-            "reference_frame": reference_frame, "split": split,
-            "normalisation": dataclasses.asdict(CoordinateNormalisation.of_poses(trained, *size_px)),
-            "exclusion": exclusion.as_dict(), "split_sha256": digest.hexdigest(),
-            "sha256": _with_exclusion(digest.hexdigest(), columns["excluded"]),
-            "sources": [dataclasses.asdict(source) for source in sources]})
+        write_json(
+            part / MARKER,
+            {
+                "format": FORMAT_VERSION,
+                "frames": count,
+                "width_px": size_px[0],
+                "height_px": size_px[1],
+                "image_to_probe": geometry.image_to_probe.tolist(),
+                "source_size_px": source_size_px or size_px,
+                "crop_px": dataclasses.astuple(crop or Crop(0, 0, *size_px)),
+                "lag_s": float(lag_s),
+                "reference_frame": reference_frame,
+                "split": split,
+                "normalisation": dataclasses.asdict(CoordinateNormalisation.of_poses(trained, *size_px)),
+                "exclusion": exclusion.as_dict(),
+                "split_sha256": digest.hexdigest(),
+                "sha256": _with_exclusion(digest.hexdigest(), columns["excluded"]),
+                "sources": [dataclasses.asdict(source) for source in sources],
+            },
+        )
     return open_dataset(folder)
 
 
@@ -179,31 +213,47 @@ def open_dataset(folder: Path) -> Dataset:
     try:
         data = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         if data["format"] != FORMAT_VERSION:
-            raise UserError(f"{folder} has format {data['format']}; this version reads {FORMAT_VERSION}.",
-                            "Prepare the training set again.")
+            raise UserError(
+                f"{folder} has format {data['format']}; this version reads {FORMAT_VERSION}.",
+                "Prepare the training set again.",
+            )
         shape = (int(data["frames"]), int(data["height_px"]), int(data["width_px"]))
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         columns = {name: _column(folder, name, shape[0]) for name in _COLUMNS}
         _require_shapes(folder, images, columns, shape)
         return Dataset(
-            folder=folder, images=images, **columns, geometry=_geometry(data),
+            folder=folder,
+            images=images,
+            **columns,
+            geometry=_geometry(data),
             source_size_px=(int(data["source_size_px"][0]), int(data["source_size_px"][1])),
-            crop=Crop(*data["crop_px"]), lag_s=float(data["lag_s"]),
-            reference_frame=str(data["reference_frame"]), split=str(data["split"]),
+            crop=Crop(*data["crop_px"]),
+            lag_s=float(data["lag_s"]),
+            reference_frame=str(data["reference_frame"]),
+            split=str(data["split"]),
             normalisation=CoordinateNormalisation(
-                **{name: tuple(values) for name, values in data["normalisation"].items()}),
-            exclusion=Exclusion.from_dict(data.get("exclusion", Exclusion().as_dict())), sha256=str(data["sha256"]),
+                **{name: tuple(values) for name, values in data["normalisation"].items()}
+            ),
+            exclusion=Exclusion.from_dict(data.get("exclusion", Exclusion().as_dict())),
+            sha256=str(data["sha256"]),
             split_sha256=str(data.get("split_sha256", data["sha256"])),
-            sources=tuple(Source(**source) for source in data["sources"]))
+            sources=tuple(Source(**source) for source in data["sources"]),
+        )
     except FileNotFoundError as error:
-        raise UserError(f"{folder} is not a training set: there is no {Path(error.filename).name} in it.",
-                        "Give the folder that 'usgansim prepare' wrote.") from error
+        raise UserError(
+            f"{folder} is not a training set: there is no {Path(error.filename).name} in it.",
+            "Give the folder that 'usgansim prepare' wrote.",
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, str(error)) from error
 
 
-def resplit(dataset: Dataset, heldout: NDArray[np.bool_] | None = None, exclusion: Exclusion | None = None,
-            split: str | None = None) -> Dataset:
+def resplit(
+    dataset: Dataset,
+    heldout: NDArray[np.bool_] | None = None,
+    exclusion: Exclusion | None = None,
+    split: str | None = None,
+) -> Dataset:
     """The same frames, split anew: nothing is copied or written. What is not given stays.
 
     Raises UserError where no training frame is left.
@@ -221,17 +271,26 @@ def resplit(dataset: Dataset, heldout: NDArray[np.bool_] | None = None, exclusio
         base = digest.hexdigest()
     size_px = (dataset.geometry.width_px, dataset.geometry.height_px)
     return dataclasses.replace(
-        dataset, heldout=heldout, excluded=excluded, exclusion=exclusion, split=split or dataset.split,
-        normalisation=CoordinateNormalisation.of_poses(trained, *size_px), split_sha256=base,
-        sha256=_with_exclusion(base, excluded))
+        dataset,
+        heldout=heldout,
+        excluded=excluded,
+        exclusion=exclusion,
+        split=split or dataset.split,
+        normalisation=CoordinateNormalisation.of_poses(trained, *size_px),
+        split_sha256=base,
+        sha256=_with_exclusion(base, excluded),
+    )
 
 
 def _trained(poses: Matrix, heldout: NDArray[np.bool_], excluded: NDArray[np.bool_]) -> Matrix:
     trained: Matrix = poses[~heldout & ~excluded]
     if not len(trained):
         near = f", and {excluded.sum()} are too near one of them" if excluded.any() else ""
-        raise UserError(f"No training frame is left: {'all' if not near else heldout.sum()} of {len(poses)} frames are "
-                        f"held out{near}.", "Hold out fewer, or exclude less." if near else "Hold out fewer.")
+        raise UserError(
+            f"No training frame is left: {'all' if not near else heldout.sum()} of {len(poses)} frames are "
+            f"held out{near}.",
+            "Hold out fewer, or exclude less." if near else "Hold out fewer.",
+        )
     return trained
 
 
@@ -249,8 +308,9 @@ def _column(folder: Path, name: str, count: int) -> NDArray[Any]:
     return column
 
 
-def _write_images(path: Path, images: Iterable[Frames], shape: tuple[int, ...],
-                  digest: hashlib._Hash) -> None:
+def _write_images(
+    path: Path, images: Iterable[Frames], shape: tuple[int, ...], digest: hashlib._Hash
+) -> None:
     with path.open("wb") as stream:
         _write_header(stream, shape)
         written = 0
@@ -272,8 +332,14 @@ def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
 def _settled(poses: Matrix, heldout: NDArray[np.bool_], geometry: ImageGeometry) -> bytes:
     # What the hash covers besides the pixels, the same bytes on every machine.
     size_px = np.array([len(poses), geometry.width_px, geometry.height_px], "<i8")
-    return b"".join([size_px.tobytes(), geometry.image_to_probe.astype("<f8").tobytes(),
-                     poses.astype("<f8").tobytes(), heldout.tobytes()])
+    return b"".join(
+        [
+            size_px.tobytes(),
+            geometry.image_to_probe.astype("<f8").tobytes(),
+            poses.astype("<f8").tobytes(),
+            heldout.tobytes(),
+        ]
+    )
 
 
 def _or_counting(column: NDArray[Any] | None, count: int) -> NDArray[Any]:

@@ -41,9 +41,13 @@ class Exclusion:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rms_mm < np.inf:
-            raise UserError(f"An exclusion of {self.rms_mm:g} mm makes no sense.", "Give 0 or more as --exclusion-mm.")
+            raise UserError(
+                f"An exclusion of {self.rms_mm:g} mm makes no sense.", "Give 0 or more as --exclusion-mm."
+            )
 
-    def of(self, image_to_reference: Matrix, heldout: NDArray[np.bool_], geometry: ImageGeometry) -> NDArray[np.bool_]:
+    def of(
+        self, image_to_reference: Matrix, heldout: NDArray[np.bool_], geometry: ImageGeometry
+    ) -> NDArray[np.bool_]:
         """(N,) bool: the frames to leave out, of poses (N, 4, 4) of which some are held out."""
         excluded = np.zeros(len(heldout), bool)
         if not heldout.any() or heldout.all():
@@ -51,7 +55,10 @@ class Exclusion:
         near = np.zeros(int((~heldout).sum()), bool)
         if self.rms_mm:
             distance = PoseDistance(geometry.width_px, geometry.height_px)
-            near |= distances_mm(image_to_reference[~heldout], image_to_reference[heldout], distance) <= self.rms_mm
+            near |= (
+                distances_mm(image_to_reference[~heldout], image_to_reference[heldout], distance)
+                <= self.rms_mm
+            )
         if self.jitter is not None:
             probe = image_to_reference @ np.linalg.inv(geometry.image_to_probe)
             near |= within_confidence(probe[~heldout], probe[heldout], self.jitter)
@@ -82,7 +89,9 @@ def within_confidence(poses: Matrix, others: Matrix, jitter: Covariance) -> NDAr
     precision = np.linalg.inv(jitter)
     # Whatever the rotation, d Σ⁻¹ d is at least t Σₜₜ⁻¹ t: only these pairs need to be looked at.
     whiten = np.linalg.cholesky(np.linalg.inv(jitter[3:, 3:]))
-    candidates = cKDTree(others[:, :3, 3] @ whiten).query_ball_point(poses[:, :3, 3] @ whiten, np.sqrt(limit) + 1e-9)
+    candidates = cKDTree(others[:, :3, 3] @ whiten).query_ball_point(
+        poses[:, :3, 3] @ whiten, np.sqrt(limit) + 1e-9
+    )
     result = np.zeros(len(poses), bool)
     for index, near in enumerate(candidates):
         if near:
@@ -95,7 +104,9 @@ def within_confidence(poses: Matrix, others: Matrix, jitter: Covariance) -> NDAr
 def jitter_of_sds(sd_mm: float, sd_deg: float) -> Covariance:
     """The covariance of independent jitter with one SD for the three translations and one for the three rotations."""
     if not (0 < sd_mm < np.inf and 0 < sd_deg < np.inf):
-        raise UserError(f"A jitter of {sd_mm:g} mm and {sd_deg:g}° makes no sense.", "Give two numbers above 0.")
+        raise UserError(
+            f"A jitter of {sd_mm:g} mm and {sd_deg:g}° makes no sense.", "Give two numbers above 0."
+        )
     return np.diag([np.deg2rad(sd_deg) ** 2] * 3 + [sd_mm**2] * 3)
 
 
@@ -103,18 +114,26 @@ def jitter_of_static(probe_to_reference: Matrix, name: str) -> Covariance:
     """The covariance (6, 6) of the poses (K, 4, 4) of a probe at rest. Raises UserError where it is not at rest, the
     poses are too few, or they do not differ in every direction."""
     if len(probe_to_reference) < FEWEST_STATIC_POSES:
-        raise UserError(f"{name} has {len(probe_to_reference)} valid poses of a probe at rest; at least "
-                        f"{FEWEST_STATIC_POSES} are needed.", "Record a longer stretch.")
+        raise UserError(
+            f"{name} has {len(probe_to_reference)} valid poses of a probe at rest; at least "
+            f"{FEWEST_STATIC_POSES} are needed.",
+            "Record a longer stretch.",
+        )
     turns = Rotation.from_matrix(probe_to_reference[:, :3, :3])
     apart = np.hstack([(turns * turns.mean().inv()).as_rotvec(), probe_to_reference[:, :3, 3]])
     apart -= apart.mean(axis=0)
     variance = (apart**2).mean(axis=0)
     if variance.min() <= 0 or np.linalg.matrix_rank(apart) < 6:
-        raise UserError(f"The poses of {name} do not jitter in every direction.",
-                        "Give the tracker's SDs instead, as MM,DEG.")
+        raise UserError(
+            f"The poses of {name} do not jitter in every direction.",
+            "Give the tracker's SDs instead, as MM,DEG.",
+        )
     ratio = (np.diff(apart, axis=0) ** 2).mean(axis=0) / (2 * variance)
     if ratio.min() < LEAST_STEP_RATIO:
-        raise UserError(f"The probe moves in {name}: its poses wander {1 / ratio.min():.0f} times as much as they "
-                        "jitter from frame to frame.", "Give frames in which it is at rest, as FILE:FIRST-LAST.")
+        raise UserError(
+            f"The probe moves in {name}: its poses wander {1 / ratio.min():.0f} times as much as they "
+            "jitter from frame to frame.",
+            "Give frames in which it is at rest, as FILE:FIRST-LAST.",
+        )
     covariance: Covariance = np.cov(apart, rowvar=False)
     return covariance

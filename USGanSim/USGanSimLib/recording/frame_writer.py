@@ -78,7 +78,11 @@ class FrameWriter:
         """Hand over a frame, whose pixels nobody may change any more; whether it was taken. Never waits."""
         with self._changed:
             self._offered += 1
-            if self._stopping or self.problem or self._waiting_bytes + frame.image.nbytes > self._most_waiting_bytes:
+            if (
+                self._stopping
+                or self.problem
+                or self._waiting_bytes + frame.image.nbytes > self._most_waiting_bytes
+            ):
                 self._dropped += 1
                 return False
             self._queue.append(frame)
@@ -102,7 +106,9 @@ class FrameWriter:
             while not self._done():
                 frame = self._next(SYNC_EVERY_S)
                 if frame is not None:
-                    self._file.append(frame.image, frame.timestamp_s, frame.transforms, frame.image_valid, frame.fields)
+                    self._file.append(
+                        frame.image, frame.timestamp_s, frame.transforms, frame.image_valid, frame.fields
+                    )
                     with self._changed:
                         self._in_hand, self._written = 0, self._file.frames
                 self._sync_when_due()

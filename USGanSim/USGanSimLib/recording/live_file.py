@@ -61,7 +61,9 @@ class LiveFile:
     Raises UserError where one of the files exists already (a recording is never overwritten) or cannot be written.
     """
 
-    def __init__(self, path: Path, width_px: int, height_px: int, header: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, width_px: int, height_px: int, header: Mapping[str, str] | None = None
+    ) -> None:
         require_new(path)
         self.path = path
         self.width_px, self.height_px = width_px, height_px
@@ -87,21 +89,33 @@ class LiveFile:
     def _frame_bytes(self) -> int:
         return self.width_px * self.height_px
 
-    def append(self, image: NDArray[np.uint8], timestamp_s: float, transforms: Mapping[str, tuple[Matrix, bool]],
-               image_valid: bool = True, fields: Mapping[str, str | None] | None = None) -> None:
+    def append(
+        self,
+        image: NDArray[np.uint8],
+        timestamp_s: float,
+        transforms: Mapping[str, tuple[Matrix, bool]],
+        image_valid: bool = True,
+        fields: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Add a frame: (H, W) pixels in MF orientation, seconds, name `AToB` → ((4, 4) matrix, valid), other fields.
 
         Raises UserError for an image of another size and for a full disk; the frames before stay as they are.
         """
         if image.shape != (self.height_px, self.width_px) or image.dtype != np.uint8:
-            raise UserError(f"An image of {_size(image)} cannot follow {self.frames} of {self.width_px}×"
-                            f"{self.height_px} px in one recording.", "Stop, and record the new images by themselves.")
+            raise UserError(
+                f"An image of {_size(image)} cannot follow {self.frames} of {self.width_px}×"
+                f"{self.height_px} px in one recording.",
+                "Stop, and record the new images by themselves.",
+            )
         for name in transforms:
             split_transform_name(name)
         # The image's status comes last: a frame with this line is whole.
-        lines = frame_lines(timestamp_s, transforms, fields or {}) | {IMAGE_STATUS: OK if image_valid else INVALID}
-        block = b"".join(field_line(f"Seq_Frame{self.frames:04d}_{field}", value, FORMAT)
-                         for field, value in lines.items())
+        lines = frame_lines(timestamp_s, transforms, fields or {}) | {
+            IMAGE_STATUS: OK if image_valid else INVALID
+        }
+        block = b"".join(
+            field_line(f"Seq_Frame{self.frames:04d}_{field}", value, FORMAT) for field, value in lines.items()
+        )
         try:
             _write(self._pixels, np.ascontiguousarray(image).data)
             _write(self._index, block)
@@ -154,16 +168,21 @@ class LiveFile:
 
     def _in_place(self) -> bool:
         try:
-            return all(os.path.samestat(os.fstat(file.fileno()), path.stat())
-                       for file, path in ((self._index, self._index_path), (self._pixels, self._pixels_path)))
+            return all(
+                os.path.samestat(os.fstat(file.fileno()), path.stat())
+                for file, path in ((self._index, self._index_path), (self._pixels, self._pixels_path))
+            )
         except OSError:
             return False
 
     def _rescue(self) -> None:
         """Copy the files, deleted but still open, to where they were."""
         if os.fstat(self._index.fileno()).st_nlink:
-            raise UserError(f"The folder {self.path.parent} was moved while recording. The {self.frames} frames of "
-                            f"{self._index_path.name} are where it is now.", RECOVER_HINT)
+            raise UserError(
+                f"The folder {self.path.parent} was moved while recording. The {self.frames} frames of "
+                f"{self._index_path.name} are where it is now.",
+                RECOVER_HINT,
+            )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for file, path in ((self._index, self._index_path), (self._pixels, self._pixels_path)):
             file.seek(0)
@@ -174,11 +193,17 @@ class LiveFile:
 def require_new(path: Path) -> None:
     """Raise UserError for a name that is none of a live recording, and where a file of that recording exists."""
     if not path.name.endswith(FINISHED):
-        raise UserError(f"{path.name} is not the name of a recording while it is made.", f"Let it end in {FINISHED}.")
+        raise UserError(
+            f"{path.name} is not the name of a recording while it is made.", f"Let it end in {FINISHED}."
+        )
     for existing in (path, *_parts(path)):
         if existing.exists():
-            raise UserError(f"{existing} exists already.", RECOVER_HINT if existing.name.endswith(UNFINISHED) else
-                            "Choose another name: a recording is never overwritten.")
+            raise UserError(
+                f"{existing} exists already.",
+                RECOVER_HINT
+                if existing.name.endswith(UNFINISHED)
+                else "Choose another name: a recording is never overwritten.",
+            )
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -193,8 +218,10 @@ def recover(path: Path) -> Recovered:
     index_path, pixels_path = _parts(target)
     if not index_path.is_file() or not pixels_path.is_file():
         missing = index_path if not index_path.is_file() else pixels_path
-        raise UserError(f"{path} cannot be recovered: there is no {missing.name} beside it.",
-                        "Name a folder with unfinished recordings, or one of their files.")
+        raise UserError(
+            f"{path} cannot be recovered: there is no {missing.name} beside it.",
+            "Name a folder with unfinished recordings, or one of their files.",
+        )
     try:
         with index_path.open("rb") as index:
             if not _hold(index):
@@ -223,14 +250,19 @@ def _opening(width_px: int, height_px: int, header: Mapping[str, str]) -> bytes:
 
 def _with_frames(opening: bytes, frames: int) -> bytes:
     """The opening of a header with another number of frames. Its length is the same for every number."""
-    return _SIZE_LINE.sub(lambda found: (b"DimSize = %s %s %d" % (found[1], found[2], frames)).ljust(
-        _SIZE_LINE_BYTES) + b"\n", opening, count=1)
+    return _SIZE_LINE.sub(
+        lambda found: (b"DimSize = %s %s %d" % (found[1], found[2], frames)).ljust(_SIZE_LINE_BYTES) + b"\n",
+        opening,
+        count=1,
+    )
 
 
 def _image_size(opening: bytes, path: Path) -> tuple[int, int]:
     found = _SIZE_LINE.search(opening)
     if not found or int(found[1]) * int(found[2]) == 0:
-        raise UserError(f"{path.name} has no size of images in its first lines.", "It is no unfinished recording.")
+        raise UserError(
+            f"{path.name} has no size of images in its first lines.", "It is no unfinished recording."
+        )
     return int(found[1]), int(found[2])
 
 
@@ -279,7 +311,7 @@ def _write(file: FileIO, data: bytes | memoryview) -> None:
     # An unbuffered write may take a part only; the next one then says why.
     view = memoryview(data).cast("B")
     while view:
-        view = view[file.write(view):]
+        view = view[file.write(view) :]
 
 
 def _hold(file: FileIO | BinaryIO) -> bool:

@@ -23,9 +23,14 @@ def to_mf(frames: Frames, orientation: str, name: str) -> Frames:
     """
     letters = (orientation or ASSUMED).upper().removeprefix("US_IMG_ORIENT_")
     if re.fullmatch("[FN][MU][AD]?", letters):
-        raise UserError(f"{name} has orientation {letters}: its scan lines run along x, and flips alone cannot make it "
-                        "MF.", "Record scan-converted B-mode images (MF), or convert the file with PLUS.")
+        raise UserError(
+            f"{name} has orientation {letters}: its scan lines run along x, and flips alone cannot make it "
+            "MF.",
+            "Record scan-converted B-mode images (MF), or convert the file with PLUS.",
+        )
     if not re.fullmatch("[MU][FN][AD]?", letters):
-        raise UserError(f"{name} has the unknown image orientation {orientation!r}.",
-                        "Set UltrasoundImageOrientation to MF, MN, UF or UN, whichever the image has.")
+        raise UserError(
+            f"{name} has the unknown image orientation {orientation!r}.",
+            "Set UltrasoundImageOrientation to MF, MN, UF or UN, whichever the image has.",
+        )
     return frames[:, :: -1 if letters[1] == "N" else 1, :: -1 if letters[0] == "U" else 1]

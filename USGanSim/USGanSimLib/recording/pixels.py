@@ -39,29 +39,40 @@ def read_pixels(header: SequenceHeader) -> Frames:
 def _require_grey(header: SequenceHeader) -> None:
     name, channels = header.path.name, header.layout.size("c")
     if channels > 1:
-        raise UserError(f"{name} has {channels} colours a pixel. Colour has no single meaning as B-mode brightness.",
-                        "Record grey images (BRIGHTNESS), without the scanner's coloured overlays.")
+        raise UserError(
+            f"{name} has {channels} colours a pixel. Colour has no single meaning as B-mode brightness.",
+            "Record grey images (BRIGHTNESS), without the scanner's coloured overlays.",
+        )
     if not header.is_uint8:
-        raise UserError(f"{name} has pixels of type {header.element_type}. How they scale to 8-bit B-mode is not told.",
-                        "Record or convert 8-bit images (MET_UCHAR, uint8).")
+        raise UserError(
+            f"{name} has pixels of type {header.element_type}. How they scale to 8-bit B-mode is not told.",
+            "Record or convert 8-bit images (MET_UCHAR, uint8).",
+        )
     if header.image_type.upper().removeprefix("US_IMG_") not in ("", "XX", "BRIGHTNESS"):
-        raise UserError(f"{name} holds {header.image_type}, not B-mode.", "Record B-mode images (BRIGHTNESS).")
+        raise UserError(
+            f"{name} holds {header.image_type}, not B-mode.", "Record B-mode images (BRIGHTNESS)."
+        )
 
 
 def _mapped(header: SequenceHeader) -> NDArray[np.uint8]:
     expected, found = header.layout.pixel_bytes, _bytes_there(header)
     # A text editor leaves a newline at the end of a file; anything more means another size than the header's.
     if not expected <= found <= expected + 2:
-        raise UserError(f"{header.data_path.name} holds {found} bytes of pixels, where {_sizes(header)} need "
-                        f"{expected}.", "The file is cut short or its header is wrong; copy or record it again.")
+        raise UserError(
+            f"{header.data_path.name} holds {found} bytes of pixels, where {_sizes(header)} need {expected}.",
+            "The file is cut short or its header is wrong; copy or record it again.",
+        )
     return np.memmap(header.data_path, np.uint8, "r", header.data_offset, (expected,))
 
 
 def _unpacked(header: SequenceHeader) -> NDArray[np.uint8]:
     promised, found = header.compressed_bytes or 0, _bytes_there(header)
     if found < promised:
-        raise UserError(f"{header.data_path.name} is cut short: {found} of {promised} bytes of compressed pixels are "
-                        "there.", "Copy or record the file again.")
+        raise UserError(
+            f"{header.data_path.name} is cut short: {found} of {promised} bytes of compressed pixels are "
+            "there.",
+            "Copy or record the file again.",
+        )
     expected = header.layout.pixel_bytes
     with header.data_path.open("rb") as source:
         source.seek(header.data_offset)
@@ -77,9 +88,11 @@ def _unpacked(header: SequenceHeader) -> NDArray[np.uint8]:
                 unnamed.flush()
                 return np.memmap(unnamed, np.uint8, "r", shape=(expected,))
         except OSError as error:
-            raise UserError(f"The {expected} bytes of pixels of {header.path.name} could not be unpacked into "
-                            f"{tempfile.gettempdir()}: {error.strerror or error}.",
-                            "Free some space there, or let TMPDIR name another folder.") from error
+            raise UserError(
+                f"The {expected} bytes of pixels of {header.path.name} could not be unpacked into "
+                f"{tempfile.gettempdir()}: {error.strerror or error}.",
+                "Free some space there, or let TMPDIR name another folder.",
+            ) from error
 
 
 def _unpack(source: BinaryIO, sink: BinaryIO | io.BytesIO, header: SequenceHeader) -> None:
@@ -93,12 +106,18 @@ def _unpack(source: BinaryIO, sink: BinaryIO | io.BytesIO, header: SequenceHeade
         if written <= expected:
             written += sink.write(machine.flush())
     except zlib.error as error:
-        raise UserError(f"{header.data_path.name}: the compressed pixels are damaged after {written} of {expected} "
-                        f"bytes ({error}).", "Copy or record the file again.") from error
+        raise UserError(
+            f"{header.data_path.name}: the compressed pixels are damaged after {written} of {expected} "
+            f"bytes ({error}).",
+            "Copy or record the file again.",
+        ) from error
     if not machine.eof or written != expected:
         amount = f"more than {expected}" if written > expected else str(written)
-        raise UserError(f"{header.data_path.name} unpacks to {amount} bytes of pixels, where {_sizes(header)} need "
-                        f"{expected}.", "The file is cut short or its header is wrong; copy or record it again.")
+        raise UserError(
+            f"{header.data_path.name} unpacks to {amount} bytes of pixels, where {_sizes(header)} need "
+            f"{expected}.",
+            "The file is cut short or its header is wrong; copy or record it again.",
+        )
 
 
 def _arranged(pixels: NDArray[np.uint8], header: SequenceHeader) -> Frames:
@@ -115,8 +134,10 @@ def _arranged(pixels: NDArray[np.uint8], header: SequenceHeader) -> Frames:
 
 def _bytes_there(header: SequenceHeader) -> int:
     if not header.data_path.is_file():
-        raise UserError(f"{header.path.name} has its pixels in {header.data_path.name}, which is not beside it.",
-                        "Keep the two files together.")
+        raise UserError(
+            f"{header.path.name} has its pixels in {header.data_path.name}, which is not beside it.",
+            "Keep the two files together.",
+        )
     return header.data_path.stat().st_size - header.data_offset
 
 

@@ -39,9 +39,12 @@ HOLD_FIELDS = (SWEEP_FIELD, "Hold")
 # Recordings that carry an ImageToProbe of their own must agree on it to this much at the image's corners.
 GEOMETRY_TOLERANCE_MM = 0.5
 # Why a frame is left out, in the order in which it is asked, and in words.
-REASONS = {"image_invalid": "the image is invalid", "pose_invalid": "the pose or its neighbour is invalid",
-           "outside_recording": "the lag leads outside the recording",
-           "pose_gap": f"the poses around it are more than {LARGEST_GAP_S:g} s apart"}
+REASONS = {
+    "image_invalid": "the image is invalid",
+    "pose_invalid": "the pose or its neighbour is invalid",
+    "outside_recording": "the lag leads outside the recording",
+    "pose_gap": f"the poses around it are more than {LARGEST_GAP_S:g} s apart",
+}
 _RELEASE_EVERY = 32
 
 
@@ -70,12 +73,19 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.crop, str) and self.crop not in CROPS:
-            raise UserError(f"'{self.crop}' is no crop.", f"Give {', '.join(CROPS)}, or x,y,width,height in pixels.")
+            raise UserError(
+                f"'{self.crop}' is no crop.", f"Give {', '.join(CROPS)}, or x,y,width,height in pixels."
+            )
         if min(self.size_px) < LEAST_SIZE_PX:
-            raise UserError(f"A size of {self.size_px[0]}×{self.size_px[1]} px is too small; "
-                            f"{LEAST_SIZE_PX}×{LEAST_SIZE_PX} is the least.", "Give --size 160x120, say.")
+            raise UserError(
+                f"A size of {self.size_px[0]}×{self.size_px[1]} px is too small; "
+                f"{LEAST_SIZE_PX}×{LEAST_SIZE_PX} is the least.",
+                "Give --size 160x120, say.",
+            )
         if not np.isfinite(self.lag_s):
-            raise UserError(f"The lag is {self.lag_s} s.", "Give seconds, or the LAG.json of 'calibrate temporal'.")
+            raise UserError(
+                f"The lag is {self.lag_s} s.", "Give seconds, or the LAG.json of 'calibrate temporal'."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,22 +120,35 @@ class Plan:
     def summary(self) -> dict[str, Any]:
         """Counts, sizes and crop, as JSON."""
         return {
-            "frames_in": sum(source.frames_in for source in self.sources), "frames_out": len(self.poses),
-            "excluded": {reason: sum(source.excluded[reason] for source in self.sources) for reason in REASONS},
-            "train": int((~self.heldout & ~self.too_near).sum()), "heldout": int(self.heldout.sum()),
-            "split": self.options.split, "too_near": int(self.too_near.sum()),
+            "frames_in": sum(source.frames_in for source in self.sources),
+            "frames_out": len(self.poses),
+            "excluded": {
+                reason: sum(source.excluded[reason] for source in self.sources) for reason in REASONS
+            },
+            "train": int((~self.heldout & ~self.too_near).sum()),
+            "heldout": int(self.heldout.sum()),
+            "split": self.options.split,
+            "too_near": int(self.too_near.sum()),
             "exclusion": self.options.exclusion.as_dict(),
             "held_poses": len(np.unique(self.hold[self.hold >= 0])),
-            "size": [self.geometry.width_px, self.geometry.height_px], "source_size": list(self.source_size_px),
+            "size": [self.geometry.width_px, self.geometry.height_px],
+            "source_size": list(self.source_size_px),
             "crop": list(dataclasses.astuple(self.crop)),
             "found": list(dataclasses.astuple(self.found)) if self.found else None,
-            "mm_per_px": list(self.geometry.mm_per_px), "lag_s": self.options.lag_s,
+            "mm_per_px": list(self.geometry.mm_per_px),
+            "lag_s": self.options.lag_s,
             "reference_frame": self.options.reference_frame,
-            "sources": [dataclasses.asdict(source) for source in self.sources]}
+            "sources": [dataclasses.asdict(source) for source in self.sources],
+        }
 
 
-def prepare(files: Sequence[Path], calibration: Calibration, out: Path, options: PrepareOptions | None = None,
-            progress: Progress | None = None) -> dict[str, Any]:
+def prepare(
+    files: Sequence[Path],
+    calibration: Calibration,
+    out: Path,
+    options: PrepareOptions | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Make the training set `out` of recordings with one calibration; returns what it holds, as JSON.
 
     Raises UserError for recordings that do not belong together or have no usable frame, a calibration of another
@@ -138,24 +161,47 @@ def prepare(files: Sequence[Path], calibration: Calibration, out: Path, options:
     return prepare_sweeps(sweeps, hashes, calibration, out, options, progress)
 
 
-def prepare_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibration: Calibration, out: Path,
-                   options: PrepareOptions | None = None, progress: Progress | None = None) -> dict[str, Any]:
+def prepare_sweeps(
+    sweeps: Sequence[TrackedSweep],
+    hashes: Sequence[str],
+    calibration: Calibration,
+    out: Path,
+    options: PrepareOptions | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """`prepare` for sweeps that are open already; `hashes` are kept as those of their files."""
     options, progress = options or PrepareOptions(), progress or Silent()
     plan = plan_sweeps(sweeps, hashes, calibration, options, progress)
     geometry, usable = plan.geometry, plan.usable
     dataset = write_dataset(
-        out, _resized(sweeps, usable, Resizer(plan.crop, *options.size_px), progress), plan.poses, geometry,
-        heldout=plan.heldout, sweep_index=np.repeat(np.arange(len(sweeps)), [len(kept.frames) for kept in usable]),
+        out,
+        _resized(sweeps, usable, Resizer(plan.crop, *options.size_px), progress),
+        plan.poses,
+        geometry,
+        heldout=plan.heldout,
+        sweep_index=np.repeat(np.arange(len(sweeps)), [len(kept.frames) for kept in usable]),
         timestamps_s=np.concatenate([s.timestamps_s[k.frames] for s, k in zip(sweeps, usable, strict=True)]),
-        source_frame=np.concatenate([kept.frames for kept in usable]), source_size_px=plan.source_size_px,
-        crop=plan.crop, lag_s=options.lag_s, reference_frame=options.reference_frame, split=options.split,
-        exclusion=options.exclusion, hold=plan.hold, sweep_part=plan.sweep_part, sources=plan.sources)
+        source_frame=np.concatenate([kept.frames for kept in usable]),
+        source_size_px=plan.source_size_px,
+        crop=plan.crop,
+        lag_s=options.lag_s,
+        reference_frame=options.reference_frame,
+        split=options.split,
+        exclusion=options.exclusion,
+        hold=plan.hold,
+        sweep_part=plan.sweep_part,
+        sources=plan.sources,
+    )
     return {**plan.summary(), "sha256": dataset.sha256, "out": str(out)}
 
 
-def plan_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibration: Calibration,
-                options: PrepareOptions, progress: Progress) -> Plan:
+def plan_sweeps(
+    sweeps: Sequence[TrackedSweep],
+    hashes: Sequence[str],
+    calibration: Calibration,
+    options: PrepareOptions,
+    progress: Progress,
+) -> Plan:
     """All that `prepare_sweeps` decides before it writes. Raises UserError as that does."""
     _require_one_size(sweeps)
     _require_different(sweeps)
@@ -172,11 +218,24 @@ def plan_sweeps(sweeps: Sequence[TrackedSweep], hashes: Sequence[str], calibrati
     crop, found = choose_crop(sweeps, options, source)
     geometry = source.resized(crop, *options.size_px)
     poses = np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe
-    sources = tuple(Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
-                    for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True))
-    return Plan(options, usable, poses, hold, np.concatenate(parts), heldout,
-                options.exclusion.of(poses, heldout, geometry), geometry, (source.width_px, source.height_px), crop,
-                found, sources)
+    sources = tuple(
+        Source(sweep.name, digest, len(sweep), len(kept.frames), kept.excluded)
+        for sweep, digest, kept in zip(sweeps, hashes, usable, strict=True)
+    )
+    return Plan(
+        options,
+        usable,
+        poses,
+        hold,
+        np.concatenate(parts),
+        heldout,
+        options.exclusion.of(poses, heldout, geometry),
+        geometry,
+        (source.width_px, source.height_px),
+        crop,
+        found,
+        sources,
+    )
 
 
 def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
@@ -191,8 +250,12 @@ def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
         near = interpolate(sweep.timestamps_s, track, at_s, LARGEST_GAP_S)
     else:
         inside = np.ones(len(sweep), bool)
-    passed = {"image_invalid": sweep.image_valid, "outside_recording": inside,
-              "pose_invalid": any_gap.valid | ~inside, "pose_gap": near.valid}
+    passed = {
+        "image_invalid": sweep.image_valid,
+        "outside_recording": inside,
+        "pose_invalid": any_gap.valid | ~inside,
+        "pose_gap": near.valid,
+    }
     left, excluded = np.ones(len(sweep), bool), {}
     for reason in REASONS:
         excluded[reason] = int((left & ~passed[reason]).sum())
@@ -209,8 +272,9 @@ def sweep_parts(sweep: TrackedSweep) -> NDArray[np.int_]:
     return np.cumsum([0, *changes])
 
 
-def held_poses(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
-               ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+def held_poses(
+    sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """For every usable frame: the number of the held pose that it shows (−1: none), and the place of the first frame
     of that pose among the usable ones (its own place: none)."""
     first: dict[tuple[int, str | None, str], int] = {}
@@ -225,8 +289,9 @@ def held_poses(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
     return np.array([numbers.get(place, -1) for place in firsts], int), np.array(firsts, int)
 
 
-def choose_crop(sweeps: Sequence[TrackedSweep], options: PrepareOptions,
-                source: ImageGeometry) -> tuple[Crop, Crop | None]:
+def choose_crop(
+    sweeps: Sequence[TrackedSweep], options: PrepareOptions, source: ImageGeometry
+) -> tuple[Crop, Crop | None]:
     """The crop that is asked for, and the bounding box of the ultrasound where that was looked for."""
     if isinstance(options.crop, Crop):
         return options.crop, None
@@ -239,8 +304,9 @@ def choose_crop(sweeps: Sequence[TrackedSweep], options: PrepareOptions,
     return grown_to_aspect(found, size_px, source.mm_per_px, options.size_px), found
 
 
-def _resized(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames], resizer: Resizer,
-             progress: Progress) -> Iterator[Frames]:
+def _resized(
+    sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames], resizer: Resizer, progress: Progress
+) -> Iterator[Frames]:
     total, done = sum(len(kept.frames) for kept in usable), 0
     for sweep, kept in zip(sweeps, usable, strict=True):
         for index in kept.frames:
@@ -256,21 +322,30 @@ def _require_one_size(sweeps: Sequence[TrackedSweep]) -> None:
         raise UserError("No recording was given.", "Name at least one file.")
     for sweep in sweeps:
         if not sweep.has_images:
-            raise UserError(f"{sweep.name} has no valid image: {len(sweep)} frames of "
-                            f"{sweep.width_px}×{sweep.height_px} px.", "Give a recording with images.")
+            raise UserError(
+                f"{sweep.name} has no valid image: {len(sweep)} frames of "
+                f"{sweep.width_px}×{sweep.height_px} px.",
+                "Give a recording with images.",
+            )
         if sweep.frames.shape[1:] != sweeps[0].frames.shape[1:]:
-            raise UserError(f"{sweep.name} has images of {sweep.width_px}×{sweep.height_px} px, {sweeps[0].name} of "
-                            f"{sweeps[0].width_px}×{sweeps[0].height_px} px; they do not go into one training set.",
-                            "Prepare them apart.")
+            raise UserError(
+                f"{sweep.name} has images of {sweep.width_px}×{sweep.height_px} px, {sweeps[0].name} of "
+                f"{sweeps[0].width_px}×{sweeps[0].height_px} px; they do not go into one training set.",
+                "Prepare them apart.",
+            )
 
 
 def _require_different(sweeps: Sequence[TrackedSweep]) -> None:
     # The same frames twice would be on both sides of a split. The file may differ: another format, say.
     for first, second in itertools.combinations(sweeps, 2):
-        if (np.array_equal(first.timestamps_s, second.timestamps_s)
-                and np.array_equal(first.frames[0], second.frames[0])):
-            raise UserError(f"{first.name} and {second.name} are the same recording: equal time stamps, equal first "
-                            "image.", "Give every recording once.")
+        if np.array_equal(first.timestamps_s, second.timestamps_s) and np.array_equal(
+            first.frames[0], second.frames[0]
+        ):
+            raise UserError(
+                f"{first.name} and {second.name} are the same recording: equal time stamps, equal first "
+                "image.",
+                "Give every recording once.",
+            )
 
 
 def _require_one_geometry(sweeps: Sequence[TrackedSweep], name: str) -> None:
@@ -279,12 +354,16 @@ def _require_one_geometry(sweeps: Sequence[TrackedSweep], name: str) -> None:
     known = [(sweep, matrices) for sweep, matrices in own if len(matrices)]
     for sweep, matrices in known:
         first = ImageGeometry(sweep.width_px, sweep.height_px, known[0][1][0])
-        apart_mm = max(corner_distance_mm(first, dataclasses.replace(first, image_to_probe=matrix))
-                       for matrix in np.unique(matrices, axis=0))
+        apart_mm = max(
+            corner_distance_mm(first, dataclasses.replace(first, image_to_probe=matrix))
+            for matrix in np.unique(matrices, axis=0)
+        )
         if apart_mm > GEOMETRY_TOLERANCE_MM:
-            raise UserError(f"{name} of {sweep.name} is {apart_mm:.1f} mm at a corner from that of {known[0][0].name} "
-                            f"({GEOMETRY_TOLERANCE_MM:g} mm are allowed): one calibration cannot serve both.",
-                            "Prepare recordings of one imaging depth and one probe mount.")
+            raise UserError(
+                f"{name} of {sweep.name} is {apart_mm:.1f} mm at a corner from that of {known[0][0].name} "
+                f"({GEOMETRY_TOLERANCE_MM:g} mm are allowed): one calibration cannot serve both.",
+                "Prepare recordings of one imaging depth and one probe mount.",
+            )
 
 
 def _require_some(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]) -> None:
@@ -292,8 +371,9 @@ def _require_some(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
         return
     counts = {words: sum(kept.excluded[reason] for kept in usable) for reason, words in REASONS.items()}
     reasons = ", ".join(f"in {count} {words}" for words, count in counts.items() if count)
-    raise UserError(f"None of {sum(map(len, sweeps))} frames can be used: {reasons}.",
-                    "Check the tracking and the lag.")
+    raise UserError(
+        f"None of {sum(map(len, sweeps))} frames can be used: {reasons}.", "Check the tracking and the lag."
+    )
 
 
 def _require_increasing(sweep: TrackedSweep) -> None:
@@ -303,7 +383,8 @@ def _require_increasing(sweep: TrackedSweep) -> None:
         raise UserError(
             f"The time stamps of {sweep.name} do not increase at {wrong.size} of {len(sweep)} frames (first: frame "
             f"{wrong[0]} at {time_s:.6f} s after {before_s:.6f} s), so no lag can be applied.",
-            "Remove repeated frames from the recording, or use --lag-s 0.")
+            "Remove repeated frames from the recording, or use --lag-s 0.",
+        )
 
 
 def _sha256(*paths: Path) -> str:

@@ -26,8 +26,13 @@ _TRAIN, _HELDOUT, _NEAR, _UNUSED = (70, 150, 90), (255, 200, 60), (150, 90, 60),
 _KEY = (("trained on", _TRAIN), ("held out", _HELDOUT), ("too near one", _NEAR), ("not usable", _UNUSED))
 
 
-def look(files: Sequence[Path], calibration: Calibration, picture: Path, options: PrepareOptions,
-         progress: Progress | None = None) -> dict[str, Any]:
+def look(
+    files: Sequence[Path],
+    calibration: Calibration,
+    picture: Path,
+    options: PrepareOptions,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """The summary of `prepare` without writing a training set, and a picture of crop and split. Raises as `prepare`."""
     sweeps = [read_sweep(path) for path in files]
     plan = plan_sweeps(sweeps, [""] * len(sweeps), calibration, options, progress or Silent())
@@ -49,10 +54,13 @@ def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8
     for sweep, kept in zip(sweeps, plan.usable, strict=True):
         last = first + len(kept.frames)
         colours = np.tile(np.array(_UNUSED, np.uint8), (len(sweep), 1))
-        colours[kept.frames] = np.where(plan.heldout[first:last, None], _HELDOUT,
-                                        np.where(plan.too_near[first:last, None], _NEAR, _TRAIN))
+        colours[kept.frames] = np.where(
+            plan.heldout[first:last, None], _HELDOUT, np.where(plan.too_near[first:last, None], _NEAR, _TRAIN)
+        )
         draw.text((_MARGIN_PX, top), f"{sweep.name}   {len(kept.frames)} of {len(sweep)} frames", fill=_WORDS)
-        bar = Image.fromarray(colours[None]).resize((_WIDTH_PX - 2 * _MARGIN_PX, _BAR_PX), Image.Resampling.NEAREST)
+        bar = Image.fromarray(colours[None]).resize(
+            (_WIDTH_PX - 2 * _MARGIN_PX, _BAR_PX), Image.Resampling.NEAREST
+        )
         picture.paste(bar, (_MARGIN_PX, top + 14))
         top, first = top + _ROW_PX, last
     _draw_key(draw, top)
@@ -61,7 +69,10 @@ def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8
 
 def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
     x_mm, y_mm = plan.geometry.mm_per_px
-    per_px = (x_mm * plan.geometry.width_px / plan.crop.width_px, y_mm * plan.geometry.height_px / plan.crop.height_px)
+    per_px = (
+        x_mm * plan.geometry.width_px / plan.crop.width_px,
+        y_mm * plan.geometry.height_px / plan.crop.height_px,
+    )
     width_px, height_px = plan.source_size_px
     # A millimetre is as long down as across.
     scale_x = _WIDTH_PX / width_px
@@ -70,8 +81,16 @@ def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for crop, colour in ((plan.found, _FOUND), (plan.crop, _CROP)):
         if crop is not None:
-            draw.rectangle((crop.x_px * scale_x, crop.y_px * scale_y, (crop.x_px + crop.width_px) * scale_x - 1,
-                            (crop.y_px + crop.height_px) * scale_y - 1), outline=colour, width=2)
+            draw.rectangle(
+                (
+                    crop.x_px * scale_x,
+                    crop.y_px * scale_y,
+                    (crop.x_px + crop.width_px) * scale_x - 1,
+                    (crop.y_px + crop.height_px) * scale_y - 1,
+                ),
+                outline=colour,
+                width=2,
+            )
     return image
 
 

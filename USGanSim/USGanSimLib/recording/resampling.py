@@ -37,7 +37,9 @@ class Resizer:
 
 def axis_weights(source_px: int, target_px: int) -> NDArray[np.float64]:
     """Weights (target, source) of one axis; every row sums to one."""
-    return _area_weights(source_px, target_px) if target_px <= source_px else _line_weights(source_px, target_px)
+    return (
+        _area_weights(source_px, target_px) if target_px <= source_px else _line_weights(source_px, target_px)
+    )
 
 
 def _area_weights(source_px: int, target_px: int) -> NDArray[np.float64]:

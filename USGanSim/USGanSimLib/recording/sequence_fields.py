@@ -48,20 +48,29 @@ def frame_data(header: SequenceHeader) -> FrameData:
     valid = np.array([statuses.get(frame, OK) == OK for frame in range(count)]) & told & header.has_pixels
     used = {TIMESTAMP, header.image_status, *(transform + TRANSFORM for transform in transforms)}
     # OK and INVALID are told by the track; a status that says more (OUT_OF_VIEW) is kept.
-    used |= {transform + TRANSFORM_STATUS for transform in transforms
-             if set(fields.get(transform + TRANSFORM_STATUS, {}).values()) <= {OK, INVALID}}
-    other = {field: tuple(values.get(frame) for frame in range(count))
-             for field, values in fields.items() if field not in used}
+    used |= {
+        transform + TRANSFORM_STATUS
+        for transform in transforms
+        if set(fields.get(transform + TRANSFORM_STATUS, {}).values()) <= {OK, INVALID}
+    }
+    other = {
+        field: tuple(values.get(frame) for frame in range(count))
+        for field, values in fields.items()
+        if field not in used
+    }
     return FrameData(timestamps_s, transforms, valid, other)
 
 
-def frame_lines(timestamp_s: float, transforms: Mapping[str, tuple[Matrix, bool]], fields: Mapping[str, str | None]
-                ) -> dict[str, str]:
+def frame_lines(
+    timestamp_s: float, transforms: Mapping[str, tuple[Matrix, bool]], fields: Mapping[str, str | None]
+) -> dict[str, str]:
     """The fields of one frame, field → value: the inverse of `frame_data`. Numbers are printed so that reading them
     gives the same bits."""
     lines = {}
     for name, (matrix, valid) in transforms.items():
-        lines[name + TRANSFORM] = " ".join(repr(number) for number in np.asarray(matrix, float).ravel().tolist())
+        lines[name + TRANSFORM] = " ".join(
+            repr(number) for number in np.asarray(matrix, float).ravel().tolist()
+        )
         lines[name + TRANSFORM_STATUS] = OK if valid else fields.get(name + TRANSFORM_STATUS) or INVALID
     lines |= {field: value for field, value in fields.items() if value is not None and field not in lines}
     lines[TIMESTAMP] = repr(float(timestamp_s))
@@ -71,8 +80,10 @@ def frame_lines(timestamp_s: float, transforms: Mapping[str, tuple[Matrix, bool]
 def _require_known_frames(fields: FrameFields, count: int, name: str) -> None:
     last = max((frame for values in fields.values() for frame in values), default=0)
     if last >= count:
-        raise UserError(f"{name} has fields of frame {last}, but {count} images.",
-                        "The file is damaged; copy or record it again.")
+        raise UserError(
+            f"{name} has fields of frame {last}, but {count} images.",
+            "The file is damaged; copy or record it again.",
+        )
 
 
 def _transform_names(fields: FrameFields) -> list[str]:
@@ -98,8 +109,10 @@ def _track(fields: FrameFields, transform: str, told: NDArray[np.bool_], name: s
         if numbers is not None:
             matrices[frame] = np.reshape(numbers, (4, 4))
         elif valid[frame]:
-            raise UserError(f"{name}, frame {frame}: {transform} is not 16 numbers but {text[:60]!r}.",
-                            "The file is damaged; copy or record it again.")
+            raise UserError(
+                f"{name}, frame {frame}: {transform} is not 16 numbers but {text[:60]!r}.",
+                "The file is damaged; copy or record it again.",
+            )
     return TransformTrack(matrices, valid)
 
 
@@ -121,8 +134,10 @@ def _timestamps(fields: FrameFields, count: int, name: str) -> tuple[NDArray[np.
     texts = fields.get(TIMESTAMP, {})
     told = np.isin(np.arange(count), list(texts))
     if told.sum() < min(count, 2):
-        raise UserError(f"{name} has no {TIMESTAMP} in {count - told.sum()} of {count} frames.",
-                        "It is no tracked recording; record it with PLUS or this software.")
+        raise UserError(
+            f"{name} has no {TIMESTAMP} in {count - told.sum()} of {count} frames.",
+            "It is no tracked recording; record it with PLUS or this software.",
+        )
     stamps = np.array([_stamp(texts[frame], frame, name) for frame in np.flatnonzero(told).tolist()])
     if told.all():
         return stamps, told
@@ -135,5 +150,7 @@ def _stamp(text: str, frame: int, name: str) -> float:
     except ValueError:
         stamp = math.nan
     if not math.isfinite(stamp):
-        raise UserError(f"{name}, frame {frame}: the {TIMESTAMP} is {text[:60]!r}.", "A number of seconds is needed.")
+        raise UserError(
+            f"{name}, frame {frame}: the {TIMESTAMP} is {text[:60]!r}.", "A number of seconds is needed."
+        )
     return stamp

@@ -53,8 +53,15 @@ def load_sweep(header: SequenceHeader) -> TrackedSweep:
     if frames[0].size > 1:
         frames = to_mf(frames, header.orientation, header.path.name)
     data = frame_data(header)
-    return TrackedSweep(frames, data.timestamps_s, data.transforms, data.image_valid, header.path.name, data.other,
-                        header.fields)
+    return TrackedSweep(
+        frames,
+        data.timestamps_s,
+        data.transforms,
+        data.image_valid,
+        header.path.name,
+        data.other,
+        header.fields,
+    )
 
 
 def write_sweep(path: Path, sweep: TrackedSweep, compress: bool = True) -> None:
@@ -69,9 +76,15 @@ def writing_sweep(path: Path, sweep: TrackedSweep, compress: bool = True) -> Ite
     with SweepWriter(path, sweep.width_px, sweep.height_px, sweep.header, compress) as writer:
         for frame in range(len(sweep)):
             writer.append(
-                sweep.frames[frame], float(sweep.timestamps_s[frame]),
-                {name: (track.matrices[frame], bool(track.valid[frame])) for name, track in sweep.transforms.items()},
-                bool(sweep.image_valid[frame]), {name: values[frame] for name, values in sweep.frame_fields.items()})
+                sweep.frames[frame],
+                float(sweep.timestamps_s[frame]),
+                {
+                    name: (track.matrices[frame], bool(track.valid[frame]))
+                    for name, track in sweep.transforms.items()
+                },
+                bool(sweep.image_valid[frame]),
+                {name: values[frame] for name, values in sweep.frame_fields.items()},
+            )
             yield frame + 1
 
 
@@ -83,27 +96,43 @@ class SweepWriter:
     file name of no known format, and for a recording without frames.
     """
 
-    def __init__(self, path: Path, width_px: int, height_px: int, header: Mapping[str, str] | None = None,
-                 compress: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        width_px: int,
+        height_px: int,
+        header: Mapping[str, str] | None = None,
+        compress: bool = True,
+    ) -> None:
         self._path, self._size = path, (height_px, width_px)
         self._header = dict(header or {})
         self._format = _format_of(path)
         self._frames = 0
         self._pixel_bytes = 0
-        self._compressor = (zlib.compressobj(_COMPRESSION_LEVEL, wbits=self._format.wbits)
-                            if compress and width_px * height_px else None)
+        self._compressor = (
+            zlib.compressobj(_COMPRESSION_LEVEL, wbits=self._format.wbits)
+            if compress and width_px * height_px
+            else None
+        )
 
     def __enter__(self) -> SweepWriter:
         self._writing = self._written_parts()
         self._writing.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> bool | None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
         return self._writing.__exit__(kind, error, traceback)
 
-    def append(self, image: NDArray[np.uint8], timestamp_s: float, transforms: Mapping[str, tuple[Matrix, bool]],
-               image_valid: bool = True, fields: Mapping[str, str | None] | None = None) -> None:
+    def append(
+        self,
+        image: NDArray[np.uint8],
+        timestamp_s: float,
+        transforms: Mapping[str, tuple[Matrix, bool]],
+        image_valid: bool = True,
+        fields: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Add a frame: (H, W) pixels in MF orientation, seconds, name `AToB` → ((4, 4) matrix, valid), other fields."""
         if image.shape != self._size or image.dtype != np.uint8:
             raise ValueError(f"image must be {self._size} uint8, not {image.shape} {image.dtype}")
@@ -140,9 +169,15 @@ class SweepWriter:
         height_px, width_px = self._size
         _require_writable(self._header, self._format)
         with whole.open("wb") as file:
-            file.write(self._format.opening(width_px, height_px, self._frames,
-                                            self._pixel_bytes if self._compressor else None,
-                                            self._header).encode("latin-1"))
+            file.write(
+                self._format.opening(
+                    width_px,
+                    height_px,
+                    self._frames,
+                    self._pixel_bytes if self._compressor else None,
+                    self._header,
+                ).encode("latin-1")
+            )
             _copy(self._fields, file)
             file.write(self._format.closing(detached.name if detached else None).encode("latin-1"))
             if not detached:
@@ -154,8 +189,10 @@ class SweepWriter:
 
 def _format_of(path: Path) -> SequenceFormat:
     if path.suffix not in FORMATS:
-        raise UserError(f"{path.name} is not the name of a recording.",
-                        "Let it end in .igs.mha, .igs.mhd (pixels in a second file) or .igs.nrrd.")
+        raise UserError(
+            f"{path.name} is not the name of a recording.",
+            "Let it end in .igs.mha, .igs.mhd (pixels in a second file) or .igs.nrrd.",
+        )
     return FORMATS[path.suffix]
 
 
@@ -165,8 +202,10 @@ def field_line(name: str, value: str, form: SequenceFormat) -> bytes:
     try:
         encoded = text.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise UserError(f"The field {name} has characters that the format cannot hold: {value[:60]!r}.",
-                        "Use letters of Latin-1.") from error
+        raise UserError(
+            f"The field {name} has characters that the format cannot hold: {value[:60]!r}.",
+            "Use letters of Latin-1.",
+        ) from error
     if b"\n" in encoded or b"\r" in encoded:
         raise UserError(f"The field {name} has more than one line: {value[:60]!r}.", "Use one line.")
     return encoded + b"\n"

@@ -12,8 +12,18 @@ from ..errors import UserError
 FrameFields = dict[str, dict[int, str]]
 
 _LONGEST_LINE_BYTES = 1 << 20
-_ROLES = {"domain": "domain", "space": "domain", "list": "n", "time": "n", "vector": "c", "rgb-color": "c",
-          "rgba-color": "c", "3-color": "c", "4-color": "c", "scalar": "c"}
+_ROLES = {
+    "domain": "domain",
+    "space": "domain",
+    "list": "n",
+    "time": "n",
+    "vector": "c",
+    "rgb-color": "c",
+    "rgba-color": "c",
+    "3-color": "c",
+    "4-color": "c",
+    "scalar": "c",
+}
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,10 @@ class HeaderLines:
 
     def error(self, what: str, line: str) -> UserError:
         """The error for the line just read."""
-        return UserError(f"{self.path.name}, line {self.number}: {what}: {line[:60]!r}.",
-                         "The header is damaged; copy or record the file again.")
+        return UserError(
+            f"{self.path.name}, line {self.number}: {what}: {line[:60]!r}.",
+            "The header is damaged; copy or record the file again.",
+        )
 
 
 def add_once(known: dict[str, str], name: str, value: str, lines: HeaderLines) -> None:
@@ -133,12 +145,18 @@ def pixel_layout(sizes: str, kinds: str | None, channels: int, path: Path) -> Pi
     """
     words = sizes.split()
     if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise UserError(f"{path.name} gives its size as {sizes!r}.", "Whole numbers are expected, as in '820 616 97'.")
+        raise UserError(
+            f"{path.name} gives its size as {sizes!r}.", "Whole numbers are expected, as in '820 616 97'."
+        )
     if kinds is None:
-        kinds = " ".join(["domain"] * len(words)) if len(words) == 2 else "domain " * (len(words) - 1) + "list"
+        kinds = (
+            " ".join(["domain"] * len(words)) if len(words) == 2 else "domain " * (len(words) - 1) + "list"
+        )
     if len(kinds.split()) != len(words):
-        raise UserError(f"{path.name} has {len(words)} sizes ({sizes!r}) and {len(kinds.split())} kinds ({kinds!r}).",
-                        "The header is damaged; record the file again.")
+        raise UserError(
+            f"{path.name} has {len(words)} sizes ({sizes!r}) and {len(kinds.split())} kinds ({kinds!r}).",
+            "The header is damaged; record the file again.",
+        )
     axes = _axes(kinds.split(), path)
     numbers = tuple(int(word) for word in words)
     layout = PixelLayout(axes, numbers) if channels == 1 else PixelLayout("c" + axes, (channels, *numbers))
@@ -153,14 +171,18 @@ def _axes(kinds: Sequence[str], path: Path) -> str:
         role = _ROLES.get(kind.lower())
         axes += next(space, "?") if role == "domain" else role or "?"
     if "?" in axes or "y" not in axes or len(set(axes)) != len(axes):
-        raise UserError(f"{path.name} has axes of the kinds '{' '.join(kinds)}'.",
-                        "Read are two-dimensional images: 'domain domain list'.")
+        raise UserError(
+            f"{path.name} has axes of the kinds '{' '.join(kinds)}'.",
+            "Read are two-dimensional images: 'domain domain list'.",
+        )
     return axes
 
 
 def _require_flat_frames(layout: PixelLayout, path: Path) -> None:
     if layout.size("z") > 1:
-        raise UserError(f"{path.name} holds volumes of {layout.size('z')} slices, not two-dimensional images.",
-                        "Choose a recording of a two-dimensional B-mode probe.")
+        raise UserError(
+            f"{path.name} holds volumes of {layout.size('z')} slices, not two-dimensional images.",
+            "Choose a recording of a two-dimensional B-mode probe.",
+        )
     if layout.size("n") == 0:
         raise UserError(f"{path.name} holds no frames.", "Record it again.")

@@ -105,7 +105,9 @@ class Session:
 
     def _decided(self, name: str, state: str) -> Session:
         if self._entry(name).state == RECORDING:
-            raise UserError(f"The sweep '{name}' is not finished.", "Stop its recording, or run 'usgansim recover'.")
+            raise UserError(
+                f"The sweep '{name}' is not finished.", "Stop its recording, or run 'usgansim recover'."
+            )
         return self._changed(name, state=state)
 
     def _entry(self, name: str) -> SweepEntry:
@@ -117,15 +119,21 @@ class Session:
 
     def _changed(self, name: str, **changes: Any) -> Session:
         entry = self._entry(name)
-        return self._with(tuple(dataclasses.replace(sweep, **changes) if sweep is entry else sweep
-                                for sweep in self.sweeps))
+        return self._with(
+            tuple(dataclasses.replace(sweep, **changes) if sweep is entry else sweep for sweep in self.sweeps)
+        )
 
     def _with(self, sweeps: tuple[SweepEntry, ...]) -> Session:
         return self._saved(dataclasses.replace(self, sweeps=sweeps))
 
     def _saved(self, session: Session) -> Session:
-        write_json(session.folder / SESSION_FILE, {"sweeps": [dataclasses.asdict(sweep) for sweep in session.sweeps],
-                                                   "calibration": session.calibration})
+        write_json(
+            session.folder / SESSION_FILE,
+            {
+                "sweeps": [dataclasses.asdict(sweep) for sweep in session.sweeps],
+                "calibration": session.calibration,
+            },
+        )
         return session
 
 
@@ -154,14 +162,20 @@ def open_session(folder: Path) -> Session:
         sweeps = tuple(SweepEntry(**entry) for entry in data["sweeps"])
         session = Session(folder, sweeps, data["calibration"])
     except FileNotFoundError as error:
-        raise UserError(f"{folder} is no session: it has no {SESSION_FILE}.", "Choose the folder of one.") from error
+        raise UserError(
+            f"{folder} is no session: it has no {SESSION_FILE}.", "Choose the folder of one."
+        ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the folder.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}).", "The recordings beside it can be used one by one.") from error
+        raise UserError(
+            f"{path} is damaged ({error}).", "The recordings beside it can be used one by one."
+        ) from error
     odd = [sweep.name for sweep in sweeps if sweep.state not in _STATES]
     if odd:
-        raise UserError(f"{path} has the sweep '{odd[0]}' in an unknown state.", f"Known are {', '.join(_STATES)}.")
+        raise UserError(
+            f"{path} has the sweep '{odd[0]}' in an unknown state.", f"Known are {', '.join(_STATES)}."
+        )
     return session
 
 
@@ -186,13 +200,17 @@ def inputs(paths: Sequence[Path], calibration: Path | None) -> tuple[list[Path],
             continue
         session = open_session(path)
         if not session.kept_files:
-            raise UserError(f"{path} keeps none of {len(session.sweeps)} sweeps.", "Record one, or keep one again.")
+            raise UserError(
+                f"{path} keeps none of {len(session.sweeps)} sweeps.", "Record one, or keep one again."
+            )
         files += session.kept_files
         if session.calibration_path is not None and session.calibration_path.is_file():
             calibrations[session.calibration_path.read_bytes()] = session.calibration_path
     if calibration is None and len(calibrations) != 1:
-        raise UserError(f"There are {len(calibrations)} calibrations in what is given, where one is needed.",
-                        "Name one with --calibration.")
+        raise UserError(
+            f"There are {len(calibrations)} calibrations in what is given, where one is needed.",
+            "Name one with --calibration.",
+        )
     return files, calibration or next(iter(calibrations.values()))
 
 
@@ -206,7 +224,9 @@ def recover_folder(folder: Path) -> list[Recovered]:
         raise UserError(f"There is no folder {folder}.", "Check the path.")
     waiting = unfinished(folder)
     if not waiting:
-        raise UserError(f"{folder} has no unfinished recording (*{UNFINISHED}).", "Everything in it is complete.")
+        raise UserError(
+            f"{folder} has no unfinished recording (*{UNFINISHED}).", "Everything in it is complete."
+        )
     found, errors = [], []
     for path in waiting:
         try:
@@ -216,8 +236,9 @@ def recover_folder(folder: Path) -> list[Recovered]:
     if (folder / SESSION_FILE).is_file():
         _enter(open_session(folder), found)
     if errors:
-        raise UserError(f"{len(found)} of {len(waiting)} recordings were recovered. {errors[0].message}",
-                        errors[0].hint)
+        raise UserError(
+            f"{len(found)} of {len(waiting)} recordings were recovered. {errors[0].message}", errors[0].hint
+        )
     return found
 
 
@@ -229,7 +250,9 @@ def _enter(session: Session, found: list[Recovered]) -> Session:
     for one in found:
         name = one.path.name.removesuffix(FINISHED)
         if all(sweep.name != name for sweep in session.sweeps):
-            begun = datetime.fromtimestamp(one.path.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+            begun = datetime.fromtimestamp(one.path.stat().st_mtime, timezone.utc).isoformat(
+                timespec="seconds"
+            )
             session = session._with((*session.sweeps, SweepEntry(name, RECORDING, begun)))
         session = session._changed(name, state=KEPT, frames=one.frames, recovered=True)
     return session

@@ -53,8 +53,9 @@ class PosePlan:
         return len(self.image_to_ras)
 
 
-def simulating(renderer: Renderer, plan: PosePlan, reference_to_ras: Matrix,
-               image_to_probe: Matrix) -> Generator[float, None, TrackedSweep]:
+def simulating(
+    renderer: Renderer, plan: PosePlan, reference_to_ras: Matrix, image_to_probe: Matrix
+) -> Generator[float, None, TrackedSweep]:
     """Simulate at all poses of a plan, in steps of one image: yields the share that is done, returns the recording.
 
     It holds ImageToRas, ReferenceToRas (4, 4), ImageToReference, ImageToProbe (4, 4) and ProbeToReference; the frame
@@ -72,13 +73,18 @@ def simulating(renderer: Renderer, plan: PosePlan, reference_to_ras: Matrix,
             nearest = renderer.pose_range.nearest(poses[number])
             nearest_mm[number], outside[number] = nearest.rms_mm, not renderer.pose_range.contains(nearest)
         yield (number + 1) / count
-    fields = {NEAREST_TRAINED_MM: tuple(f"{one:.2f}" for one in nearest_mm),
-              OUTSIDE_TRAINED_RANGE: tuple(str(int(one)) for one in outside)}
-    tracks = {IMAGE_TO_RAS: TransformTrack(plan.image_to_ras, plan.valid),
-              IMAGE_TO_REFERENCE: TransformTrack(poses, plan.valid),
-              "ReferenceToRas": _constant(reference_to_ras, count)}
-    sweep = TrackedSweep(frames, plan.timestamps_s, tracks, plan.valid, plan.name, fields,
-                         {"IntendedUse": INTENDED_USE})
+    fields = {
+        NEAREST_TRAINED_MM: tuple(f"{one:.2f}" for one in nearest_mm),
+        OUTSIDE_TRAINED_RANGE: tuple(str(int(one)) for one in outside),
+    }
+    tracks = {
+        IMAGE_TO_RAS: TransformTrack(plan.image_to_ras, plan.valid),
+        IMAGE_TO_REFERENCE: TransformTrack(poses, plan.valid),
+        "ReferenceToRas": _constant(reference_to_ras, count),
+    }
+    sweep = TrackedSweep(
+        frames, plan.timestamps_s, tracks, plan.valid, plan.name, fields, {"IntendedUse": INTENDED_USE}
+    )
     return with_probe(sweep, image_to_probe)
 
 
@@ -90,10 +96,16 @@ def outside_count(sweep: TrackedSweep) -> int:
 def with_probe(sweep: TrackedSweep, image_to_probe: Matrix) -> TrackedSweep:
     """A recording of ImageToReference with the other transforms that PLUS would record: ImageToProbe (4, 4), the same
     in all frames, and ProbeToReference."""
-    return dataclasses.replace(sweep, transforms={
-        **sweep.transforms, "ImageToProbe": _constant(image_to_probe, len(sweep)),
-        "ProbeToReference": sweep.transforms[IMAGE_TO_REFERENCE].after(
-            TransformTrack.constant(image_to_probe).inverse())})
+    return dataclasses.replace(
+        sweep,
+        transforms={
+            **sweep.transforms,
+            "ImageToProbe": _constant(image_to_probe, len(sweep)),
+            "ProbeToReference": sweep.transforms[IMAGE_TO_REFERENCE].after(
+                TransformTrack.constant(image_to_probe).inverse()
+            ),
+        },
+    )
 
 
 def write_poses(path: Path, sweep: TrackedSweep) -> None:
@@ -106,9 +118,15 @@ def write_poses(path: Path, sweep: TrackedSweep) -> None:
         table = csv.writer(file)
         table.writerow(["frame", "timestamp_s", "valid", *numbers, *told])
         for frame, stamp_s in enumerate(sweep.timestamps_s.tolist()):
-            table.writerow([frame, repr(stamp_s), int(track.valid[frame]),
-                            *(repr(number) for number in track.matrices[frame].ravel().tolist()),
-                            *(sweep.frame_fields[name][frame] for name in told)])
+            table.writerow(
+                [
+                    frame,
+                    repr(stamp_s),
+                    int(track.valid[frame]),
+                    *(repr(number) for number in track.matrices[frame].ravel().tolist()),
+                    *(sweep.frame_fields[name][frame] for name in told),
+                ]
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +172,9 @@ def compounding(sweep: TrackedSweep, grid: Grid) -> Generator[float, None, Compo
     valid = np.flatnonzero(track.valid & sweep.image_valid)
     some = np.unique(np.linspace(0, len(valid) - 1, min(len(valid), _FRAMES_FOR_FIELD)).round().astype(int))
     # The outermost pixels of a fan are half black.
-    field = ndimage.binary_erosion(changing_field(np.asarray(sweep.frames[valid[some]])), iterations=_EDGE_PX,
-                                   border_value=1)
+    field = ndimage.binary_erosion(
+        changing_field(np.asarray(sweep.frames[valid[some]])), iterations=_EDGE_PX, border_value=1
+    )
     for done, number in enumerate(valid, 1):
         work.add(sweep.frames[number], track.matrices[number], field)
         yield 0.5 * done / len(valid)
@@ -173,11 +192,15 @@ def _part(sweep: TrackedSweep, grid: Grid) -> tuple[NDArray[np.int_], NDArray[np
     end = np.clip(np.ceil(voxels.max(axis=0)).astype(int) + FARTHEST_FILL + 1, 0, grid.shape)
     count = int(np.prod(end - begin))
     if count == 0:
-        raise UserError("None of the images lies in the chosen volume.",
-                        "Choose another volume, or check the registration.")
+        raise UserError(
+            "None of the images lies in the chosen volume.",
+            "Choose another volume, or check the registration.",
+        )
     if count > MOST_VOXELS:
-        raise UserError(f"The images reach {count / 1e6:.0f} million voxels ({MOST_VOXELS / 1e6:.0f} are possible).",
-                        "Choose larger voxels, or a volume with larger ones.")
+        raise UserError(
+            f"The images reach {count / 1e6:.0f} million voxels ({MOST_VOXELS / 1e6:.0f} are possible).",
+            "Choose larger voxels, or a volume with larger ones.",
+        )
     return begin, end
 
 

@@ -55,6 +55,8 @@ class StampWatch:
         if self.backwards:
             said.append(f"{self.backwards} time stamps are earlier than the one before.")
         if self.jumps:
-            said.append(f"{self.jumps} time stamps jump (longest step {self.longest_s:.2f} s, usual "
-                        f"{self.usual_step_s:.3f} s).")
+            said.append(
+                f"{self.jumps} time stamps jump (longest step {self.longest_s:.2f} s, usual "
+                f"{self.usual_step_s:.3f} s)."
+            )
         return said

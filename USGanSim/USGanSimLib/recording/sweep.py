@@ -40,9 +40,12 @@ class TrackedSweep:
         count = len(self.timestamps_s)
         if self.frames.ndim != 3 or self.frames.dtype != np.uint8:
             raise ValueError(f"frames must be (N, H, W) uint8, not {self.frames.shape} {self.frames.dtype}")
-        lengths = {"frames": len(self.frames), "image_valid": len(self.image_valid),
-                   **{name: len(track) for name, track in self.transforms.items()},
-                   **{name: len(values) for name, values in self.frame_fields.items()}}
+        lengths = {
+            "frames": len(self.frames),
+            "image_valid": len(self.image_valid),
+            **{name: len(track) for name, track in self.transforms.items()},
+            **{name: len(values) for name, values in self.frame_fields.items()},
+        }
         wrong = {name: length for name, length in lengths.items() if length != count}
         if wrong:
             raise ValueError(f"{count} time stamps do not go with {wrong}")
@@ -63,15 +66,21 @@ class TrackedSweep:
         """Whether there is at least one valid image with pixels."""
         return self.frames[0].size > 0 and bool(self.image_valid.any()) if len(self) else False
 
-    def graph(self, image_to_probe: NDArray[np.float64] | None = None, image_frame: str = "Image",
-              probe_frame: str = "Probe") -> TransformGraph:
+    def graph(
+        self,
+        image_to_probe: NDArray[np.float64] | None = None,
+        image_frame: str = "Image",
+        probe_frame: str = "Probe",
+    ) -> TransformGraph:
         """The recording's transforms, with a calibration's ImageToProbe in place of the recording's own."""
         transforms = dict(self.transforms)
         if image_to_probe is not None:
             transforms[f"{image_frame}To{probe_frame}"] = TransformTrack.constant(image_to_probe)
         return TransformGraph(transforms)
 
-    def probe_to_reference(self, probe_frame: str = "Probe", reference_frame: str = "Reference") -> TransformTrack:
+    def probe_to_reference(
+        self, probe_frame: str = "Probe", reference_frame: str = "Reference"
+    ) -> TransformTrack:
         """(N,) rigid poses of the probe, valid where every transform on the way is.
 
         Raises UserError where the frames are not connected, where no frame is valid, or where a valid pose is no
@@ -81,12 +90,16 @@ class TrackedSweep:
         for name in (probe_frame, reference_frame):
             if name not in graph.frames:
                 known = ", ".join(graph.frames) or "none"
-                raise UserError(f"{self.name} has no coordinate frame '{name}'; it has {known}.",
-                                "Name the frames with --probe-frame and --reference-frame.")
+                raise UserError(
+                    f"{self.name} has no coordinate frame '{name}'; it has {known}.",
+                    "Name the frames with --probe-frame and --reference-frame.",
+                )
         track = graph.track(probe_frame, reference_frame)
         name = f"{probe_frame}To{reference_frame} of {self.name}"
         if not track.valid.any():
-            raise UserError(f"{name} is valid in none of {len(self)} frames.",
-                            "Check that probe and reference were in the tracker's view.")
+            raise UserError(
+                f"{name} is valid in none of {len(self)} frames.",
+                "Check that probe and reference were in the tracker's view.",
+            )
         require_rigid(track, name)
         return track

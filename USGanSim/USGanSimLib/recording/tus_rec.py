@@ -23,8 +23,15 @@ RATE_HZ = 20.0
 _ROWS_OF_MATRIX = 4
 
 
-def import_tus_rec(path: Path, out: Path, transforms_path: Path | None = None, calibration: Path | None = None,
-                   rate_hz: float = RATE_HZ, probe_frame: str = "Probe", reference_frame: str = "Reference") -> int:
+def import_tus_rec(
+    path: Path,
+    out: Path,
+    transforms_path: Path | None = None,
+    calibration: Path | None = None,
+    rate_hz: float = RATE_HZ,
+    probe_frame: str = "Probe",
+    reference_frame: str = "Reference",
+) -> int:
     """Write a scan as a recording, image by image, and return its number of frames.
 
     transforms_path  the file with `tforms`, where it is not the one with `frames`
@@ -32,21 +39,32 @@ def import_tus_rec(path: Path, out: Path, transforms_path: Path | None = None, c
     The camera's space is called Reference. Raises UserError for a file that is no such set, and without h5py.
     """
     if rate_hz <= 0:
-        raise UserError(f"A rate of {rate_hz:g} Hz gives no time stamps.", "Give the frames a second of the set.")
+        raise UserError(
+            f"A rate of {rate_hz:g} Hz gives no time stamps.", "Give the frames a second of the set."
+        )
     with ExitStack() as opened:
         images = _dataset(opened, path, FRAMES)
         poses = _poses(opened, transforms_path or path, f"{probe_frame}To{reference_frame}")
         if images.ndim != 3 or images.dtype != np.uint8 or 0 in images.shape:
-            raise UserError(f"{path.name} has '{FRAMES}' of shape {images.shape} and type {images.dtype}.",
-                            "Read are (N, H, W) images of 8 bits.")
+            raise UserError(
+                f"{path.name} has '{FRAMES}' of shape {images.shape} and type {images.dtype}.",
+                "Read are (N, H, W) images of 8 bits.",
+            )
         if len(poses) != len(images):
-            raise UserError(f"{path.name} has {len(images)} frames, {(transforms_path or path).name} has {len(poses)} "
-                            "transforms.", "The two must be of the same scan.")
-        constant = {} if calibration is None else {f"ImageTo{probe_frame}": (read_calib_matrix(calibration), True)}
+            raise UserError(
+                f"{path.name} has {len(images)} frames, {(transforms_path or path).name} has {len(poses)} "
+                "transforms.",
+                "The two must be of the same scan.",
+            )
+        constant = (
+            {} if calibration is None else {f"ImageTo{probe_frame}": (read_calib_matrix(calibration), True)}
+        )
         _, height_px, width_px = images.shape
         with SweepWriter(out, width_px, height_px) as writer:
             for number in range(len(poses)):
-                pose = {f"{probe_frame}To{reference_frame}": (poses.matrices[number], bool(poses.valid[number]))}
+                pose = {
+                    f"{probe_frame}To{reference_frame}": (poses.matrices[number], bool(poses.valid[number]))
+                }
                 writer.append(images[number], number / rate_hz, {**pose, **constant})
     return len(poses)
 
@@ -57,13 +75,18 @@ def read_calib_matrix(path: Path) -> Matrix:
     The set counts pixels from 1 (its own points go from 1 to the image's width and height), MF pixels from 0.
     """
     try:
-        rows = [[float(word) for word in line.split(",")] for line in path.read_text(encoding="utf-8-sig").splitlines()
-                if _is_numbers(line)]
+        rows = [
+            [float(word) for word in line.split(",")]
+            for line in path.read_text(encoding="utf-8-sig").splitlines()
+            if _is_numbers(line)
+        ]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
     if [len(row) for row in rows] != [_ROWS_OF_MATRIX] * 2 * _ROWS_OF_MATRIX:
-        raise UserError(f"{path.name} has {len(rows)} rows of numbers, where two 4×4 matrices have 8.",
-                        "Choose the calib_matrix.csv of the set.")
+        raise UserError(
+            f"{path.name} has {len(rows)} rows of numbers, where two 4×4 matrices have 8.",
+            "Choose the calib_matrix.csv of the set.",
+        )
     pixel_to_mm, mm_to_tool = np.reshape(rows, (2, 4, 4))
     from_zero = np.eye(4)
     from_zero[:2, 3] = 1
@@ -81,7 +104,9 @@ def _is_numbers(line: str) -> bool:
 def _poses(opened: ExitStack, path: Path, name: str) -> TransformTrack:
     stored = _dataset(opened, path, TRANSFORMS)
     if stored.ndim != 3 or stored.shape[1:] != (4, 4):
-        raise UserError(f"{path.name} has '{TRANSFORMS}' of shape {stored.shape}.", "Read are (N, 4, 4) matrices.")
+        raise UserError(
+            f"{path.name} has '{TRANSFORMS}' of shape {stored.shape}.", "Read are (N, 4, 4) matrices."
+        )
     matrices = np.asarray(stored, np.float64)
     # A tool out of view is stored as numbers that are no pose.
     track = TransformTrack(matrices, np.isfinite(matrices.sum(axis=(1, 2))))
@@ -93,16 +118,20 @@ def _dataset(opened: ExitStack, path: Path, key: str) -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise UserError("HDF5 files are read with the package h5py, which is not installed.",
-                        "Install it with: pip install h5py") from error
+        raise UserError(
+            "HDF5 files are read with the package h5py, which is not installed.",
+            "Install it with: pip install h5py",
+        ) from error
     try:
         file = opened.enter_context(h5py.File(path, "r"))
     except OSError as error:
         reason = "is no HDF5 file" if path.is_file() else "cannot be read: there is no such file"
         raise UserError(f"{path} {reason}.", "Choose a scan of the set (.h5).") from error
     if key not in file or not isinstance(file[key], h5py.Dataset):
-        raise UserError(f"{path.name} has no '{key}'; it has {_listed(list(file))}.",
-                        f"Choose a scan with '{FRAMES}' and '{TRANSFORMS}'.")
+        raise UserError(
+            f"{path.name} has no '{key}'; it has {_listed(list(file))}.",
+            f"Choose a scan with '{FRAMES}' and '{TRANSFORMS}'.",
+        )
     return file[key]
 
 

@@ -15,8 +15,11 @@ class MockMotion(enum.Enum):
     REPLAY = "replay"
 
     def label(self) -> str:
-        return {MockMotion.HAND: _("By hand"), MockMotion.SWEEP: _("Along the trained sweep"),
-                MockMotion.REPLAY: _("Replay of a recording")}[self]
+        return {
+            MockMotion.HAND: _("By hand"),
+            MockMotion.SWEEP: _("Along the trained sweep"),
+            MockMotion.REPLAY: _("Replay of a recording"),
+        }[self]
 
 
 class PoseSet(enum.Enum):
@@ -27,8 +30,11 @@ class PoseSet(enum.Enum):
     GRID = "grid"
 
     def label(self) -> str:
-        return {PoseSet.CURVE: _("Along a curve"), PoseSet.RECORDING: _("Those of a recording"),
-                PoseSet.GRID: _("A grid around a plane")}[self]
+        return {
+            PoseSet.CURVE: _("Along a curve"),
+            PoseSet.RECORDING: _("Those of a recording"),
+            PoseSet.GRID: _("A grid around a plane"),
+        }[self]
 
 
 class CurvePlane(enum.Enum):
@@ -52,9 +58,14 @@ class Direction(enum.Enum):
     INFERIOR = (0, 0, -1)
 
     def label(self) -> str:
-        return {Direction.ANTERIOR: _("Anterior"), Direction.POSTERIOR: _("Posterior"), Direction.LEFT: _("Left"),
-                Direction.RIGHT: _("Right"), Direction.SUPERIOR: _("Superior"),
-                Direction.INFERIOR: _("Inferior")}[self]
+        return {
+            Direction.ANTERIOR: _("Anterior"),
+            Direction.POSTERIOR: _("Posterior"),
+            Direction.LEFT: _("Left"),
+            Direction.RIGHT: _("Right"),
+            Direction.SUPERIOR: _("Superior"),
+            Direction.INFERIOR: _("Inferior"),
+        }[self]
 
 
 class GridPlane(enum.Enum):
@@ -66,5 +77,9 @@ class GridPlane(enum.Enum):
     GREEN = "Green"
 
     def label(self) -> str:
-        return {GridPlane.PROBE: _("The probe's pose"), GridPlane.RED: _("Red slice view"),
-                GridPlane.YELLOW: _("Yellow slice view"), GridPlane.GREEN: _("Green slice view")}[self]
+        return {
+            GridPlane.PROBE: _("The probe's pose"),
+            GridPlane.RED: _("Red slice view"),
+            GridPlane.YELLOW: _("Yellow slice view"),
+            GridPlane.GREEN: _("Green slice view"),
+        }[self]

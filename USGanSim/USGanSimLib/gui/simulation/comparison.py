@@ -34,7 +34,11 @@ class ComparisonSection(Section):
 
     def connect_parameters(self, parameters: Any) -> None:
         super().connect_parameters(parameters)
-        names = {View.SIDE_BY_SIDE: _("Side by side"), View.BLEND: _("Blend"), View.DIFFERENCE: _("Difference")}
+        names = {
+            View.SIDE_BY_SIDE: _("Side by side"),
+            View.BLEND: _("Blend"),
+            View.DIFFERENCE: _("Difference"),
+        }
         for index, view in enumerate(View):
             self.ui.comparisonComboBox.setItemText(index, names[view])
 
@@ -105,20 +109,34 @@ class ComparisonSection(Section):
         if real is simulated or real.GetImageData() is None:
             return _("{name} holds no real image.").format(name=real.GetName())
         lies = relation(simulated, real)
-        words = [_("Real image {angle:.0f}° turned, its plane {mm:.1f} mm away; it covers {share:.0f} % of the "
-                   "simulated one.").format(angle=lies.angle_deg, mm=lies.plane_mm, share=100 * lies.covered)]
+        words = [
+            _(
+                "Real image {angle:.0f}° turned, its plane {mm:.1f} mm away; it covers {share:.0f} % of the "
+                "simulated one."
+            ).format(angle=lies.angle_deg, mm=lies.plane_mm, share=100 * lies.covered)
+        ]
         if lies.covered == 0:
-            words.append(_("They do not meet within {mm:g} mm, so they are not of the same place.").format(
-                mm=MOST_APART_MM))
+            words.append(
+                _("They do not meet within {mm:g} mm, so they are not of the same place.").format(
+                    mm=MOST_APART_MM
+                )
+            )
         if self._difference is not None and math.isfinite(self._difference_grey):
             words.append(_("Mean difference {grey:.0f} grey levels.").format(grey=self._difference_grey))
         own, other = way_up(simulated)[1:], way_up(real)
         if not other:
-            words.append(_("{name} hangs under no transform: it stands in RAS as it is. Put it under the transform of "
-                           "its probe.").format(name=real.GetName()))
+            words.append(
+                _(
+                    "{name} hangs under no transform: it stands in RAS as it is. Put it under the transform of "
+                    "its probe."
+                ).format(name=real.GetName())
+            )
         elif own and own[-1] not in other:
-            words.append(_("{name} hangs under {other}, the simulated image under {own}.").format(
-                name=real.GetName(), other=" → ".join(other), own=" → ".join(own)))
+            words.append(
+                _("{name} hangs under {other}, the simulated image under {own}.").format(
+                    name=real.GetName(), other=" → ".join(other), own=" → ".join(own)
+                )
+            )
         return " ".join(words)
 
 

@@ -51,8 +51,16 @@ class InputsSection(Section):
         self._show_model()
         self._show_chain()
         running = self.logic.simulation.running
-        for name in ("modelPathEdit", "sampleModelButton", "probeSelector", "referenceSelector", "calibrationPathEdit",
-                     "imageToProbeSelector", "outputSelector", "movedByHandCheckBox"):
+        for name in (
+            "modelPathEdit",
+            "sampleModelButton",
+            "probeSelector",
+            "referenceSelector",
+            "calibrationPathEdit",
+            "imageToProbeSelector",
+            "outputSelector",
+            "movedByHandCheckBox",
+        ):
             getattr(self.ui, name).enabled = not running
 
     def _guess_reference(self) -> None:
@@ -73,10 +81,16 @@ class InputsSection(Section):
         if info is None:
             self.ui.modelLabel.text = self.logic.modelFacts(path) if path.name else _("No model is chosen.")
             return
-        self.ui.modelLabel.text = _("{recipe}, {width}×{height} px of {x:.2f}×{y:.2f} mm, trained in frame "
-                                    "{frame}.").format(
-            recipe=info.recipe, width=info.geometry.width_px, height=info.geometry.height_px,
-            x=info.geometry.mm_per_px[0], y=info.geometry.mm_per_px[1], frame=info.reference_frame)
+        self.ui.modelLabel.text = _(
+            "{recipe}, {width}×{height} px of {x:.2f}×{y:.2f} mm, trained in frame {frame}."
+        ).format(
+            recipe=info.recipe,
+            width=info.geometry.width_px,
+            height=info.geometry.height_px,
+            x=info.geometry.mm_per_px[0],
+            y=info.geometry.mm_per_px[1],
+            frame=info.reference_frame,
+        )
 
     def _show_chain(self) -> None:
         if self.parameters is None:

@@ -159,23 +159,42 @@ class LiveSection(Section):
             words.append(_("{age:.0f} ms old").format(age=simulation.live.pose_age_s * 1e3))
         nearest = simulation.nearest
         if nearest is not None:
-            words.append(_("nearest trained pose {mm:.0f} mm and {deg:.0f}° away").format(
-                mm=nearest.centre_mm, deg=nearest.angle_deg))
+            words.append(
+                _("nearest trained pose {mm:.0f} mm and {deg:.0f}° away").format(
+                    mm=nearest.centre_mm, deg=nearest.angle_deg
+                )
+            )
         return "; ".join(words)
 
     def _figures(self) -> str:
         latency = self.logic.simulation.latency
         if latency is None or latency.total.count == 0:
             return ""
-        return _("{rate:.0f} images/s; pose to image {total:.1f} ms (95 % below {p95:.1f} ms), rendering "
-                 "{render:.1f} ms").format(rate=latency.rate_hz, total=latency.total.median_ms,
-                                           p95=latency.total.p95_ms, render=latency.render.median_ms)
+        return _(
+            "{rate:.0f} images/s; pose to image {total:.1f} ms (95 % below {p95:.1f} ms), rendering "
+            "{render:.1f} ms"
+        ).format(
+            rate=latency.rate_hz,
+            total=latency.total.median_ms,
+            p95=latency.total.p95_ms,
+            render=latency.render.median_ms,
+        )
 
     def _counts(self) -> str:
         counts = self.logic.simulation.counts
-        return _("{received} received: {rendered} simulated, {superseded} dropped for newer ones, {unusable} not "
-                 "usable").format(received=counts.received, rendered=counts.rendered, superseded=counts.superseded,
-                                  unusable=counts.unusable) if counts.received else ""
+        return (
+            _(
+                "{received} received: {rendered} simulated, {superseded} dropped for newer ones, {unusable} not "
+                "usable"
+            ).format(
+                received=counts.received,
+                rendered=counts.rendered,
+                superseded=counts.superseded,
+                unusable=counts.unusable,
+            )
+            if counts.received
+            else ""
+        )
 
     def _on_image(self) -> None:
         """Views and listeners see the new image; views are fitted to the first one."""
@@ -218,8 +237,12 @@ class LiveSection(Section):
     def _show(self) -> None:
         simulation = self.logic.simulation
         self.views.show(simulation.volume)
-        self._surroundings.show(simulation.renderer, simulation.image_to_probe, simulation.live.image_to_reference,
-                                simulation.live.reference)
+        self._surroundings.show(
+            simulation.renderer,
+            simulation.image_to_probe,
+            simulation.live.image_to_reference,
+            simulation.live.reference,
+        )
 
     def _hide(self) -> None:
         self._surroundings.hide()
@@ -230,8 +253,12 @@ class LiveSection(Section):
 def _icon(state: PoseState) -> qt.QPixmap:
     """Beside the words, for a glance."""
     style = qt.QStyle
-    kind = {PoseState.GOOD: style.SP_MediaPlay, PoseState.FROZEN: style.SP_MediaPause,
-            PoseState.STOPPED: style.SP_MediaStop, PoseState.INVALID: style.SP_MessageBoxCritical,
-            PoseState.NO_MODEL: style.SP_MessageBoxInformation, PoseState.NO_POSE: style.SP_MessageBoxInformation,
-            }.get(state, style.SP_MessageBoxWarning)
+    kind = {
+        PoseState.GOOD: style.SP_MediaPlay,
+        PoseState.FROZEN: style.SP_MediaPause,
+        PoseState.STOPPED: style.SP_MediaStop,
+        PoseState.INVALID: style.SP_MessageBoxCritical,
+        PoseState.NO_MODEL: style.SP_MessageBoxInformation,
+        PoseState.NO_POSE: style.SP_MessageBoxInformation,
+    }.get(state, style.SP_MessageBoxWarning)
     return slicer.app.style().standardIcon(kind).pixmap(16, 16)

@@ -25,8 +25,14 @@ from .choices import MockMotion
 
 TICK_MS = 15
 # Parameter → number of an Offset, and how far its slider goes to both sides.
-_SLIDERS = {"mockAcrossMm": ("across_mm", 100), "mockDepthMm": ("depth_mm", 100), "mockOutMm": ("out_mm", 100),
-            "mockTiltDeg": ("tilt_deg", 89), "mockRockDeg": ("rock_deg", 180), "mockTurnDeg": ("turn_deg", 180)}
+_SLIDERS = {
+    "mockAcrossMm": ("across_mm", 100),
+    "mockDepthMm": ("depth_mm", 100),
+    "mockOutMm": ("out_mm", 100),
+    "mockTiltDeg": ("tilt_deg", 89),
+    "mockRockDeg": ("rock_deg", 180),
+    "mockTurnDeg": ("turn_deg", 180),
+}
 
 
 class MockProbeSection(Section):
@@ -104,10 +110,15 @@ class MockProbeSection(Section):
     def _make_mock(self, info: ModelInfo) -> MockProbe:
         self._let_go()
         calibrated = self.logic.imageToProbe(self.parameters)
-        self._mock = MockProbe.of_scene(slicer.mrmlScene, info.pose_range,
-                                        info.geometry.image_to_probe if calibrated is None else calibrated,
-                                        self.parameters.reference)
-        self.addObserver(self._mock.node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._on_moved)
+        self._mock = MockProbe.of_scene(
+            slicer.mrmlScene,
+            info.pose_range,
+            info.geometry.image_to_probe if calibrated is None else calibrated,
+            self.parameters.reference,
+        )
+        self.addObserver(
+            self._mock.node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._on_moved
+        )
         self._read_offset()
         return self._mock
 
@@ -126,7 +137,11 @@ class MockProbeSection(Section):
 
     def _on_moved(self, _caller: Any, _event: str) -> None:
         """The probe was moved: by a handle, or by this section."""
-        if not self._following and self.parameters is not None and self.parameters.mockMotion is MockMotion.HAND:
+        if (
+            not self._following
+            and self.parameters is not None
+            and self.parameters.mockMotion is MockMotion.HAND
+        ):
             self._read_offset()
 
     def _take_over(self, motion: MockMotion) -> None:
@@ -148,8 +163,9 @@ class MockProbeSection(Section):
         self._following = False
 
     def _wanted(self) -> Offset:
-        return Offset(**{name: getattr(self.parameters, parameter)
-                         for parameter, (name, _most) in _SLIDERS.items()})
+        return Offset(
+            **{name: getattr(self.parameters, parameter) for parameter, (name, _most) in _SLIDERS.items()}
+        )
 
     def _apply_handle(self, motion: MockMotion) -> None:
         if self._mock is not None:
@@ -200,8 +216,12 @@ class MockProbeSection(Section):
         """What decides which motion is played: where it changes, another one has to be made."""
         chosen = self.parameters
         replay = chosen.mockMotion is MockMotion.REPLAY
-        return (chosen.mockMotion, chosen.modelFile, chosen.reference,
-                *((chosen.replayFile, chosen.replayImages) if replay else ()))
+        return (
+            chosen.mockMotion,
+            chosen.modelFile,
+            chosen.reference,
+            *((chosen.replayFile, chosen.replayImages) if replay else ()),
+        )
 
     def _made(self, motion: Motion | None, error: Exception | None) -> None:
         """What is to be played is there, or is not."""
@@ -230,8 +250,12 @@ class MockProbeSection(Section):
         yield _("Reading the recording…")
         sweep = read_sweep(self.parameters.replayFile)
         calibration = image_to_probe_of(sweep, self._info)
-        replay = RecordingReplay(slicer.mrmlScene, sweep, self.parameters.reference,
-                                 calibration if self.parameters.replayImages else None)
+        replay = RecordingReplay(
+            slicer.mrmlScene,
+            sweep,
+            self.parameters.reference,
+            calibration if self.parameters.replayImages else None,
+        )
         self._use(replay.probe)
         if replay.volume is not None:
             self.parameters.realImage = replay.volume
@@ -240,8 +264,9 @@ class MockProbeSection(Section):
     def _require_model(self) -> ModelInfo:
         info = self._info
         if info is None:
-            raise UserError(_("A mock probe stands at the poses that a model was trained on."),
-                            _("Choose a model first."))
+            raise UserError(
+                _("A mock probe stands at the poses that a model was trained on."), _("Choose a model first.")
+            )
         return info
 
     def _end_playing(self) -> None:
@@ -276,8 +301,11 @@ class MockProbeSection(Section):
             problem = self._problem(motion, info)
             button.text = _("Pause") if playing else _("Play")
         button.enabled = not problem
-        button.toolTip = problem or (_("Make a transform that you move the probe of") if motion is MockMotion.HAND
-                                     else _("Move the probe, or let it stand"))
+        button.toolTip = problem or (
+            _("Make a transform that you move the probe of")
+            if motion is MockMotion.HAND
+            else _("Move the probe, or let it stand")
+        )
         self.ui.resetButton.enabled = self._mock is not None
         self.ui.timeSlider.enabled = self._player is not None
         for name in ("acrossSlider", "depthSlider", "outSlider", "tiltSlider", "rockSlider", "turnSlider"):
@@ -295,4 +323,5 @@ class MockProbeSection(Section):
             return ""
         nearest = self._mock.nearest()
         return _("The image is {centre:.0f} mm and {angle:.0f}° from the nearest trained pose.").format(
-            centre=nearest.centre_mm, angle=nearest.angle_deg)
+            centre=nearest.centre_mm, angle=nearest.angle_deg
+        )

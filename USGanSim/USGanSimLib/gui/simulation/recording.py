@@ -41,7 +41,9 @@ class RecordingSection(Section):
         self.ui.recordButton.text = _("Cancel") if busy else _("Stop recording") if recording else _("Record")
         problem = "" if busy or recording else self._problem()
         self.ui.recordButton.enabled = not problem
-        self.ui.recordButton.toolTip = problem or _("Record every simulated image with the pose it was simulated at")
+        self.ui.recordButton.toolTip = problem or _(
+            "Record every simulated image with the pose it was simulated at"
+        )
         for name in ("recordFolderEdit", "recordNameEdit", "asFileCheckBox", "asSequenceCheckBox"):
             getattr(self.ui, name).enabled = not (busy or recording)
         self.ui.recordProgressBar.visible = busy
@@ -112,8 +114,11 @@ class RecordingSection(Section):
             return
         parameters = self.parameters
         self._say(_("Writing…"))
-        self._finishing.start(recording.finishing(raw, parameters.recordAsFile, parameters.recordAsSequence),
-                              self._on_step, self._on_end)
+        self._finishing.start(
+            recording.finishing(raw, parameters.recordAsFile, parameters.recordAsSequence),
+            self._on_step,
+            self._on_end,
+        )
 
     def _on_timer(self) -> None:
         if self._recording is None:
@@ -159,7 +164,9 @@ class RecordingSection(Section):
             return
         name = self.parameters.recordName.strip() or "simulated"
         volume = self.logic.simulation.volume
-        snapshot = take_snapshot(slicer.mrmlScene, volume, slicer.mrmlScene.GenerateUniqueName(f"{name} snapshot"))
+        snapshot = take_snapshot(
+            slicer.mrmlScene, volume, slicer.mrmlScene.GenerateUniqueName(f"{name} snapshot")
+        )
         words = [_("In the scene: {name}").format(name=snapshot.GetName())]
         if self.parameters.snapshotFiles:
             words.append(self._saved(snapshot, self.parameters.recordFolder))
@@ -178,10 +185,18 @@ def _words(feedback: Feedback) -> str:
     if feedback.detail:
         return f"{feedback.state.value}: {feedback.detail}"
     minutes = feedback.minutes_left
-    words = [_("{frames} images, {minutes:.1f} minutes, {rate:.0f} images/s, {size:.0f} MB").format(
-        frames=feedback.counts.written, minutes=feedback.duration_s / 60,
-        rate=0.0 if math.isnan(feedback.rate_hz) else feedback.rate_hz, size=feedback.written_bytes / 1e6)]
+    words = [
+        _("{frames} images, {minutes:.1f} minutes, {rate:.0f} images/s, {size:.0f} MB").format(
+            frames=feedback.counts.written,
+            minutes=feedback.duration_s / 60,
+            rate=0.0 if math.isnan(feedback.rate_hz) else feedback.rate_hz,
+            size=feedback.written_bytes / 1e6,
+        )
+    ]
     if not math.isnan(minutes):
-        words.append(_("The disk is full in {minutes:.0f} minutes.").format(minutes=minutes) if minutes < 120 else
-                     _("The disk has room for {hours:.0f} hours.").format(hours=minutes / 60))
+        words.append(
+            _("The disk is full in {minutes:.0f} minutes.").format(minutes=minutes)
+            if minutes < 120
+            else _("The disk has room for {hours:.0f} hours.").format(hours=minutes / 60)
+        )
     return "\n".join([*words, *feedback.warnings])

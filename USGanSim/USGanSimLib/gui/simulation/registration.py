@@ -44,8 +44,12 @@ class RegistrationSection(Section):
         self._work = Stepwise(self.widget)
         self._outlines: PlannedPoses | None = None
         self.ui.registrationProgressBar.maximum = 100
-        for name, slot in (("countButton", self._on_count), ("simulateButton", self._on_simulate),
-                           ("compoundButton", self._on_compound), ("exportButton", self._on_export)):
+        for name, slot in (
+            ("countButton", self._on_count),
+            ("simulateButton", self._on_simulate),
+            ("compoundButton", self._on_compound),
+            ("exportButton", self._on_export),
+        ):
             getattr(self.ui, name).connect("clicked()", slot)
 
     def show(self) -> None:
@@ -56,19 +60,34 @@ class RegistrationSection(Section):
         self.ui.registrationProgressBar.visible = busy
         self.ui.simulateButton.text = _("Cancel") if busy else _("Simulate at all poses")
         problem = self._problem()
-        self._enable("countButton", problem or (_("Busy") if busy else ""),
-                     _("Count the poses and those outside the trained range, and outline them in the 3-D view."))
-        self._enable("simulateButton", "" if busy else problem,
-                     _("Leave off; nothing half done stays") if busy else
-                     _("Make a sequence of simulated images with their true poses in RAS"))
+        self._enable(
+            "countButton",
+            problem or (_("Busy") if busy else ""),
+            _("Count the poses and those outside the trained range, and outline them in the 3-D view."),
+        )
+        self._enable(
+            "simulateButton",
+            "" if busy else problem,
+            _("Leave off; nothing half done stays")
+            if busy
+            else _("Make a sequence of simulated images with their true poses in RAS"),
+        )
         no_set = _("Choose a simulated set") if self.parameters.simulatedSet is None else ""
-        self._enable("compoundButton", _("Busy") if busy else no_set,
-                     _("Average the images of the result in the voxels that they hit; small gaps are filled"))
+        self._enable(
+            "compoundButton",
+            _("Busy") if busy else no_set,
+            _("Average the images of the result in the voxels that they hit; small gaps are filled"),
+        )
         folder = self.parameters.exportFolder
         no_folder = "" if folder.name and folder.is_dir() else _("Choose the folder to write to")
-        self._enable("exportButton", _("Busy") if busy else no_set or no_folder,
-                     _("Write NAME.csv (frame, time stamp in s, ImageToRas row by row in mm, distance to the trained "
-                       "poses in mm) and NAME.igs.mha."))
+        self._enable(
+            "exportButton",
+            _("Busy") if busy else no_set or no_folder,
+            _(
+                "Write NAME.csv (frame, time stamp in s, ImageToRas row by row in mm, distance to the trained "
+                "poses in mm) and NAME.igs.mha."
+            ),
+        )
 
     def close_scene(self) -> None:
         self._work.cancel()
@@ -101,30 +120,54 @@ class RegistrationSection(Section):
             return _("Choose a model first")
         if parameters.poseSet is PoseSet.CURVE and parameters.poseCurve is None:
             return _("Choose a curve, or draw one")
-        if parameters.poseSet is PoseSet.RECORDING and parameters.poseBrowser is None \
-                and not parameters.poseFile.is_file():
+        if (
+            parameters.poseSet is PoseSet.RECORDING
+            and parameters.poseBrowser is None
+            and not parameters.poseFile.is_file()
+        ):
             return _("Choose a recording")
-        if parameters.poseSet is PoseSet.GRID and parameters.gridPlane is GridPlane.PROBE and parameters.probe is None:
+        if (
+            parameters.poseSet is PoseSet.GRID
+            and parameters.gridPlane is GridPlane.PROBE
+            and parameters.probe is None
+        ):
             return _("Choose the transform of the probe")
         return ""
 
     def _geometry(self, info: ModelInfo) -> ImageGeometry:
         calibrated = self.logic.imageToProbe(self.parameters)
-        return info.geometry if calibrated is None else ImageGeometry(
-            info.geometry.width_px, info.geometry.height_px, calibrated)
+        return (
+            info.geometry
+            if calibrated is None
+            else ImageGeometry(info.geometry.width_px, info.geometry.height_px, calibrated)
+        )
 
     def _plan(self, info: ModelInfo) -> PosePlan:
         """The poses that are chosen. Raises UserError where there are none."""
         parameters, geometry = self.parameters, self._geometry(info)
         if parameters.poseSet is PoseSet.CURVE:
-            return curve_plan(parameters.poseCurve, geometry, parameters.curveSpacingMm,
-                              np.array(parameters.curveUp.value, float), parameters.curvePlane is CurvePlane.ALONG)
+            return curve_plan(
+                parameters.poseCurve,
+                geometry,
+                parameters.curveSpacingMm,
+                np.array(parameters.curveUp.value, float),
+                parameters.curvePlane is CurvePlane.ALONG,
+            )
         if parameters.poseSet is PoseSet.RECORDING:
-            sweep = (import_sweep(parameters.poseBrowser) if parameters.poseBrowser is not None
-                     else read_sweep(parameters.poseFile))
+            sweep = (
+                import_sweep(parameters.poseBrowser)
+                if parameters.poseBrowser is not None
+                else read_sweep(parameters.poseFile)
+            )
             return recording_plan(sweep, geometry, reference_to_ras(parameters.reference))
-        most = Offset(parameters.gridAcrossMm, parameters.gridDepthMm, parameters.gridOutMm,
-                      parameters.gridTiltDeg, parameters.gridRockDeg, parameters.gridTurnDeg)
+        most = Offset(
+            parameters.gridAcrossMm,
+            parameters.gridDepthMm,
+            parameters.gridOutMm,
+            parameters.gridTiltDeg,
+            parameters.gridRockDeg,
+            parameters.gridTurnDeg,
+        )
         return grid_plan(self._middle(geometry), geometry, most, parameters.gridSteps, _("Grid simulated"))
 
     def _middle(self, geometry: ImageGeometry) -> Any:
@@ -143,12 +186,14 @@ class RegistrationSection(Section):
             self.ui.poseCountLabel.text = str(error)
             return
         outside = np.array([not info.pose_range.covers(pose) for pose in poses[plan.valid]], bool)
-        self.ui.poseCountLabel.text = _("{count} poses; {outside} of them lie outside the trained range, {invalid} "
-                                        "are invalid.").format(count=len(plan), outside=int(outside.sum()),
-                                                               invalid=int((~plan.valid).sum()))
+        self.ui.poseCountLabel.text = _(
+            "{count} poses; {outside} of them lie outside the trained range, {invalid} are invalid."
+        ).format(count=len(plan), outside=int(outside.sum()), invalid=int((~plan.valid).sum()))
         if self._outlines is None or not self._outlines.in_scene:
             self._outlines = PlannedPoses(slicer.mrmlScene)
-        self._outlines.show(plan.image_to_ras[plan.valid], outside, info.geometry.width_px, info.geometry.height_px)
+        self._outlines.show(
+            plan.image_to_ras[plan.valid], outside, info.geometry.width_px, info.geometry.height_px
+        )
 
     # Simulating
 
@@ -176,8 +221,9 @@ class RegistrationSection(Section):
         show_sequences(slicer.modules.sequences.logic(), browser, IMAGE_TO_RAS)
         if self.parameters is not None:
             self.parameters.simulatedSet = browser
-        return _("{name}: {count} images, {outside} of them at poses outside the trained range (marked).").format(
-            name=browser.GetName(), count=count, outside=outside)
+        return _(
+            "{name}: {count} images, {outside} of them at poses outside the trained range (marked)."
+        ).format(name=browser.GetName(), count=count, outside=outside)
 
     # What is made of it
 
@@ -199,9 +245,11 @@ class RegistrationSection(Section):
         node = add_volume(slicer.mrmlScene, volume, f"{name} compounded", like)
         slicer.util.setSliceViewerLayers(background=node, fit=True)
         x, y, z = volume.grid.shape
-        return _("{name}: {x}×{y}×{z} voxels; of those around the images {seen:.0f} % hit and {filled:.0f} % filled."
-                 ).format(name=node.GetName(), x=x, y=y, z=z, seen=100 * volume.seen_share,
-                          filled=100 * volume.filled_share)
+        return _(
+            "{name}: {x}×{y}×{z} voxels; of those around the images {seen:.0f} % hit and {filled:.0f} % filled."
+        ).format(
+            name=node.GetName(), x=x, y=y, z=z, seen=100 * volume.seen_share, filled=100 * volume.filled_share
+        )
 
     def _on_export(self) -> None:
         self._run(self._exporting(), lambda words: words)
@@ -211,8 +259,10 @@ class RegistrationSection(Section):
         yield _("Reading the images…")
         sweep = import_sweep(browser)
         if IMAGE_TO_RAS not in sweep.transforms:
-            raise UserError(_("{name} holds no true poses (ImageToRas).").format(name=browser.GetName()),
-                            _("Choose a set that was simulated here."))
+            raise UserError(
+                _("{name} holds no true poses (ImageToRas).").format(name=browser.GetName()),
+                _("Choose a set that was simulated here."),
+            )
         name = free_name(folder, browser.GetName().replace(" ", "_"))
         for written in writing_sweep(folder / f"{name}{COMPRESSED}", sweep):
             yield written / len(sweep)

@@ -25,11 +25,19 @@ def register(icons: Path) -> None:
     """Offer the samples in the Sample Data module; `icons` is the folder of their thumbnails."""
     from SampleData import SampleDataLogic
 
-    for name, thumbnail, show in ((MODEL_SAMPLE, "USGanSimSampleModel.png", show_model),
-                                  (SCAN_SAMPLE, "USGanSimSampleScan.png", show_scan)):
+    for name, thumbnail, show in (
+        (MODEL_SAMPLE, "USGanSimSampleModel.png", show_model),
+        (SCAN_SAMPLE, "USGanSimSampleScan.png", show_scan),
+    ):
         SampleDataLogic.registerCustomSampleDataSource(
-            category=CATEGORY, sampleName=name, uris=[], fileNames=[], nodeNames=[],
-            thumbnailFileName=str(icons / thumbnail), customDownloader=_opening(show))
+            category=CATEGORY,
+            sampleName=name,
+            uris=[],
+            fileNames=[],
+            nodeNames=[],
+            thumbnailFileName=str(icons / thumbnail),
+            customDownloader=_opening(show),
+        )
 
 
 def show_model(panel: Any) -> None:
@@ -57,7 +65,8 @@ class _Dialog:
 
     def __enter__(self) -> _Dialog:
         self._dialog = slicer.util.createProgressDialog(
-            labelText=_("Scanning the virtual phantom, once…"), windowTitle=_("Sample data"), maximum=100)
+            labelText=_("Scanning the virtual phantom, once…"), windowTitle=_("Sample data"), maximum=100
+        )
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -73,6 +82,7 @@ class _Dialog:
 
 def _opening(show: Any) -> Any:
     """What Sample Data calls: go to the module and show a sample there."""
+
     def load(_source: Any) -> None:
         slicer.util.selectModule("USGanSim")
         panel = slicer.modules.usgansim.widgetRepresentation().self()
@@ -80,6 +90,7 @@ def _opening(show: Any) -> Any:
             show(panel)
         except UserError as error:
             slicer.util.errorDisplay(str(error))
+
     return load
 
 

@@ -29,8 +29,11 @@ class VariationSection(Section):
 
     def connect_parameters(self, parameters: Any) -> None:
         super().connect_parameters(parameters)
-        names = {Variation.FIXED: _("Fixed: one sample"), Variation.RESAMPLED: _("Resampled for each image"),
-                 Variation.DRIFTING: _("Drifting slowly")}
+        names = {
+            Variation.FIXED: _("Fixed: one sample"),
+            Variation.RESAMPLED: _("Resampled for each image"),
+            Variation.DRIFTING: _("Drifting slowly"),
+        }
         for index, variation in enumerate(Variation):
             self.ui.variationComboBox.setItemText(index, names[variation])
 
@@ -61,6 +64,7 @@ class VariationSection(Section):
         self.ui.stripLabel.setPixmap(pixmap(png(picture), PICTURE_PX))
         name = _("Samples of {name}").format(name=simulation.volume.GetName())
         volume = strip_volume(slicer.mrmlScene, picture, simulation.mm_per_px, name)
-        self.ui.stripWords.text = _("{count} samples of this pose differ by {sd:.0f} grey levels (mean SD of a pixel). "
-                                    "They are in the volume “{name}” too.").format(
-            count=len(samples), sd=samples.std(axis=0).mean(), name=volume.GetName())
+        self.ui.stripWords.text = _(
+            "{count} samples of this pose differ by {sd:.0f} grey levels (mean SD of a pixel). "
+            "They are in the volume “{name}” too."
+        ).format(count=len(samples), sd=samples.std(axis=0).mean(), name=volume.GetName())

@@ -30,8 +30,13 @@ class LagSection(Section):
         return str(_("Calibrate"))
 
     def setup(self) -> None:
-        self.run = CommandRun(self.widget, self.logic.makeRunner(), self.ui.lagLabel, self.ui.lagProgressBar,
-                              self.ui.lagStopButton)
+        self.run = CommandRun(
+            self.widget,
+            self.logic.makeRunner(),
+            self.ui.lagLabel,
+            self.ui.lagProgressBar,
+            self.ui.lagStopButton,
+        )
         self.lag_s: float | None = None
         self.ui.findLagButton.connect("clicked()", self._on_find)
         self.ui.useLagButton.connect("clicked()", self._on_use)
@@ -65,8 +70,12 @@ class LagSection(Section):
         if self.parameters.lagPoints.is_file():
             return Path(self.parameters.lagPoints)
         marking = self._pin.marking
-        if self.parameters.lagTarget == "pin" and marking is not None and marking.marks and (
-                self.parameters.pinRecording == self.parameters.lagRecording):
+        if (
+            self.parameters.lagTarget == "pin"
+            and marking is not None
+            and marking.marks
+            and (self.parameters.pinRecording == self.parameters.lagRecording)
+        ):
             marking.write(self.run.folder / "points.csv")
             return self.run.folder / "points.csv"
         return None
@@ -84,8 +93,17 @@ class LagSection(Section):
         recordings = ["--recording", str(parameters.lagRecording)]
         if parameters.lagTracker.is_file():
             recordings = ["--video", str(parameters.lagRecording), "--tracker", str(parameters.lagTracker)]
-        words = ["calibrate", "temporal", *recordings, "--target", parameters.lagTarget, "--max-lag-s",
-                 str(parameters.maxLag), "--out", str(self.run.folder / "lag.json")]
+        words = [
+            "calibrate",
+            "temporal",
+            *recordings,
+            "--target",
+            parameters.lagTarget,
+            "--max-lag-s",
+            str(parameters.maxLag),
+            "--out",
+            str(self.run.folder / "lag.json"),
+        ]
         if parameters.lagTarget in ("pin", "wires") and (points := self._points()) is not None:
             words += ["--points", str(points)]
         if parameters.lagTarget in ("wires", "content"):
@@ -105,8 +123,16 @@ class LagSection(Section):
             self.ui.lagLabel.text = _(
                 "Lag {lag:+.3f} s (95 %: {low:+.3f} to {high:+.3f} s), by {method} in {frames} images: an image "
                 "stamped t shows the pose stamped t {lag:+.3f} s. Misfit {misfit:.3g} {unit}, without lag {zero:.3g}."
-            ).format(lag=self.lag_s, low=low_s, high=high_s, method=found["method"], frames=found["frames"],
-                     misfit=found["misfit"], zero=found["misfit_at_zero_lag"], unit=found["unit"])
+            ).format(
+                lag=self.lag_s,
+                low=low_s,
+                high=high_s,
+                method=found["method"],
+                frames=found["frames"],
+                misfit=found["misfit"],
+                zero=found["misfit_at_zero_lag"],
+                unit=found["unit"],
+            )
             show_picture(self.ui.lagPictureLabel, Path(found["panel"]), PICTURE_PX)
         self._show_buttons()
 

@@ -52,15 +52,36 @@ class PinSection(Section):
         self.result: dict[str, Any] | None = None
         self._residuals: list[PinResidual] = []
         self._opened: Path | None = None
-        self.run = CommandRun(self.widget, self.logic.makeRunner(), self.ui.verdictLabel, self.ui.pinProgressBar,
-                              self.ui.pinStopButton)
-        self.guided = PinRecording(self.widget, self._record, self.logic.makeRunner(), self.ui.pinGuideLabel,
-                                   self.ui.pinLiveLabel, self._on_recorded, self._show_buttons)
-        for name, action in (("pinRecord", self.guided.toggle), ("find", self._on_find),
-                             ("previous", self._on_previous), ("next", self._on_next), ("worst", self._on_worst),
-                             ("accept", self._on_accept), ("reject", self._on_reject), ("place", self._on_place),
-                             ("calibrate", self._on_calibrate), ("save", self._on_save),
-                             ("toSession", self._on_to_session), ("toScene", self._on_to_scene)):
+        self.run = CommandRun(
+            self.widget,
+            self.logic.makeRunner(),
+            self.ui.verdictLabel,
+            self.ui.pinProgressBar,
+            self.ui.pinStopButton,
+        )
+        self.guided = PinRecording(
+            self.widget,
+            self._record,
+            self.logic.makeRunner(),
+            self.ui.pinGuideLabel,
+            self.ui.pinLiveLabel,
+            self._on_recorded,
+            self._show_buttons,
+        )
+        for name, action in (
+            ("pinRecord", self.guided.toggle),
+            ("find", self._on_find),
+            ("previous", self._on_previous),
+            ("next", self._on_next),
+            ("worst", self._on_worst),
+            ("accept", self._on_accept),
+            ("reject", self._on_reject),
+            ("place", self._on_place),
+            ("calibrate", self._on_calibrate),
+            ("save", self._on_save),
+            ("toSession", self._on_to_session),
+            ("toScene", self._on_to_scene),
+        ):
             getattr(self.ui, f"{name}Button").connect("clicked()", action)
         self.ui.frameSlider.connect("valueChanged(double)", self._on_frame)
         table = self.ui.residualTable
@@ -236,8 +257,15 @@ class PinSection(Section):
         if self.marking is None:
             return
         every = -(-len(self.marking.sweep) // self.parameters.pinMost)
-        words = ["calibrate", "detect", str(self.parameters.pinRecording), "--every", str(every),
-                 "--out", str(self.run.folder / "found.csv")]
+        words = [
+            "calibrate",
+            "detect",
+            str(self.parameters.pinRecording),
+            "--every",
+            str(every),
+            "--out",
+            str(self.run.folder / "found.csv"),
+        ]
         if self.marking.decided():
             self.marking.write(self.run.folder / "given.csv", self.marking.decided())
             words += ["--points", str(self.run.folder / "given.csv")]
@@ -250,7 +278,8 @@ class PinSection(Section):
         if self.marking is not None and ended.code == 0:
             self.marking.read(found)
             self.ui.verdictLabel.text = _("{count} points were found. Look at some, then calibrate.").format(
-                count=len(self.marking.marks))
+                count=len(self.marking.marks)
+            )
             self._on_moved()
             self._go(min(self.marking.marks, default=0))
         self._show_buttons()
@@ -260,9 +289,19 @@ class PinSection(Section):
             return
         folder, parameters = self.run.folder, self.parameters
         self.marking.write(folder / "marked.csv")
-        words = ["calibrate", "pinhead", "--points", str(folder / "marked.csv"), "--recording",
-                 str(parameters.pinRecording), "--out", str(folder / "calibration.json"),
-                 "--xml", str(folder / "calibration.xml"), f"--lag-s={parameters.pinLag}"]
+        words = [
+            "calibrate",
+            "pinhead",
+            "--points",
+            str(folder / "marked.csv"),
+            "--recording",
+            str(parameters.pinRecording),
+            "--out",
+            str(folder / "calibration.json"),
+            "--xml",
+            str(folder / "calibration.xml"),
+            f"--lag-s={parameters.pinLag}",
+        ]
         if parameters.pixelSizeKnown:
             words.append(f"--mm-per-px={parameters.pixelWidth},{parameters.pixelHeight}")
         self.result, self._residuals = None, []
@@ -289,8 +328,12 @@ class PinSection(Section):
             for column, text in enumerate(residual_cells(one)):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
         table.setVisible(bool(self._residuals))
-        show_picture(self.ui.residualPictureLabel, Path(self.result["panel"]) if self.result else None, PICTURE_PX,
-                     CHARTS_PX)
+        show_picture(
+            self.ui.residualPictureLabel,
+            Path(self.result["panel"]) if self.result else None,
+            PICTURE_PX,
+            CHARTS_PX,
+        )
         self.ui.saveLabel.text = ""
         self._show_buttons()
 
@@ -304,7 +347,8 @@ class PinSection(Section):
                 with replacing_file(out.with_suffix(suffix)) as part:
                     shutil.copyfile(self.run.folder / f"calibration{suffix}", part)
             self.ui.saveLabel.text = _("Written: {file}, and {xml} beside it.").format(
-                file=out, xml=out.with_suffix(".xml").name)
+                file=out, xml=out.with_suffix(".xml").name
+            )
         except UserError as error:
             self.ui.saveLabel.text = in_two_lines(error)
 
@@ -312,12 +356,17 @@ class PinSection(Section):
         try:
             self._record.recorder.calibrate(self.run.folder / "calibration.json")
             self.ui.saveLabel.text = _("It is the calibration of the session {folder} now.").format(
-                folder=self._record.recorder.folder)
+                folder=self._record.recorder.folder
+            )
         except UserError as error:
             self.ui.saveLabel.text = in_two_lines(error)
 
     def _on_to_scene(self) -> None:
         if self.result is not None:
-            node = show_calibration(slicer.mrmlScene, np.array(self.result["image_to_probe"]),
-                                    str(self.parameters.pinRecording.name), self.parameters.recordProbe)
+            node = show_calibration(
+                slicer.mrmlScene,
+                np.array(self.result["image_to_probe"]),
+                str(self.parameters.pinRecording.name),
+                self.parameters.recordProbe,
+            )
             self.ui.saveLabel.text = _("{name} is in the scene.").format(name=node.GetName())

@@ -25,8 +25,14 @@ class CommandRun:
     `label` says how long it takes, `bar` and `stop_button` are there meanwhile; None for one that nobody watches.
     """
 
-    def __init__(self, owner: Any, runner: Runner, label: Any | None = None, bar: Any | None = None,
-                 stop_button: Any | None = None) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        runner: Runner,
+        label: Any | None = None,
+        bar: Any | None = None,
+        stop_button: Any | None = None,
+    ) -> None:
         self.runner, self._label = runner, label
         self._shown_while_running = [widget for widget in (bar, stop_button) if widget is not None]
         self._folder: Path | None = None
@@ -52,6 +58,7 @@ class CommandRun:
     def start(self, what: str, words: Sequence[str], ended: Callable[[Ended], None]) -> None:
         """Start a command; `what` it does is said while it runs. `ended` is called with its end, unless `cleanup` was
         before."""
+
         def on_end(result: Ended) -> None:
             self._timer.stop()
             self._show()
@@ -85,8 +92,11 @@ class CommandRun:
             widget.setVisible(self.running)
 
     def _on_tick(self) -> None:
-        self._say(_("{what}, for {seconds:.0f} s so far …").format(
-            what=self._what, seconds=time.monotonic() - self._began_s))
+        self._say(
+            _("{what}, for {seconds:.0f} s so far …").format(
+                what=self._what, seconds=time.monotonic() - self._began_s
+            )
+        )
 
     def _say(self, text: str) -> None:
         if self._label is not None:

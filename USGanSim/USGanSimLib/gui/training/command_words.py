@@ -8,7 +8,12 @@ from typing import Any
 from ...recording.session import SESSION_FILE
 
 # Channels of generator and discriminator; None leaves the recipe's.
-WIDTHS: dict[str, tuple[int, int] | None] = {"full": None, "half": (256, 16), "quarter": (128, 8), "small": (64, 8)}
+WIDTHS: dict[str, tuple[int, int] | None] = {
+    "full": None,
+    "half": (256, 16),
+    "quarter": (128, 8),
+    "small": (64, 8),
+}
 SIZES = ("160x120", "80x60", "320x240")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 REAL_OR_SIMULATED, LANDMARKS = "real-or-simulated", "landmarks"
@@ -27,31 +32,56 @@ def with_added(text: str, paths: list[Path]) -> str:
 
 def has_calibration(parameters: Any) -> bool:
     """Whether one is chosen, or can come from a session."""
-    return bool(parameters.dataCalibration.name) or any((path / SESSION_FILE).is_file()
-                                                        for path in listed(parameters.dataRecordings))
+    return bool(parameters.dataCalibration.name) or any(
+        (path / SESSION_FILE).is_file() for path in listed(parameters.dataRecordings)
+    )
 
 
 def prepare_words(parameters: Any, look: Path | None = None) -> list[str]:
     """`prepare`, or with `look` the look at what it would make, drawn to that file."""
     target = ["--look", str(look)] if look else ["--out", str(parameters.dataFolder)]
-    return ["prepare", *map(str, listed(parameters.dataRecordings)), *target,
-            *(["--calibration", str(parameters.dataCalibration)] if parameters.dataCalibration.name else []),
-            # A value that begins with a minus would be read as an option.
-            f"--lag-s={parameters.dataLagS:g}", "--split", parameters.dataSplit,
-            "--holdout", f"{parameters.dataHoldoutPercent / 100:g}", "--blocks", str(parameters.dataBlocks),
-            "--exclusion-mm", f"{parameters.dataExclusionMm:g}", "--size", parameters.dataSize]
+    return [
+        "prepare",
+        *map(str, listed(parameters.dataRecordings)),
+        *target,
+        *(["--calibration", str(parameters.dataCalibration)] if parameters.dataCalibration.name else []),
+        # A value that begins with a minus would be read as an option.
+        f"--lag-s={parameters.dataLagS:g}",
+        "--split",
+        parameters.dataSplit,
+        "--holdout",
+        f"{parameters.dataHoldoutPercent / 100:g}",
+        "--blocks",
+        str(parameters.dataBlocks),
+        "--exclusion-mm",
+        f"{parameters.dataExclusionMm:g}",
+        "--size",
+        parameters.dataSize,
+    ]
 
 
 def train_words(parameters: Any, resume: bool = False, dataset: Path | None = None) -> list[str]:
     """`train`, or its continuation; what a run began with cannot change, `dataset` is then that of the run."""
     limit = ["--minutes", f"{parameters.trainMinutes:g}"] if parameters.trainMinutes else []
-    words = ["train", str(dataset or parameters.trainDataset), "--out", str(parameters.trainRun),
-             "--iterations", str(parameters.trainIterations), "--device", parameters.trainDevice, *limit]
+    words = [
+        "train",
+        str(dataset or parameters.trainDataset),
+        "--out",
+        str(parameters.trainRun),
+        "--iterations",
+        str(parameters.trainIterations),
+        "--device",
+        parameters.trainDevice,
+        *limit,
+    ]
     if resume:
         return [*words, "--resume"]
     channels = WIDTHS[parameters.trainWidth] if has_width(parameters.trainRecipe) else None
-    of_recipe = ["--generator-channels", str(channels[0]), "--discriminator-channels", str(channels[1])
-                 ] if channels else []
+    of_recipe = (
+        ["--generator-channels", str(channels[0]), "--discriminator-channels", str(channels[1])]
+        if channels
+        else []
+    )
     batch = ["--batch", str(parameters.trainBatch)] if parameters.trainBatch else []
     return [*words, "--recipe", parameters.trainRecipe, *batch, *of_recipe]
 
@@ -63,11 +93,21 @@ def has_width(recipe: str) -> bool:
 
 def evaluate_words(parameters: Any) -> list[str]:
     """`evaluate`."""
-    observer = ["--observer", str(parameters.evaluateObserver), "--landmarks", str(parameters.evaluateLandmarks)
-                ] if parameters.evaluateObserver.name else []
-    return ["evaluate", *map(str, listed(parameters.evaluateModels)), "--dataset", str(parameters.evaluateDataset),
-            "--out", str(parameters.evaluateFolder), *observer,
-            *(["--classifier"] if parameters.evaluateClassifier else [])]
+    observer = (
+        ["--observer", str(parameters.evaluateObserver), "--landmarks", str(parameters.evaluateLandmarks)]
+        if parameters.evaluateObserver.name
+        else []
+    )
+    return [
+        "evaluate",
+        *map(str, listed(parameters.evaluateModels)),
+        "--dataset",
+        str(parameters.evaluateDataset),
+        "--out",
+        str(parameters.evaluateFolder),
+        *observer,
+        *(["--classifier"] if parameters.evaluateClassifier else []),
+    ]
 
 
 def study_key(folder: Path) -> Path:
@@ -82,14 +122,36 @@ def study_result(folder: Path) -> Path:
 
 def make_study_words(parameters: Any) -> list[str]:
     """`study make`."""
-    landmarks = ["--landmarks", str(parameters.evaluateLandmarks)] if parameters.studyKind == LANDMARKS else []
-    return ["study", "make", parameters.studyKind, str(listed(parameters.evaluateModels)[0]),
-            "--dataset", str(parameters.evaluateDataset), "--out", str(parameters.studyFolder),
-            "--key", str(study_key(parameters.studyFolder)), "--count", str(parameters.studyCount),
-            "--sigma-mm", parameters.studyBlur, *landmarks]
+    landmarks = (
+        ["--landmarks", str(parameters.evaluateLandmarks)] if parameters.studyKind == LANDMARKS else []
+    )
+    return [
+        "study",
+        "make",
+        parameters.studyKind,
+        str(listed(parameters.evaluateModels)[0]),
+        "--dataset",
+        str(parameters.evaluateDataset),
+        "--out",
+        str(parameters.studyFolder),
+        "--key",
+        str(study_key(parameters.studyFolder)),
+        "--count",
+        str(parameters.studyCount),
+        "--sigma-mm",
+        parameters.studyBlur,
+        *landmarks,
+    ]
 
 
 def score_study_words(folder: Path) -> list[str]:
     """`study score`; the result is written beside the key."""
-    return ["study", "score", str(folder), "--key", str(study_key(folder)),
-            "--out", str(study_result(folder))]
+    return [
+        "study",
+        "score",
+        str(folder),
+        "--key",
+        str(study_key(folder)),
+        "--out",
+        str(study_result(folder)),
+    ]

@@ -57,7 +57,9 @@ class DataSection(Section):
     def look(self) -> None:
         """Tell and draw what would be made."""
         picture = Path(self._pictures.name) / "look.png"
-        self._run(prepare_words(self.parameters, look=picture), self._on_looked, _("Looking at the recordings…"))
+        self._run(
+            prepare_words(self.parameters, look=picture), self._on_looked, _("Looking at the recordings…")
+        )
 
     def prepare(self) -> None:
         """Write the training set."""
@@ -92,8 +94,9 @@ class DataSection(Section):
             self.ui.resultLabel.text = told(ended.result)
 
     def _on_prepared(self, ended: Ended) -> None:
-        if not self._told_end(ended, _("The training set is ready: {folder}").format(
-                folder=ended.result.get("out", ""))):
+        if not self._told_end(
+            ended, _("The training set is ready: {folder}").format(folder=ended.result.get("out", ""))
+        ):
             return
         self.ui.resultLabel.text = told(ended.result)
         if self.parameters is not None:
@@ -114,22 +117,31 @@ class DataSection(Section):
         no_folder = self.parameters is None or not self.parameters.dataFolder.name
         self.ui.lookButton.enabled = not running and not missing
         self.ui.prepareButton.enabled = not running and not missing and not no_folder
-        self.ui.prepareButton.toolTip = missing or (_("Choose a folder for the training set") if no_folder else
-                                                    _("Write the training set"))
+        self.ui.prepareButton.toolTip = missing or (
+            _("Choose a folder for the training set") if no_folder else _("Write the training set")
+        )
         self.ui.stopButton.enabled = running
         self.ui.progressBar.visible = running
-        self.ui.stateLabel.text = self._state or missing or (
-            _("An earlier training set in this folder will be replaced.")
-            if (self.parameters.dataFolder / MARKER).is_file() else _("Ready: look first, then prepare."))
+        self.ui.stateLabel.text = (
+            self._state
+            or missing
+            or (
+                _("An earlier training set in this folder will be replaced.")
+                if (self.parameters.dataFolder / MARKER).is_file()
+                else _("Ready: look first, then prepare.")
+            )
+        )
 
     def _on_add_files(self) -> None:
-        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add recordings"), "",
-                                                _("Recordings") + f" {_PATTERNS}")
+        files = qt.QFileDialog.getOpenFileNames(
+            self.widget, _("Add recordings"), "", _("Recordings") + f" {_PATTERNS}"
+        )
         self._add([Path(file) for file in files])
 
     def _on_add_session(self) -> None:
-        folder = qt.QFileDialog.getExistingDirectory(self.widget, _("Add a session"),
-                                                     str(self.parameters.sessionFolder))
+        folder = qt.QFileDialog.getExistingDirectory(
+            self.widget, _("Add a session"), str(self.parameters.sessionFolder)
+        )
         self._add([Path(folder)] if folder else [])
 
     def _add(self, paths: list[Path]) -> None:
@@ -141,7 +153,9 @@ class DataSection(Section):
         self.parameters.dataRecordings = ""
 
     def _on_lag_file(self) -> None:
-        file = qt.QFileDialog.getOpenFileName(self.widget, _("Lag of a temporal calibration"), "", "LAG.json (*.json)")
+        file = qt.QFileDialog.getOpenFileName(
+            self.widget, _("Lag of a temporal calibration"), "", "LAG.json (*.json)"
+        )
         if file:
             self.take_lag(Path(file))
 
@@ -159,16 +173,22 @@ def told(result: dict[str, Any]) -> str:
     """The result of `prepare` or of the look as a table."""
     width_px, height_px = result["size"]
     x_mm, y_mm = result["mm_per_px"]
-    left_out = "; ".join(_("{count} where {reason}").format(count=count, reason=REASONS[reason])
-                         for reason, count in result["excluded"].items() if count)
+    left_out = "; ".join(
+        _("{count} where {reason}").format(count=count, reason=REASONS[reason])
+        for reason, count in result["excluded"].items()
+        if count
+    )
     rows = {
-        _("Frames"): _("{used} of {all} can be used").format(used=result["frames_out"], all=result["frames_in"]),
+        _("Frames"): _("{used} of {all} can be used").format(
+            used=result["frames_out"], all=result["frames_in"]
+        ),
         _("Left out"): left_out or _("none"),
         _("To train on"): str(result["train"]),
         _("Held out"): str(result["heldout"]),
         _("Too near a held-out pose"): str(result["too_near"]),
         _("Images"): _("{width}×{height} px, {x:.3f}×{y:.3f} mm a pixel").format(
-            width=width_px, height=height_px, x=x_mm, y=y_mm),
+            width=width_px, height=height_px, x=x_mm, y=y_mm
+        ),
         _("Size"): _("{size:.1f} MB").format(size=result["frames_out"] * width_px * height_px / 1e6),
     }
     return table(rows)

@@ -47,7 +47,9 @@ class EvaluateSection(Section):
     def show(self) -> None:
         running, problem = self.runner.running, self.problem()
         self.ui.evaluateButton.enabled = not running and not problem
-        self.ui.evaluateButton.toolTip = problem or _("Compare the models with the baselines on the held-out frames")
+        self.ui.evaluateButton.toolTip = problem or _(
+            "Compare the models with the baselines on the held-out frames"
+        )
         self.ui.stopButton.enabled = running
         self.ui.progressBar.visible = running
         self.ui.openButton.enabled = self._report().is_file()
@@ -85,8 +87,10 @@ class EvaluateSection(Section):
             return _("Choose a training set")
         if not self.parameters.evaluateFolder.name:
             return _("Choose a folder for the report")
-        if bool(self.parameters.evaluateObserver.name) != bool(self.parameters.evaluateLandmarks.name) and \
-                self.parameters.evaluateObserver.name:
+        if (
+            bool(self.parameters.evaluateObserver.name) != bool(self.parameters.evaluateLandmarks.name)
+            and self.parameters.evaluateObserver.name
+        ):
             return _("Choose the landmarks that the observer looks for")
         return ""
 
@@ -100,7 +104,9 @@ class EvaluateSection(Section):
         self._say(_("Measuring: {what}").format(what=what or event["event"]))
 
     def _on_evaluated(self, ended: Ended) -> None:
-        self._say(ended.message or _("The report is ready: {path}").format(path=ended.result.get("report", "")))
+        self._say(
+            ended.message or _("The report is ready: {path}").format(path=ended.result.get("report", ""))
+        )
 
     def _say(self, words: str) -> None:
         self._state = words
@@ -120,15 +126,20 @@ class EvaluateSection(Section):
         try:
             self.ui.tableBrowser.setHtml(main_figures(json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, KeyError) as error:
-            self.ui.tableBrowser.setPlainText(_("{path} is no report: {reason}").format(path=path, reason=error))
+            self.ui.tableBrowser.setPlainText(
+                _("{path} is no report: {reason}").format(path=path, reason=error)
+            )
 
     def _report(self) -> Path:
         return Path(self.parameters.evaluateFolder) / "report.html"
 
     def _on_add_model(self) -> None:
-        files = qt.QFileDialog.getOpenFileNames(self.widget, _("Add models"), "",
-                                                _("Models") + " (*.safetensors)")
-        self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [Path(file) for file in files])
+        files = qt.QFileDialog.getOpenFileNames(
+            self.widget, _("Add models"), "", _("Models") + " (*.safetensors)"
+        )
+        self.parameters.evaluateModels = with_added(
+            self.parameters.evaluateModels, [Path(file) for file in files]
+        )
 
     def _on_clear(self) -> None:
         self.parameters.evaluateModels = ""

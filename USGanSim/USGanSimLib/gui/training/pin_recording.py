@@ -30,8 +30,16 @@ class PinRecording:
     """Starts and stops a sweep of the tab Record, and looks at its images, while the widget `owner` lives. `recorded`
     is given its file; `changed` is called when it starts or stops."""
 
-    def __init__(self, owner: Any, record: RecordSection, runner: Runner, guide_label: Any, live_label: Any,
-                 recorded: Callable[[Path], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        record: RecordSection,
+        runner: Runner,
+        guide_label: Any,
+        live_label: Any,
+        recorded: Callable[[Path], None],
+        changed: Callable[[], None],
+    ) -> None:
         self._record, self._label, self._live_label = record, guide_label, live_label
         self._recorded, self._changed = recorded, changed
         self._guide: PinGuide | None = None
@@ -107,17 +115,35 @@ class PinRecording:
         self._label.text = guide_words(progress, self._guide.place is not None)
         # Large images take longer: at most a quarter of the time is spent on looking.
         self._timer.setInterval(max(TICK_MS, round(4000 * (time.perf_counter() - began_s))))
-        if progress.points >= max(self._fitted_points + FIT_AFTER_POINTS, FEWEST_GOOD_POINTS) and not self.fit.running:
+        if (
+            progress.points >= max(self._fitted_points + FIT_AFTER_POINTS, FEWEST_GOOD_POINTS)
+            and not self.fit.running
+        ):
             self._fitted_points = progress.points
             self._start_fit(self._guide)
 
     def _start_fit(self, guide: PinGuide) -> None:
         folder, points = self.fit.folder, guide.points()
         guide.write(folder / "points.csv", folder / "poses.csv", FIT_POINTS)
-        self.fit.start("", ["calibrate", "pinhead", "--points", str(folder / "points.csv"),
-                            "--poses", str(folder / "poses.csv"), "--size", f"{points.width_px}x{points.height_px}",
-                            "--out", str(folder / "calibration.json")], self._on_fitted)
+        self.fit.start(
+            "",
+            [
+                "calibrate",
+                "pinhead",
+                "--points",
+                str(folder / "points.csv"),
+                "--poses",
+                str(folder / "poses.csv"),
+                "--size",
+                f"{points.width_px}x{points.height_px}",
+                "--out",
+                str(folder / "calibration.json"),
+            ],
+            self._on_fitted,
+        )
 
     def _on_fitted(self, ended: Ended) -> None:
         words = verdict_words(ended.result) if ended.code == 0 else refusal_words(ended.message)
-        self._live_label.text = _("With {count} points so far: {words}").format(count=self._fitted_points, words=words)
+        self._live_label.text = _("With {count} points so far: {words}").format(
+            count=self._fitted_points, words=words
+        )

@@ -52,8 +52,14 @@ class RecordSection(Section):
         self._timer = qt.QTimer(self.widget)
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._on_tick)
-        for name, action in (("start", self._on_start_stop), ("recover", self._on_recover), ("keep", self._on_keep),
-                             ("discard", self._on_discard), ("export", self._on_export), ("import", self._on_import)):
+        for name, action in (
+            ("start", self._on_start_stop),
+            ("recover", self._on_recover),
+            ("keep", self._on_keep),
+            ("discard", self._on_discard),
+            ("export", self._on_export),
+            ("import", self._on_import),
+        ):
             getattr(self.ui, f"{name}Button").connect("clicked()", action)
         self.ui.sweepsTable.connect("itemSelectionChanged()", self._show_decisions)
         table = self.ui.sweepsTable
@@ -97,7 +103,9 @@ class RecordSection(Section):
         if self.recorder.recording:
             name = self.recorder.name
             self.recorder.close()
-            self.ui.stateLabel.text = _("{name} was finished and kept, because the scene was closed.").format(name=name)
+            self.ui.stateLabel.text = _("{name} was finished and kept, because the scene was closed.").format(
+                name=name
+            )
 
     # The session
 
@@ -121,15 +129,21 @@ class RecordSection(Section):
         self.ui.recoverButton.setVisible(bool(waiting))
         self.ui.recoverLabel.setVisible(bool(waiting))
         self.ui.recoverLabel.text = _("Not finished, after a crash or by another program: {names}.").format(
-            names=", ".join(path.name.removesuffix(UNFINISHED) for path in waiting))
+            names=", ".join(path.name.removesuffix(UNFINISHED) for path in waiting)
+        )
 
     def _on_recover(self) -> None:
         try:
             with slicer.util.WaitCursor():
                 found = self.recorder.recover()
-            self.ui.stateLabel.text = _("Recovered: {names}.").format(names=", ".join(
-                _("{name} with {frames} frames").format(name=one.path.name.removesuffix(FINISHED), frames=one.frames)
-                for one in found))
+            self.ui.stateLabel.text = _("Recovered: {names}.").format(
+                names=", ".join(
+                    _("{name} with {frames} frames").format(
+                        name=one.path.name.removesuffix(FINISHED), frames=one.frames
+                    )
+                    for one in found
+                )
+            )
         except UserError as error:
             self.ui.stateLabel.text = in_two_lines(error)
         self._show_recover()
@@ -153,11 +167,20 @@ class RecordSection(Section):
         self.ui.startButton.text = _("Stop") if recording else _("Start")
         self.ui.startButton.enabled = recording or not problem
         self.ui.startButton.toolTip = problem or _("Record every image with its poses")
-        for name in ("imageSelector", "probeSelector", "referenceSelector", "sessionPathEdit", "sweepNameEdit",
-                     "importButton", "recoverButton", "coverageCalibrationPathEdit"):
+        for name in (
+            "imageSelector",
+            "probeSelector",
+            "referenceSelector",
+            "sessionPathEdit",
+            "sweepNameEdit",
+            "importButton",
+            "recoverButton",
+            "coverageCalibrationPathEdit",
+        ):
             getattr(self.ui, name).enabled = not recording
-        self.ui.importButton.enabled = not recording and self.parameters.importBrowser is not None and (
-            self._folder() is not None)
+        self.ui.importButton.enabled = (
+            not recording and self.parameters.importBrowser is not None and (self._folder() is not None)
+        )
 
     def problem(self) -> str:
         """Why recording cannot start yet, or nothing."""
@@ -233,8 +256,11 @@ class RecordSection(Section):
     def _tracking_words(self) -> str:
         """What is lost at this moment: the shares below tell of it late."""
         transforms = self.running_chain.transforms if self.running_chain else {}
-        lost = [name for name, node in transforms.items()
-                if node.GetScene() is None or node.GetAttribute(STATUS_ATTRIBUTE) not in (None, STATUS_OK)]
+        lost = [
+            name
+            for name, node in transforms.items()
+            if node.GetScene() is None or node.GetAttribute(STATUS_ATTRIBUTE) not in (None, STATUS_OK)
+        ]
         return _("Not tracked now: {names}.").format(names=", ".join(lost)) if lost else ""
 
     # Coverage
@@ -246,14 +272,21 @@ class RecordSection(Section):
         try:
             calibration = self.recorder.calibration()
             if calibration is None:
-                raise UserError(_("There is no calibration, so the place of the images is not known."),
-                                _("Choose one above, or make one in the tab Calibrate."))
+                raise UserError(
+                    _("There is no calibration, so the place of the images is not known."),
+                    _("Choose one above, or make one in the tab Calibrate."),
+                )
             calibration.geometry(*self.recorder.size_px, _("the recording"))
             if self._coverage is None:
                 reference = self.running_chain.reference if self.running_chain else None
                 self._coverage = LiveCoverage(slicer.mrmlScene, reference)
-            news = self._coverage.update(tracks, calibration.image_to_probe, self.recorder.size_px,
-                                         self.parameters.coverageLandmarks, self.recorder.frames_per_pose)
+            news = self._coverage.update(
+                tracks,
+                calibration.image_to_probe,
+                self.recorder.size_px,
+                self.parameters.coverageLandmarks,
+                self.recorder.frames_per_pose,
+            )
             self.ui.coverageLabel.text = coverage_words(news)
             self._coverage_due_s = time.perf_counter() + max(COVERAGE_EVERY_S, news.seconds / COVERAGE_SHARE)
         except UserError as error:
@@ -261,7 +294,11 @@ class RecordSection(Section):
             self._coverage_due_s = time.perf_counter() + COVERAGE_EVERY_S
 
     def _has_poses(self, tracks: Any) -> bool:
-        return bool(tracks) and all(track.valid.any() for track in tracks.values()) and all(self.recorder.size_px)
+        return (
+            bool(tracks)
+            and all(track.valid.any() for track in tracks.values())
+            and all(self.recorder.size_px)
+        )
 
     def _remove_coverage(self) -> None:
         if self._coverage is not None:
@@ -322,8 +359,13 @@ class RecordSection(Section):
         try:
             with slicer.util.WaitCursor():
                 calibration = self.recorder.calibration()
-                export_sweep(slicer.mrmlScene, read_sweep(session.path(chosen.name)), chosen.name,
-                             calibration.image_to_probe if calibration else None, progress=self._on_progress)
+                export_sweep(
+                    slicer.mrmlScene,
+                    read_sweep(session.path(chosen.name)),
+                    chosen.name,
+                    calibration.image_to_probe if calibration else None,
+                    progress=self._on_progress,
+                )
             self.ui.sweepsLabel.text = _("{name} is in the scene as a sequence.").format(name=chosen.name)
         except UserError as error:
             self.ui.sweepsLabel.text = in_two_lines(error)
@@ -340,7 +382,9 @@ class RecordSection(Section):
         try:
             with slicer.util.WaitCursor():
                 self.recorder.add(self.parameters.sweepName, import_sweep(self.parameters.importBrowser))
-            self.ui.sweepsLabel.text = _("{name} was taken into the session.").format(name=self.parameters.sweepName)
+            self.ui.sweepsLabel.text = _("{name} was taken into the session.").format(
+                name=self.parameters.sweepName
+            )
         except UserError as error:
             self.ui.sweepsLabel.text = in_two_lines(error)
         self.parameters.sweepName = self.recorder.free_name(self.parameters.sweepName)

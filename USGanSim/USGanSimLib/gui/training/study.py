@@ -39,10 +39,15 @@ class StudyPart:
         self.reading: BlindReading | None = None
         self._sheet: AnswerSheet | None = None
         self._place = 0
-        for name, action in (("makeButton", self.make), ("answerButton", self.answer), ("scoreButton", self.score),
-                             ("markPlacedButton", self.keep_placed), ("markEndButton", self.end),
-                             ("markAbsentButton", lambda: self.keep("unclear")),
-                             ("markWrongButton", lambda: self.keep("wrong region"))):
+        for name, action in (
+            ("makeButton", self.make),
+            ("answerButton", self.answer),
+            ("scoreButton", self.score),
+            ("markPlacedButton", self.keep_placed),
+            ("markEndButton", self.end),
+            ("markAbsentButton", lambda: self.keep("unclear")),
+            ("markWrongButton", lambda: self.keep("wrong region")),
+        ):
             getattr(self._ui, name).connect("clicked()", action)
         self._show_marking()
 
@@ -64,13 +69,20 @@ class StudyPart:
         """Bring buttons and state up to date."""
         running, problem, sheet = self._runner.running, self.problem(), self._open_sheet()
         self._ui.makeButton.enabled = not running and not problem
-        self._ui.makeButton.toolTip = problem or _("Write the pictures of a new study with the first model on the list")
+        self._ui.makeButton.toolTip = problem or _(
+            "Write the pictures of a new study with the first model on the list"
+        )
         self._ui.answerButton.enabled = sheet is not None and self.window is None and self.reading is None
         has_key = sheet is not None and study_key(self.parameters.studyFolder).is_file()
         self._ui.scoreButton.enabled = not running and has_key and sheet is not None and sheet.answered > 0
         self._ui.blurEdit.enabled = self.parameters.studyKind == REAL_OR_SIMULATED
-        state = _("{answered} of {all} pictures are answered ({kind}).").format(
-            answered=sheet.answered, all=len(sheet.names), kind=sheet.kind) if sheet else problem
+        state = (
+            _("{answered} of {all} pictures are answered ({kind}).").format(
+                answered=sheet.answered, all=len(sheet.names), kind=sheet.kind
+            )
+            if sheet
+            else problem
+        )
         self._ui.studyLabel.text = self._told or state
 
     def problem(self) -> str:
@@ -95,7 +107,9 @@ class StudyPart:
 
     def score(self) -> None:
         """Compare the answers with the key."""
-        self._run(score_study_words(self.parameters.studyFolder), self._on_scored, _("Comparing with the key…"))
+        self._run(
+            score_study_words(self.parameters.studyFolder), self._on_scored, _("Comparing with the key…")
+        )
 
     def answer(self) -> None:
         """Show the pictures, beginning with the first that has no answer."""
@@ -156,8 +170,11 @@ class StudyPart:
         slicer.modules.markups.logic().SetActiveListID(self.reading.marks)
         slicer.app.applicationLogic().GetInteractionNode().SwitchToSinglePlaceMode()
         words = _("Picture {place} of {all}: click on <b>{landmark}</b> in the red slice view.")
-        self._ui.markLabel.text = words.format(place=self._place + 1, all=len(self._sheet.names),
-                                               landmark=self._sheet.shown(self._place)["landmark"])
+        self._ui.markLabel.text = words.format(
+            place=self._place + 1,
+            all=len(self._sheet.names),
+            landmark=self._sheet.shown(self._place)["landmark"],
+        )
 
     def _show_marking(self) -> None:
         for name in _MARKING:
@@ -171,8 +188,10 @@ class StudyPart:
             self._say(in_two_lines(error))
 
     def _on_made(self, ended: Ended) -> None:
-        self._say(ended.message or _("{count} pictures are ready. Answer begins.").format(
-            count=ended.result["images"]))
+        self._say(
+            ended.message
+            or _("{count} pictures are ready. Answer begins.").format(count=ended.result["images"])
+        )
 
     def _on_scored(self, ended: Ended) -> None:
         if ended.code:
@@ -181,8 +200,10 @@ class StudyPart:
         from ...evaluation.report import table_cells
 
         head, *rows = turned(plain(table_cells(ended.result["tables"][0], ended.result["rows"])))
-        self._say(_("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
-                  + grid(head, rows))
+        self._say(
+            _("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
+            + grid(head, rows)
+        )
 
     def _on_window_closed(self) -> None:
         self.window = None

@@ -37,9 +37,15 @@ class StudyWindow:
             label.alignment = qt.Qt.AlignCenter
             label.wordWrap = True
             layout.addWidget(label, stretch)
-        self._shortcuts = [self._shortcut(key, action) for keys, action in (
-            (("R", "Left"), lambda: self.answer("real")), (("S", "Right"), lambda: self.answer("simulated")),
-            (("Backspace",), self.back)) for key in keys]
+        self._shortcuts = [
+            self._shortcut(key, action)
+            for keys, action in (
+                (("R", "Left"), lambda: self.answer("real")),
+                (("S", "Right"), lambda: self.answer("simulated")),
+                (("Backspace",), self.back),
+            )
+            for key in keys
+        ]
         self.window.connect("finished(int)", self._on_finished)  # Esc, and closing the window, end it.
 
     def open(self) -> None:
@@ -76,9 +82,12 @@ class StudyWindow:
         pixmap = qt.QPixmap(str(self._sheet.picture(self._place)))
         height = int(_PICTURE_SHARE * self.window.height)
         width = int(height * pixmap.width() * x_mm / (pixmap.height() * y_mm))
-        self.picture.setPixmap(pixmap.scaled(width, height, qt.Qt.IgnoreAspectRatio, qt.Qt.SmoothTransformation))
-        self.words.text = _("{place} of {all} · R or ← real · S or → simulated · Backspace one back · Esc go on later"
-                            ).format(place=self._place + 1, all=len(self._sheet.names))
+        self.picture.setPixmap(
+            pixmap.scaled(width, height, qt.Qt.IgnoreAspectRatio, qt.Qt.SmoothTransformation)
+        )
+        self.words.text = _(
+            "{place} of {all} · R or ← real · S or → simulated · Backspace one back · Esc go on later"
+        ).format(place=self._place + 1, all=len(self._sheet.names))
 
     def _shortcut(self, key: str, action: Callable[[], None]) -> Any:
         shortcut = qt.QShortcut(qt.QKeySequence(key), self.window)

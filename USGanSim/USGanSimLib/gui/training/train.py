@@ -160,8 +160,12 @@ class TrainSection(Section):
         """A run that ended hands its model to the tab Evaluate."""
         assert self._watch is not None
         if self._watch.folder.model.is_file():
-            self.parameters.evaluateModels = with_added(self.parameters.evaluateModels, [self._watch.folder.model])
-            self.parameters.evaluateDataset = _dataset_of(self._watch.folder) or self.parameters.evaluateDataset
+            self.parameters.evaluateModels = with_added(
+                self.parameters.evaluateModels, [self._watch.folder.model]
+            )
+            self.parameters.evaluateDataset = (
+                _dataset_of(self._watch.folder) or self.parameters.evaluateDataset
+            )
 
     def _take_settings(self) -> None:
         """A run that is chosen brings what it began with, so that Resume goes on as it was meant."""
@@ -188,16 +192,20 @@ class TrainSection(Section):
         status, missing = self._status, self.problem()
         is_new = status.state == RunState.NEW
         self.ui.startButton.enabled = is_new and not missing
-        self.ui.startButton.toolTip = missing or (_("Train in a process of its own, which goes on when Slicer closes")
-                                                  if is_new else _("This folder holds a run: resume it, or choose "
-                                                                   "another folder"))
+        self.ui.startButton.toolTip = missing or (
+            _("Train in a process of its own, which goes on when Slicer closes")
+            if is_new
+            else _("This folder holds a run: resume it, or choose another folder")
+        )
         self.ui.stopButton.enabled = status.active and not self._stop_wanted
         self.ui.resumeButton.enabled = status.resumable
         self.ui.progressBar.visible = status.active
         # Without a number the bar is busy.
         self.ui.progressBar.setRange(0, status.of if status.step else 0)
         self.ui.progressBar.value = status.step
-        self.ui.stateLabel.text = self._refusal or (missing if is_new else "") or told(status, self._stop_wanted)
+        self.ui.stateLabel.text = (
+            self._refusal or (missing if is_new else "") or told(status, self._stop_wanted)
+        )
         self.ui.warningLabel.text = "<br>".join(status.warnings)
         self.ui.warningLabel.visible = bool(status.warnings)
         if status.sample != self._shown_sample:
@@ -233,10 +241,15 @@ def told(status: RunStatus, stop_wanted: bool = False) -> str:
         if status.left_s is None:
             return _("The training begins…")
         return _("Iteration {step} of {of}, {left} left. It goes on when Slicer closes.").format(
-            left=duration(status.left_s), **of)
+            left=duration(status.left_s), **of
+        )
     if status.state == RunState.FAILED:
-        error = UserError(_("The training ended at iteration {step} of {of}: {reason}").format(
-            reason=without_command_name(status.message), **of), status.hint)
+        error = UserError(
+            _("The training ended at iteration {step} of {of}: {reason}").format(
+                reason=without_command_name(status.message), **of
+            ),
+            status.hint,
+        )
         return in_two_lines(error)
     words = {
         RunState.NEW: _("Ready to start."),
