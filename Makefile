@@ -1,4 +1,4 @@
-# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make venv
+# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make hooks   make venv
 # make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see README.md)
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
@@ -9,7 +9,7 @@ USGANSIM = $(VENV) -m USGanSimLib
 # Many small networks: threads of torch would only wait for each other.
 test check slow: export OMP_NUM_THREADS = 1
 
-.PHONY: demo journey test check bench slow venv model table clean
+.PHONY: demo journey test check hooks bench slow venv model table clean
 
 venv: .venv/ready
 
@@ -27,9 +27,15 @@ test: .venv/ready
 	$(VENV) -m pytest
 
 check: .venv/ready
+	$(VENV) -m ruff format --check .
 	$(VENV) -m ruff check .
 	$(VENV) -m mypy
 	$(VENV) -m pytest
+
+# Every commit held to format and lint.
+hooks: .venv/ready
+	$(VENV) -m pip install --quiet -e .[hooks]
+	$(VENV) -m pre_commit install
 
 slow: .venv/ready
 	$(VENV) -m pytest -m slow
