@@ -47,9 +47,9 @@ from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.live import PoseState, Renderer
-from USGanSimLib.model_info import ModelInfo, read_model_header
-from USGanSimLib.mrml.real_image import DifferenceVolume, View
-from USGanSimLib.mrml.simulation import Setup, Simulation, calibrated
+from USGanSimLib.model.info import ModelInfo, read_model_header
+from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
+from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated
 from USGanSimLib.mrml.transform_chain import volume_to_world
 from USGanSimLib.sample_data import sample_model_path
 from USGanSimLib.variation import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, Variation
@@ -312,7 +312,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
             test()
 
     def started(self) -> tuple[USGanSimLogic, Any]:
-        from USGanSimLib.mrml.tick_cost import NullRenderer
+        from USGanSimLib.mrml.headless.tick_cost import NullRenderer
 
         imageToProbe = np.diag([0.5, 0.5, 1.0, 1.0])
         renderer = NullRenderer(PoseRange.of_training_poses(imageToProbe[None], 16, 12), imageToProbe)
@@ -428,8 +428,8 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def test_a_mock_probe_goes_along_the_trained_sweep(self) -> None:
         from USGanSimLib.geometry.trained_sweep import trained_sweep
-        from USGanSimLib.mrml.mock_probe import MockProbe
-        from USGanSimLib.mrml.playing import Player, SweepMotion
+        from USGanSimLib.mrml.live.mock_probe import MockProbe
+        from USGanSimLib.mrml.live.playing import Player, SweepMotion
 
         poses = np.tile(np.eye(4), (20, 1, 1))
         poses[:, 2, 3] = np.arange(20) * 3
@@ -441,7 +441,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
             self.assertTrue(poseRange.covers(mock.pose))
 
     def test_the_stream_is_recorded_with_its_poses(self) -> None:
-        from USGanSimLib.mrml.stream_recording import StreamRecording
+        from USGanSimLib.mrml.recorder.stream_recording import StreamRecording
         from USGanSimLib.recording.sequence_file import read_sweep
 
         logic, probe = self.started()

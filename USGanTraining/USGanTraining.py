@@ -40,9 +40,9 @@ from USGanSimLib.gui.training.data import DataSection
 from USGanSimLib.gui.training.evaluate import EvaluateSection
 from USGanSimLib.gui.training.record import RecordSection
 from USGanSimLib.gui.training.train import TrainSection
+from USGanSimLib.model.run_folder import RunFolder
 from USGanSimLib.recipe_names import RECIPE_NAMES
 from USGanSimLib.recording.splits import SPLITS
-from USGanSimLib.run_folder import RunFolder
 
 
 class USGanTraining(ScriptedLoadableModule):

@@ -82,7 +82,7 @@ def cycle(harness, panel, index, way):
 def renderer():
     """Grey images of 160×120 pixels, without torch."""
     from USGanSimLib.geometry.pose_distance import PoseRange
-    from USGanSimLib.mrml.tick_cost import NullRenderer
+    from USGanSimLib.mrml.headless.tick_cost import NullRenderer
 
     image_to_probe = np.diag([0.5, 0.5, 1.0, 1.0])
     poses = np.tile(image_to_probe, (10, 1, 1))

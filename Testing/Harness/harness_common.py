@@ -129,7 +129,7 @@ class Tracker:
     `rate_hz`. With `combined` ProbeToReference takes the place of the tools' transforms."""
 
     def __init__(self, harness, path, rate_hz=40.0, images=True, combined=False):
-        from USGanSimLib.mrml.link_bridge import LinkBridge
+        from USGanSimLib.mrml.headless.link_bridge import LinkBridge
         from USGanSimLib.recording.sequence_file import read_sweep
 
         self._harness, self._rate_hz = harness, rate_hz

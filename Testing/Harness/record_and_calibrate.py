@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness_common import BUSY_MS, Tracker, only, picture, press, python_slicer, virtual, wait_until
 
-from USGanSimLib.calibration.pin_quality import places
+from USGanSimLib.calibration.pinhead.quality import places
 from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
 from USGanSimLib.recording.session import open_session

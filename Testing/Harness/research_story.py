@@ -27,7 +27,7 @@ from harness_common import BUSY_MS, only, picture, press, wait_until
 from USGanSimLib.geometry.image_frame import face_frame
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, MockMotion, PoseSet
 from USGanSimLib.gui.stepwise import Stepwise
-from USGanSimLib.mrml.mock_probe import mock_node
+from USGanSimLib.mrml.live.mock_probe import mock_node
 from USGanSimLib.mrml.sequence_bridge import import_sweep
 from USGanSimLib.recording.sequence_file import read_sweep
 

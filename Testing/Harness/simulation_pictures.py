@@ -28,7 +28,7 @@ def main():
     arguments.out = arguments.out.absolute()
     harness, panel, widget = boot()
     slicer = harness.slicer
-    from USGanSimLib.calibration.result import read_calibration
+    from USGanSimLib.recording.calibration_file import read_calibration
 
     tracker = Tracker(harness, arguments.recording, RATE_HZ, combined=True)
     place(slicer, tracker, read_calibration(arguments.calibration).image_to_probe)

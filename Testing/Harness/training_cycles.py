@@ -64,8 +64,8 @@ def main():
 
 def scenery(work):
     """A run that somebody trains, and a study of each kind."""
-    from USGanSimLib.evaluation.blind_set import Card, write_blind_set
-    from USGanSimLib.run_folder import RunFolder
+    from USGanSimLib.evaluation.study.blind_set import Card, write_blind_set
+    from USGanSimLib.model.run_folder import RunFolder
 
     run = RunFolder(work / "run")
     run.create()

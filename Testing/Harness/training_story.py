@@ -27,8 +27,8 @@ from view_pictures import chart_picture
 from USGanSimLib.gui.training.data import DataSection
 from USGanSimLib.gui.training.evaluate import EvaluateSection
 from USGanSimLib.gui.training.train import TrainSection
-from USGanSimLib.mrml.training_plots import LOSSES, TrainingPlots
-from USGanSimLib.run_watch import RunState, RunWatch
+from USGanSimLib.model.run_watch import RunState, RunWatch
+from USGanSimLib.mrml.training.plots import LOSSES, TrainingPlots
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = Path(os.environ.get("USGANSIM_PICTURES") or REPOSITORY / "Resources" / "Screenshots")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.cli import main
-from USGanSimLib.evaluation.points import read_points
+from USGanSimLib.evaluation.measures.points import read_points
 from USGanSimLib.geometry.transforms import TransformTrack
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.sequence_file import write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 

@@ -13,7 +13,7 @@ from PIL import Image
 from USGanSimLib import cli
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.recording.dataset import Dataset, Source, write_dataset
 
 WIDTH_PX, HEIGHT_PX, COUNT = 32, 24, 12

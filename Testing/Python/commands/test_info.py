@@ -13,7 +13,7 @@ from USGanSimLib.geometry.conditioning import CoordinateNormalisation
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.geometry.transforms import TransformTrack
-from USGanSimLib.model_info import METADATA_KEY, ModelInfo
+from USGanSimLib.model.info import METADATA_KEY, ModelInfo
 from USGanSimLib.recording.sequence_file import write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 

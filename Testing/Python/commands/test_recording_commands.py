@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.cli import main
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
 

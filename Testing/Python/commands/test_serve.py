@@ -19,7 +19,7 @@ from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.link import wire
 from USGanSimLib.link.client import LinkClient
 from USGanSimLib.link.server import LinkServer
-from USGanSimLib.model_info import METADATA_KEY, ModelInfo
+from USGanSimLib.model.info import METADATA_KEY, ModelInfo
 
 GEOMETRY = ImageGeometry(8, 6, np.diag([1.0, 1.0, 1.0, 1.0]))
 

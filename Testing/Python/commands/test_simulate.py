@@ -11,7 +11,6 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.cli import main
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
@@ -21,6 +20,7 @@ from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import save_model
 from USGanSimLib.ml.recipes import choose_recipe
 from USGanSimLib.ml.renderer import ModelRenderer
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.sequence_file import read_sweep, write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 

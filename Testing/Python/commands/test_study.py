@@ -12,7 +12,7 @@ import pytest
 from USGanSimLib import cli
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 
 torch = pytest.importorskip("torch")
@@ -184,8 +184,8 @@ def test_bad_words_are_one_line_and_leave_nothing(noisy, a_model, tmp_path, caps
 
 @pytest.fixture
 def an_observer(tmp_path: Path) -> Path:
-    from USGanSimLib.evaluation.observer import ObserverInfo, Thresholds, save_observer
-    from USGanSimLib.evaluation.observer_network import LandmarkNetwork
+    from USGanSimLib.evaluation.observer.landmark_observer import ObserverInfo, Thresholds, save_observer
+    from USGanSimLib.evaluation.observer.network import LandmarkNetwork
 
     torch.manual_seed(0)
     path = tmp_path / "observer.safetensors"
@@ -235,7 +235,7 @@ def test_evaluate_adds_the_observers_tables_and_its_floor(
 
 
 def test_an_observer_that_knows_the_subject_is_warned_of(noisy, an_observer, landmarks, tmp_path) -> None:
-    from USGanSimLib.evaluation.observer_tests import observer_tests
+    from USGanSimLib.evaluation.observer.observed import observer_tests
 
     for subject, warnings in ((0, 0), (1002, 1)):
         (tmp_path / "p.phantom.json").write_text(json.dumps({"subject": subject}))

@@ -14,7 +14,7 @@ import torch
 
 from USGanSimLib import cli
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.checkpoint import load_checkpoint
+from USGanSimLib.ml.training.checkpoint import load_checkpoint
 from USGanSimLib.recording.dataset import write_dataset
 
 SMALL = [

@@ -18,7 +18,7 @@ TINY = ["--subjects", "1", "--images", "4", "--iterations", "1", "--trial-images
 def test_the_observer_is_written_and_its_figures_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from USGanSimLib.evaluation import observer_views
+    from USGanSimLib.evaluation.observer import views as observer_views
 
     monkeypatch.setattr(
         observer_views, "fetal_body", functools.partial(observer_views.fetal_body, voxel_mm=2.0)

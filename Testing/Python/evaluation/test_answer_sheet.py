@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.answer_sheet import AnswerSheet
-from USGanSimLib.evaluation.blind_set import Card, read_blind_set, write_blind_set
-from USGanSimLib.evaluation.realness_study import KIND, score_realness
+from USGanSimLib.evaluation.study.answer_sheet import AnswerSheet
+from USGanSimLib.evaluation.study.blind_set import Card, read_blind_set, write_blind_set
+from USGanSimLib.evaluation.study.realness_study import KIND, score_realness
 
 KINDS = ("real", "simulated")
 

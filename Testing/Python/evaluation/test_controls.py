@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from USGanSimLib.evaluation.controls import ShuffledPoses, Speed, spread
 from USGanSimLib.evaluation.field_of_view import field_of_view
-from USGanSimLib.evaluation.floor import RealImageElsewhere
-from USGanSimLib.evaluation.geometry_control import GeometryControl, displacement_mm, window_inside
-from USGanSimLib.evaluation.predictors import NearestTrainingFrame, PosePredictor, RealImage, SecondScan
-from USGanSimLib.evaluation.same_pose import SamePose, energy_distance
-from USGanSimLib.evaluation.video import VideoControl, successive_pairs
+from USGanSimLib.evaluation.measures.controls import ShuffledPoses, Speed, spread
+from USGanSimLib.evaluation.measures.floor import RealImageElsewhere
+from USGanSimLib.evaluation.measures.geometry_control import GeometryControl, displacement_mm, window_inside
+from USGanSimLib.evaluation.measures.same_pose import SamePose, energy_distance
+from USGanSimLib.evaluation.measures.video import VideoControl, successive_pairs
+from USGanSimLib.evaluation.predictors.predictor import (
+    NearestTrainingFrame,
+    PosePredictor,
+    RealImage,
+    SecondScan,
+)
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.transforms import Matrix
 from USGanSimLib.recording.dataset import Dataset, write_dataset

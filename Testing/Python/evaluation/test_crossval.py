@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation import crossval
-from USGanSimLib.evaluation.comparison import Row
-from USGanSimLib.evaluation.crossval import Fold, cross_validate, fold_masks, pooled, pooled_warnings
-from USGanSimLib.evaluation.metrics import Column
-from USGanSimLib.evaluation.observer_tests import ObserverTests
-from USGanSimLib.evaluation.predictors import RealImage
-from USGanSimLib.evaluation.suite import Suite, SuiteOptions, suite
+from USGanSimLib.evaluation.measures.metrics import Column
+from USGanSimLib.evaluation.observer.observed import ObserverTests
+from USGanSimLib.evaluation.predictors.predictor import RealImage
+from USGanSimLib.evaluation.study import crossval
+from USGanSimLib.evaluation.study.comparison import Row
+from USGanSimLib.evaluation.study.crossval import Fold, cross_validate, fold_masks, pooled, pooled_warnings
+from USGanSimLib.evaluation.study.suite import Suite, SuiteOptions, suite
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.exclusion import Exclusion
 

@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from USGanSimLib.evaluation.charts import legend, line_chart
-from USGanSimLib.evaluation.comparison import Row
-from USGanSimLib.evaluation.exclusion_curve import curve_charts, exclusion_curve
-from USGanSimLib.evaluation.metrics import Column, PointMeasure
-from USGanSimLib.evaluation.points import truth_of_dataset
-from USGanSimLib.evaluation.predictors import RealImage
-from USGanSimLib.evaluation.spots import fit_detector
+from USGanSimLib.evaluation.measures.metrics import Column, PointMeasure
+from USGanSimLib.evaluation.measures.points import truth_of_dataset
+from USGanSimLib.evaluation.measures.spots import fit_detector
+from USGanSimLib.evaluation.predictors.predictor import RealImage
+from USGanSimLib.evaluation.report.charts import legend, line_chart
+from USGanSimLib.evaluation.report.exclusion_curve import curve_charts, exclusion_curve
+from USGanSimLib.evaluation.study.comparison import Row
 from USGanSimLib.progress import Silent
 
 

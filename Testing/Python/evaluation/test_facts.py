@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.facts import about_dataset, about_model, about_truth, in_words
-from USGanSimLib.evaluation.points import truth_of_dataset
+from USGanSimLib.evaluation.measures.points import truth_of_dataset
+from USGanSimLib.evaluation.study.facts import about_dataset, about_model, about_truth, in_words
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.recording.dataset import resplit
 from USGanSimLib.recording.exclusion import Exclusion
 

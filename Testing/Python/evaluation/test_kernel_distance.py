@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from USGanSimLib.evaluation.kernel_distance import halves_interval, kernel, paired_distance, squared_distance
+from USGanSimLib.evaluation.measures.kernel_distance import (
+    halves_interval,
+    kernel,
+    paired_distance,
+    squared_distance,
+)
 
 SIZE = 4
 SHIFT = np.array([0.8, -0.5, 0.0, 0.3])

@@ -14,16 +14,16 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.comparison import compare
-from USGanSimLib.evaluation.distribution_measure import DistributionMeasure
-from USGanSimLib.evaluation.floor import RealImageElsewhere
-from USGanSimLib.evaluation.landmark_measure import LandmarkMeasure
-from USGanSimLib.evaluation.landmark_pictures import READING, landmark_frames, save_landmarks
-from USGanSimLib.evaluation.observer import Look, ObserverInfo, Thresholds
-from USGanSimLib.evaluation.pictures import LABEL_PX, RING, TEXT_PX
-from USGanSimLib.evaluation.predictors import RealImage
+from USGanSimLib.evaluation.measures.floor import RealImageElsewhere
+from USGanSimLib.evaluation.observer.distribution_measure import DistributionMeasure
+from USGanSimLib.evaluation.observer.landmark_measure import LandmarkMeasure
+from USGanSimLib.evaluation.observer.landmark_observer import Look, ObserverInfo, Thresholds
+from USGanSimLib.evaluation.predictors.predictor import RealImage
+from USGanSimLib.evaluation.report.landmark_pictures import READING, landmark_frames, save_landmarks
+from USGanSimLib.evaluation.report.pictures import LABEL_PX, RING, TEXT_PX
+from USGanSimLib.evaluation.study.comparison import compare
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.panels import shown_size
+from USGanSimLib.ml.training.pictures import shown_size
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 

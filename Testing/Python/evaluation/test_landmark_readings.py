@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from USGanSimLib.evaluation.landmark_readings import (
+from USGanSimLib.evaluation.measures.landmark_readings import (
     COLUMNS,
     MEASURED,
     UNCLEAR,

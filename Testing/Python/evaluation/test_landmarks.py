@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.landmarks import project, read_landmarks
+from USGanSimLib.evaluation.measures.landmarks import project, read_landmarks
 from USGanSimLib.phantom.export import markups
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.metrics import ImageMeasure, PointMeasure, correlation
-from USGanSimLib.evaluation.points import Truth
-from USGanSimLib.evaluation.spots import SpotDetector
+from USGanSimLib.evaluation.measures.metrics import ImageMeasure, PointMeasure, correlation
+from USGanSimLib.evaluation.measures.points import Truth
+from USGanSimLib.evaluation.measures.spots import SpotDetector
 
 DETECTOR = SpotDetector(0.65, 20.0, (0.4, 0.5))
 

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 import safetensors.torch  # noqa: E402
 
 from USGanSimLib.errors import UserError  # noqa: E402
-from USGanSimLib.evaluation.observer import (  # noqa: E402
+from USGanSimLib.evaluation.observer.landmark_observer import (  # noqa: E402
     METADATA_KEY,
     Look,
     Observer,
@@ -23,7 +23,7 @@ from USGanSimLib.evaluation.observer import (  # noqa: E402
     load_observer,
     save_observer,
 )
-from USGanSimLib.evaluation.observer_network import Answers, LandmarkNetwork, as_input, peaks  # noqa: E402
+from USGanSimLib.evaluation.observer.network import Answers, LandmarkNetwork, as_input, peaks  # noqa: E402
 
 INFO = ObserverInfo(("crux", "tip"), 1.0, 2, (1001,), 0, 1, Thresholds((0.0, 1.0), (2.0, 3.0)), "0")
 

@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from USGanSimLib.errors import UserError  # noqa: E402
-from USGanSimLib.evaluation import observer_views  # noqa: E402
-from USGanSimLib.evaluation.observer import load_observer  # noqa: E402
-from USGanSimLib.evaluation.observer_network import Answers  # noqa: E402
-from USGanSimLib.evaluation.observer_training import (  # noqa: E402
+from USGanSimLib.evaluation.observer import views as observer_views  # noqa: E402
+from USGanSimLib.evaluation.observer.landmark_observer import load_observer  # noqa: E402
+from USGanSimLib.evaluation.observer.network import Answers  # noqa: E402
+from USGanSimLib.evaluation.observer.training import (  # noqa: E402
     FIRST_SUBJECT,
     ObserverSettings,
     measured,
@@ -22,7 +22,7 @@ from USGanSimLib.evaluation.observer_training import (  # noqa: E402
     train_observer,
     varied,
 )
-from USGanSimLib.evaluation.observer_views import shown_at, subject_views  # noqa: E402
+from USGanSimLib.evaluation.observer.views import shown_at, subject_views  # noqa: E402
 from USGanSimLib.phantom.acoustics import PRESSURE_FADES_MM  # noqa: E402
 from USGanSimLib.phantom.body import fetal_body  # noqa: E402
 from USGanSimLib.phantom.moment import Moment  # noqa: E402

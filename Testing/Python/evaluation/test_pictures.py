@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageFont
 from scipy import ndimage
 
-from USGanSimLib.evaluation.pictures import panel_frames, save_panel, save_samples, wrapped
-from USGanSimLib.evaluation.points import Truth
-from USGanSimLib.evaluation.predictors import RealImage, SecondScan
+from USGanSimLib.evaluation.measures.points import Truth
+from USGanSimLib.evaluation.predictors.predictor import RealImage, SecondScan
+from USGanSimLib.evaluation.report.pictures import panel_frames, save_panel, save_samples, wrapped
 
 
 class Plain:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.points import match_points, read_points, truth_of_dataset
+from USGanSimLib.evaluation.measures.points import match_points, read_points, truth_of_dataset
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.recording.dataset import Source, write_dataset
 

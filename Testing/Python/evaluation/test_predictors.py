@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.baselines import baselines
-from USGanSimLib.evaluation.comparison import compare
-from USGanSimLib.evaluation.metrics import ImageMeasure, PointMeasure
-from USGanSimLib.evaluation.points import truth_of_dataset
-from USGanSimLib.evaluation.predictors import (
+from USGanSimLib.evaluation.measures.metrics import ImageMeasure, PointMeasure
+from USGanSimLib.evaluation.measures.points import truth_of_dataset
+from USGanSimLib.evaluation.measures.spots import fit_detector
+from USGanSimLib.evaluation.predictors.baselines import baselines
+from USGanSimLib.evaluation.predictors.predictor import (
     AverageTrainingImage,
     ModelImages,
     NearestTrainingFrame,
     RealImage,
     require_comparable,
 )
-from USGanSimLib.evaluation.spots import fit_detector
+from USGanSimLib.evaluation.study.comparison import compare
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.progress import Silent
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from USGanSimLib.evaluation.comparison import Row
-from USGanSimLib.evaluation.metrics import Column
-from USGanSimLib.evaluation.report import Report, text_tables
+from USGanSimLib.evaluation.measures.metrics import Column
+from USGanSimLib.evaluation.report.page import Report, text_tables
+from USGanSimLib.evaluation.study.comparison import Row
 
 
 class TwoNumbers:

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from USGanSimLib.evaluation.seen_before import poses_of_these_recordings
+from USGanSimLib.evaluation.study.seen_before import poses_of_these_recordings
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.model_info import ModelInfo
+from USGanSimLib.model.info import ModelInfo
 
 
 def trained_at(dataset, poses, geometry=None) -> ModelInfo:

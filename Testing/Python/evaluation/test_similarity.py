@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.similarity import correlation, ms_ssim, ssim
+from USGanSimLib.evaluation.measures.similarity import correlation, ms_ssim, ssim
 
 RANDOM = np.random.default_rng(0)
 TEXTURE = RANDOM.uniform(60, 180, (120, 160))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from USGanSimLib.evaluation.baselines import baselines
+from USGanSimLib.evaluation.predictors.baselines import baselines
+from USGanSimLib.evaluation.predictors.speckle_layer import FWHM_PER_SD, ReslicedWithSpeckle, SpeckleModel
+from USGanSimLib.evaluation.predictors.volume import VolumeReslice
 from USGanSimLib.evaluation.speckle import autocovariance, full_width
-from USGanSimLib.evaluation.speckle_layer import FWHM_PER_SD, ReslicedWithSpeckle, SpeckleModel
-from USGanSimLib.evaluation.volume import VolumeReslice
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 

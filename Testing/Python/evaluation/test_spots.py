@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.points import match_points, truth_of_dataset
-from USGanSimLib.evaluation.spots import THRESHOLDS_GREY, SpotDetector, fit_detector
+from USGanSimLib.evaluation.measures.points import match_points, truth_of_dataset
+from USGanSimLib.evaluation.measures.spots import THRESHOLDS_GREY, SpotDetector, fit_detector
 from USGanSimLib.recording.dataset import write_dataset
 
 MM_PER_PX = (0.4, 0.5)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.evaluation.blind_set import BlindSet, read_blind_set
-from USGanSimLib.evaluation.reading_study import make_reading_study, score_reading
-from USGanSimLib.evaluation.realness_study import make_realness_study, score_realness
+from USGanSimLib.evaluation.study.blind_set import BlindSet, read_blind_set
+from USGanSimLib.evaluation.study.reading_study import make_reading_study, score_reading
+from USGanSimLib.evaluation.study.realness_study import make_realness_study, score_realness
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.phantom.export import MARKUPS_SCHEMA
 from USGanSimLib.recording.dataset import Dataset, write_dataset

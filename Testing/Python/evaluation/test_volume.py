@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.evaluation import volume as volume_module
-from USGanSimLib.evaluation.volume import VolumeReslice, reconstruct
+from USGanSimLib.evaluation.predictors import volume as volume_module
+from USGanSimLib.evaluation.predictors.volume import VolumeReslice, reconstruct
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 

@@ -14,8 +14,8 @@ from USGanSimLib.geometry.conditioning import CoordinateNormalisation
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.live import PoseState
-from USGanSimLib.model_info import METADATA_KEY, ModelInfo
-from USGanSimLib.mrml.real_image import View
+from USGanSimLib.model.info import METADATA_KEY, ModelInfo
+from USGanSimLib.mrml.live.real_image import View
 from USGanSimLib.mrml.transform_chain import volume_to_world
 from USGanSimLib.variation import Variation
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.blind_set import Card, write_blind_set
-from USGanSimLib.run_folder import RunFolder
+from USGanSimLib.evaluation.study.blind_set import Card, write_blind_set
+from USGanSimLib.model.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pyigtl
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.calibration.result import read_calibration
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.link import wire
 from USGanSimLib.link.client import LinkClient
 from USGanSimLib.link.replay import Replay, SweepMessages
 from USGanSimLib.link.server import LinkServer
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.sequence_file import read_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 

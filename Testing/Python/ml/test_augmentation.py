@@ -8,9 +8,9 @@ import torch
 
 from USGanSimLib.geometry.conditioning import grid
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.augmentation import Augmentation, shown_pixels
-from USGanSimLib.ml.batches import Batches
 from USGanSimLib.ml.conditions import coordinate_grid
+from USGanSimLib.ml.training.augmentation import Augmentation, shown_pixels
+from USGanSimLib.ml.training.batches import Batches
 from USGanSimLib.recording.dataset import write_dataset
 
 CPU = torch.device("cpu")

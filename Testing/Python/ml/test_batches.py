@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from USGanSimLib.ml.batches import Batches, to_grey, to_unit_range
 from USGanSimLib.ml.conditions import coordinate_grid
+from USGanSimLib.ml.training.batches import Batches, to_grey, to_unit_range
 
 CPU = torch.device("cpu")
 

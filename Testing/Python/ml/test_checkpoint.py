@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from USGanSimLib.ml.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
 HASH = "ab" * 32

@@ -25,7 +25,7 @@ from USGanSimLib.ml.conditions import (
 )
 from USGanSimLib.ml.networks import Generator, NetworkSettings
 from USGanSimLib.ml.renderer import ModelRenderer
-from USGanSimLib.ml.training import train
+from USGanSimLib.ml.training.trainer import train
 from USGanSimLib.recording.dataset import write_dataset
 
 SETTINGS = NetworkSettings(

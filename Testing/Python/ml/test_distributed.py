@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml.batches import Batches
-from USGanSimLib.ml.checkpoint import TrainingState
-from USGanSimLib.ml.distributed import Workers
-from USGanSimLib.ml.training import train
+from USGanSimLib.ml.training.batches import Batches
+from USGanSimLib.ml.training.checkpoint import TrainingState
+from USGanSimLib.ml.training.distributed import Workers
+from USGanSimLib.ml.training.trainer import train
 
 CPU = torch.device("cpu")
 PROCESSES = 2

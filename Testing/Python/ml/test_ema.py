@@ -6,8 +6,8 @@ import dataclasses
 import pytest
 import torch
 
-from USGanSimLib.ml.ema import decay_at, recompute_statistics, update_average
 from USGanSimLib.ml.networks import Generator, NetworkSettings
+from USGanSimLib.ml.training.ema import decay_at, recompute_statistics, update_average
 
 SETTINGS = NetworkSettings(32, 32, 8, 5, 32, 2, 4)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml.health import DiscriminatorWatch, require_finite, sample_faults, spread_grey
+from USGanSimLib.ml.training.health import DiscriminatorWatch, require_finite, sample_faults, spread_grey
 
 RANDOM = np.random.default_rng(0)
 REAL = RANDOM.integers(0, 256, (4, 30, 40)).astype(np.uint8)

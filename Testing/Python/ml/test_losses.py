@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from USGanSimLib.ml import losses
+from USGanSimLib.ml.training import losses
 
 LOGITS = torch.tensor([-3.0, -0.2, 0.0, 1.5, 4.0], dtype=torch.float64)
 D = 1 / (1 + np.exp(-LOGITS.numpy()))

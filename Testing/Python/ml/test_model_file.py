@@ -14,7 +14,7 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import load_model, save_model
 from USGanSimLib.ml.recipes import choose_recipe
-from USGanSimLib.model_info import METADATA_KEY, read_model_header
+from USGanSimLib.model.info import METADATA_KEY, read_model_header
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml.checkpoint import TrainingState
 from USGanSimLib.ml.networks import Discriminator, Generator
 from USGanSimLib.ml.recipes import RECIPES, Recipe, choose_recipe
+from USGanSimLib.ml.training.checkpoint import TrainingState
 
 OF_THE_PAPER = ["paper", "paper-fig1", "paper-l2", "regression"]
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.ml import losses, results, training
-from USGanSimLib.ml.batches import Batches
-from USGanSimLib.ml.checkpoint import TrainingState, load_checkpoint
 from USGanSimLib.ml.model_file import load_model
 from USGanSimLib.ml.recipes import RECIPES
-from USGanSimLib.ml.training import Networks, discriminator_step, generator_step, train
+from USGanSimLib.ml.training import losses, results
+from USGanSimLib.ml.training import trainer as training
+from USGanSimLib.ml.training.batches import Batches
+from USGanSimLib.ml.training.checkpoint import TrainingState, load_checkpoint
+from USGanSimLib.ml.training.trainer import Networks, discriminator_step, generator_step, train
 
 CPU = torch.device("cpu")
 

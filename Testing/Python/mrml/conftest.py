@@ -13,7 +13,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
 
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
-from USGanSimLib.mrml.live_simulation import LiveSimulation  # noqa: E402
+from USGanSimLib.mrml.live.live_simulation import LiveSimulation  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
 
 IMAGE_TO_PROBE = np.array([[0.0, 0.5, 0, -4], [0.4, 0, 0, 7], [0, 0, 1, 2], [0, 0, 0, 1]], float)

@@ -11,8 +11,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer.util  # noqa: E402, F811
 import vtk  # noqa: E402
 
-from USGanSimLib.mrml.blind_reading import BlindReading  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
+from USGanSimLib.mrml.training.blind_reading import BlindReading  # noqa: E402
 
 MM_PER_PX = (0.5, 0.25)
 

@@ -7,7 +7,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from USGanSimLib.mrml.calibration_scene import calibration_node, show_calibration  # noqa: E402
+from USGanSimLib.mrml.training.calibration_scene import calibration_node, show_calibration  # noqa: E402
 from USGanSimLib.mrml.transform_chain import to_vtk  # noqa: E402
 
 IMAGE_TO_PROBE = np.array([[0.0, -0.2, 0, 5], [0.1, 0, 0, -7], [0, 0, 1, 3], [0, 0, 0, 1]])

@@ -6,8 +6,8 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from USGanSimLib.mrml.chain_watch import ChainWatch, age_words  # noqa: E402
 from USGanSimLib.mrml.likely_nodes import likely_probe, likely_reference  # noqa: E402
+from USGanSimLib.mrml.live.chain_watch import ChainWatch, age_words  # noqa: E402
 
 
 @pytest.fixture

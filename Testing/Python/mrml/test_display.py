@@ -14,10 +14,10 @@ from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
 from USGanSimLib.live import LiveStatus, PoseState  # noqa: E402
 from USGanSimLib.mrml import display  # noqa: E402
 from USGanSimLib.mrml.display import SliceView, ThreeDView, view_axes  # noqa: E402
-from USGanSimLib.mrml.live_run import Snapshot  # noqa: E402
+from USGanSimLib.mrml.headless.live_picture import SCAN_PX, VIEW_PX, RealFrame, draw_panel  # noqa: E402
+from USGanSimLib.mrml.headless.live_run import Snapshot  # noqa: E402
+from USGanSimLib.mrml.live.scenery import MARK_COLOR, Scenery, image_corners  # noqa: E402
 from USGanSimLib.mrml.output_volume import OutputVolume  # noqa: E402
-from USGanSimLib.mrml.panel import SCAN_PX, VIEW_PX, RealFrame, draw_panel  # noqa: E402
-from USGanSimLib.mrml.scenery import MARK_COLOR, Scenery, image_corners  # noqa: E402
 from USGanSimLib.mrml.transform_chain import to_vtk  # noqa: E402
 
 GOOD = LiveStatus(PoseState.GOOD)

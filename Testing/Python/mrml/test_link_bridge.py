@@ -18,8 +18,8 @@ from USGanSimLib.link.client import LinkClient, Received  # noqa: E402
 from USGanSimLib.link.replay import Replay, SweepMessages  # noqa: E402
 from USGanSimLib.link.server import LinkServer  # noqa: E402
 from USGanSimLib.link.wire import image_message, string_message, transform_message  # noqa: E402
-from USGanSimLib.mrml import live_run  # noqa: E402
-from USGanSimLib.mrml.link_bridge import EveryMessage, LinkBridge  # noqa: E402
+from USGanSimLib.mrml.headless import live_run  # noqa: E402
+from USGanSimLib.mrml.headless.link_bridge import EveryMessage, LinkBridge  # noqa: E402
 from USGanSimLib.mrml.transform_chain import STATUS_ATTRIBUTE  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 

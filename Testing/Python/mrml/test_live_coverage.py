@@ -11,7 +11,7 @@ import vtk  # noqa: E402
 
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.mrml.coverage_model import surface  # noqa: E402
-from USGanSimLib.mrml.live_coverage import LiveCoverage  # noqa: E402
+from USGanSimLib.mrml.recorder.live_coverage import LiveCoverage  # noqa: E402
 from USGanSimLib.recording.coverage import coverage  # noqa: E402
 
 

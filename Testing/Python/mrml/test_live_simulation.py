@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.live import PoseState  # noqa: E402
-from USGanSimLib.mrml.live_simulation import LiveSimulation  # noqa: E402
-from USGanSimLib.mrml.tick_cost import mrml_tick_seconds  # noqa: E402
+from USGanSimLib.mrml.headless.tick_cost import mrml_tick_seconds  # noqa: E402
+from USGanSimLib.mrml.live.live_simulation import LiveSimulation  # noqa: E402
 
 POSE_EVENT = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
 

@@ -10,8 +10,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from USGanSimLib.geometry.image_frame import Offset  # noqa: E402
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
 from USGanSimLib.geometry.trained_sweep import trained_sweep  # noqa: E402
-from USGanSimLib.mrml.mock_probe import MockProbe, mock_node  # noqa: E402
-from USGanSimLib.mrml.playing import Player, SweepMotion  # noqa: E402
+from USGanSimLib.mrml.live.mock_probe import MockProbe, mock_node  # noqa: E402
+from USGanSimLib.mrml.live.playing import Player, SweepMotion  # noqa: E402
 
 WIDTH_PX, HEIGHT_PX = 16, 12
 IMAGE_TO_PROBE = np.array([[0.0, 0.5, 0, -4], [0.4, 0, 0, 7], [0, 0, 1, 2], [0, 0, 0, 1]])

@@ -9,9 +9,9 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
 
-from USGanSimLib.calibration.pin_points import read_marks  # noqa: E402
-from USGanSimLib.mrml.calibration_scene import calibration_node, show_calibration  # noqa: E402
-from USGanSimLib.mrml.pin_marking import ACCEPTED, CORRECTED, PROPOSED, PinMarking  # noqa: E402
+from USGanSimLib.calibration.pinhead.points import read_marks  # noqa: E402
+from USGanSimLib.mrml.training.calibration_scene import calibration_node, show_calibration  # noqa: E402
+from USGanSimLib.mrml.training.pin_marking import ACCEPTED, CORRECTED, PROPOSED, PinMarking  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
 

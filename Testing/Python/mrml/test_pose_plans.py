@@ -17,13 +17,7 @@ from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.mrml.compounded_volume import add_volume, grid_of  # noqa: E402
 from USGanSimLib.mrml.display import view_axes  # noqa: E402
 from USGanSimLib.mrml.planned_poses import PlannedPoses  # noqa: E402
-from USGanSimLib.mrml.pose_plans import (  # noqa: E402
-    curve_plan,
-    grid_plan,
-    recording_plan,
-    reference_to_ras,
-    slice_pose,
-)
+from USGanSimLib.mrml.pose_plans import curve_plan, grid_plan, recording_plan, reference_to_ras, slice_pose  # noqa: E402
 from USGanSimLib.recording.simulated import Compounded  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 

@@ -8,8 +8,8 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.live import LiveStatus, PoseState  # noqa: E402
+from USGanSimLib.mrml.live.real_image import DifferenceVolume, relation, resampled, way_up  # noqa: E402
 from USGanSimLib.mrml.output_volume import OutputVolume  # noqa: E402
-from USGanSimLib.mrml.real_image import DifferenceVolume, relation, resampled, way_up  # noqa: E402
 from USGanSimLib.mrml.transform_chain import to_vtk, volume_to_world  # noqa: E402
 
 SIMULATED_TO_REFERENCE = np.array([[2.0, 0, 0, 3], [0, 2.0, 0, 1], [0, 0, 2, 0], [0, 0, 0, 1]])

@@ -7,7 +7,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.errors import UserError  # noqa: E402
-from USGanSimLib.mrml.recorded_chain import recorded_chain  # noqa: E402
+from USGanSimLib.mrml.recorder.recorded_chain import recorded_chain  # noqa: E402
 
 
 def test_one_transform_leads_from_the_probe_to_the_reference(nodes):

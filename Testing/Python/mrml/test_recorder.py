@@ -15,8 +15,8 @@ import vtk  # noqa: E402
 from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.link.client import Received  # noqa: E402
 from USGanSimLib.link.wire import image_message, transform_message  # noqa: E402
-from USGanSimLib.mrml.link_bridge import LinkBridge  # noqa: E402
-from USGanSimLib.mrml.recorder import Recorder, RecorderState  # noqa: E402
+from USGanSimLib.mrml.headless.link_bridge import LinkBridge  # noqa: E402
+from USGanSimLib.mrml.recorder.recorder import Recorder, RecorderState  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 

@@ -13,8 +13,8 @@ from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.link.client import LinkClient  # noqa: E402
 from USGanSimLib.link.replay import Replay, SweepMessages  # noqa: E402
 from USGanSimLib.link.server import LinkServer  # noqa: E402
-from USGanSimLib.mrml.link_bridge import EveryMessage, LinkBridge  # noqa: E402
-from USGanSimLib.mrml.recorder import Recorder  # noqa: E402
+from USGanSimLib.mrml.headless.link_bridge import EveryMessage, LinkBridge  # noqa: E402
+from USGanSimLib.mrml.recorder.recorder import Recorder  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 

@@ -10,8 +10,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.live import PoseState  # noqa: E402
-from USGanSimLib.mrml.playing import Player  # noqa: E402
-from USGanSimLib.mrml.recording_replay import RecordingReplay  # noqa: E402
+from USGanSimLib.mrml.live.playing import Player  # noqa: E402
+from USGanSimLib.mrml.live.recording_replay import RecordingReplay  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
 COUNT = 12

@@ -9,15 +9,15 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from USGanSimLib.calibration.result import write_plus_xml  # noqa: E402
 from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.geometry.conditioning import CoordinateNormalisation  # noqa: E402
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry  # noqa: E402
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
 from USGanSimLib.live import PoseState  # noqa: E402
-from USGanSimLib.model_info import ModelInfo  # noqa: E402
-from USGanSimLib.mrml.sample_strip import side_by_side, strip_volume  # noqa: E402
-from USGanSimLib.mrml.simulation import Setup, Simulation, calibrated  # noqa: E402
+from USGanSimLib.model.info import ModelInfo  # noqa: E402
+from USGanSimLib.mrml.live.sample_strip import side_by_side, strip_volume  # noqa: E402
+from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated  # noqa: E402
+from USGanSimLib.recording.calibration_file import write_plus_xml  # noqa: E402
 from USGanSimLib.variation import Variation  # noqa: E402
 
 FULL = np.array([[0.1, 0, 0, -20], [0, 0.1, 0, 5], [0, 0, 0.1, 0], [0, 0, 0, 1]])

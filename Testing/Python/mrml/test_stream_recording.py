@@ -11,18 +11,13 @@ from PIL import Image
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.errors import UserError  # noqa: E402
-from USGanSimLib.mrml.sequence_bridge import (  # noqa: E402
-    exporting_sweep,
-    import_sweep,
-    sequences_logic,
-    show_sequences,
-)
-from USGanSimLib.mrml.stream_recording import (  # noqa: E402
+from USGanSimLib.mrml.recorder.stream_recording import (  # noqa: E402
     StreamRecording,
     free_name,
     save_snapshot,
     take_snapshot,
 )
+from USGanSimLib.mrml.sequence_bridge import exporting_sweep, import_sweep, sequences_logic, show_sequences  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 
 COUNT = 25

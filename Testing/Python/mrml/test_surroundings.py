@@ -12,9 +12,9 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
 
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
-from USGanSimLib.mrml.surroundings import Surroundings  # noqa: E402
-from USGanSimLib.mrml.swept_region import swept_region  # noqa: E402
-from USGanSimLib.mrml.tick_cost import NullRenderer  # noqa: E402
+from USGanSimLib.mrml.headless.tick_cost import NullRenderer  # noqa: E402
+from USGanSimLib.mrml.live.surroundings import Surroundings  # noqa: E402
+from USGanSimLib.mrml.live.swept_region import swept_region  # noqa: E402
 
 IMAGE_TO_PROBE = np.array([[0.5, 0, 0, -10], [0, 0.5, 0, 4], [0, 0, 1, 0], [0, 0, 0, 1]], float)
 CORNERS = np.array([[39, 0], [39, 29], [0, 29], [0, 0]], float)

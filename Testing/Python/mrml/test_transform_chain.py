@@ -10,9 +10,9 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
 
-from USGanSimLib.calibration.result import read_calibration  # noqa: E402
 from USGanSimLib.geometry.transforms import RIGID_TOLERANCE, rigidity_error  # noqa: E402
 from USGanSimLib.mrml.transform_chain import PoseProblem, between, from_vtk, rigidity_problem, to_vtk  # noqa: E402
+from USGanSimLib.recording.calibration_file import read_calibration  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 
 

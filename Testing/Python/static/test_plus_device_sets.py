@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from USGanSimLib.calibration.result import read_calibration
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.orientation import to_mf
 
 FILES = (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..model_info import INTENDED_USE
+from ..model.info import INTENDED_USE
 from .options import size_px
 
 
@@ -102,7 +102,7 @@ def show(result: dict[str, Any]) -> None:
 def _mrml_row(geometry: Any) -> list[dict[str, Any]]:
     """The part of a tick that is MRML's, where there is a Slicer."""
     try:
-        from ..mrml.tick_cost import mrml_tick_seconds
+        from ..mrml.headless.tick_cost import mrml_tick_seconds
     except ImportError:
         return []
     times_ms = mrml_tick_seconds(width_px=geometry.width_px, height_px=geometry.height_px) * 1e3

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration.pin_detection import propose
-from ..calibration.pin_panel import save_proposals
-from ..calibration.pin_points import one_point_a_frame, write_points
+from ..calibration.pinhead.detection import propose
+from ..calibration.pinhead.pictures import save_proposals
+from ..calibration.pinhead.points import one_point_a_frame, write_points
 from ..errors import UserError
-from ..evaluation.points import read_points
+from ..evaluation.measures.points import read_points
 from ..files import replacing_file
 from ..recording.sequence_file import read_sweep
 from .options import picture_beside

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..calibration.pin_checks import require_marks_on_spots, require_same_side
-from ..calibration.pin_panel import save_pin_panel
-from ..calibration.pin_points import (
+from ..calibration.pinhead.checks import require_marks_on_spots, require_same_side
+from ..calibration.pinhead.pictures import save_pin_panel
+from ..calibration.pinhead.points import (
     PinPoints,
     one_point_a_frame,
     points_of_sweep,
@@ -16,11 +16,11 @@ from ..calibration.pin_points import (
     read_poses,
     read_strengths,
 )
-from ..calibration.pin_verdict import calibrate_pinhead
-from ..calibration.result import calibration_json, read_calibration, write_plus_xml
+from ..calibration.pinhead.verdict import calibrate_pinhead
 from ..errors import UserError
-from ..evaluation.points import read_points
+from ..evaluation.measures.points import read_points
 from ..files import write_json
+from ..recording.calibration_file import calibration_json, read_calibration, write_plus_xml
 from ..recording.sequence_file import read_sweep
 from .options import add_frame_options, lag_s, picture_beside, size_px
 

@@ -6,18 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..calibration.lag_panel import save_lag_panel
-from ..calibration.lag_targets import Floor, Pin, Wires
-from ..calibration.line_detection import floor_line
-from ..calibration.pin_points import one_point_a_frame
-from ..calibration.result import read_calibration
-from ..calibration.sweep_scale import Content, scale_interval
-from ..calibration.temporal import DEFAULT_MAX_LAG_S, LagTarget, estimate_lag
+from ..calibration.lag.content import Content, scale_interval
+from ..calibration.lag.estimate import DEFAULT_MAX_LAG_S, LagTarget, estimate_lag
+from ..calibration.lag.floor import floor_line
+from ..calibration.lag.pictures import save_lag_panel
+from ..calibration.lag.targets import Floor, Pin, Wires
+from ..calibration.lag.wires import follow, wire_spots
+from ..calibration.pinhead.points import one_point_a_frame
 from ..calibration.timing import Tracking
-from ..calibration.wire_tracks import follow, wire_spots
 from ..errors import UserError
-from ..evaluation.points import read_points
+from ..evaluation.measures.points import read_points
 from ..files import write_json
+from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import read_sweep
 from ..recording.sweep import TrackedSweep
 from .options import add_frame_options, picture_beside

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration.result import read_calibration
 from ..errors import UserError
-from ..evaluation.landmarks import read_landmarks
+from ..evaluation.measures.landmarks import read_landmarks
+from ..recording.calibration_file import read_calibration
 from ..recording.coverage import coverage, image_poses, landmark_views
 from ..recording.coverage_picture import coverage_picture, save_coverage_picture
 from ..recording.sequence_file import read_sweep

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError
-from ..evaluation.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled, pooled_warnings
-from ..evaluation.facts import about_dataset
-from ..evaluation.pictures import panel_frames, save_panel
-from ..evaluation.predictors import ModelImages, Predictor
-from ..evaluation.report import MARKER, Report
+from ..evaluation.predictors.predictor import ModelImages, Predictor
+from ..evaluation.report.page import MARKER, Report
+from ..evaluation.report.pictures import panel_frames, save_panel
+from ..evaluation.study.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled, pooled_warnings
+from ..evaluation.study.facts import about_dataset
 from ..files import replacing_folder
 from ..progress import Progress, terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset
@@ -133,8 +133,8 @@ def _model(
     progress: Progress,
 ) -> Predictor:
     from ..ml.renderer import ModelRenderer
-    from ..ml.training import train
-    from ..run_folder import RunFolder
+    from ..ml.training.trainer import train
+    from ..model.run_folder import RunFolder
 
     folder = RunFolder(run_folder)
     run_folder.parent.mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import sample_data
-from ..calibration.result import Calibration
 from ..errors import UserError
-from ..model_info import INTENDED_USE
+from ..model.info import INTENDED_USE
 from ..progress import Progress, Terminal
+from ..recording.calibration_file import Calibration
 from ..recording.prepare import PrepareOptions
 from .demo_journey import journey, show_journey
 from .demo_live import DemoModel, Recording, in_sentences, run_live_demo
@@ -139,8 +139,8 @@ def _model(
     """The model given, or one trained for two minutes."""
     if arguments.model is not None:
         return _loaded(arguments, arguments.model, calibration, recording, None)
-    from ..ml.quick_model import QUICK_MINUTES, train_quick_model
     from ..ml.renderer import ModelRenderer
+    from ..ml.training.quick_model import QUICK_MINUTES, train_quick_model
 
     progress.emit("training", because="no --model was given", minutes=QUICK_MINUTES)
     options = PrepareOptions(

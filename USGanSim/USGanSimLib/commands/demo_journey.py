@@ -122,7 +122,7 @@ class _Took:
 def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     from ..ml.recipes import choose_recipe
     from ..ml.settings import TrainSettings
-    from ..ml.training import train
+    from ..ml.training.trainer import train
     from ..recording.dataset import open_dataset
 
     _tell(

@@ -10,17 +10,17 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError
-from ..evaluation.baselines import baselines
-from ..evaluation.comparison import Row, compare
-from ..evaluation.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
-from ..evaluation.facts import about_dataset, about_model, in_words
-from ..evaluation.pictures import RING_MM, panel_frames, save_panel, save_samples
-from ..evaluation.points import GATE_MM
-from ..evaluation.predictors import ModelImages, Predictor, require_comparable
-from ..evaluation.report import MARKER, Report, text_tables
-from ..evaluation.suite import Suite, SuiteOptions, suite
+from ..evaluation.measures.points import GATE_MM
+from ..evaluation.predictors.baselines import baselines
+from ..evaluation.predictors.predictor import ModelImages, Predictor, require_comparable
+from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
+from ..evaluation.report.page import MARKER, Report, text_tables
+from ..evaluation.report.pictures import RING_MM, panel_frames, save_panel, save_samples
+from ..evaluation.study.comparison import Row, compare
+from ..evaluation.study.facts import about_dataset, about_model, in_words
+from ..evaluation.study.suite import Suite, SuiteOptions, suite
 from ..files import replacing_folder
-from ..model_info import read_model_header
+from ..model.info import read_model_header
 from ..progress import terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset, resplit
 from .exclusion_options import add_exclusion_options, chosen_exclusion
@@ -210,7 +210,7 @@ def _pictures(
     save_panel(folder / "panel.png", dataset, predictors, panel_frames(dataset, tests.truth), tests.truth)
     pictures = {f"Held-out frames{rings}": folder / "panel.png"}
     if tests.observed.landmarks and tests.observed.landmarks.readable:
-        from ..evaluation.landmark_pictures import save_landmarks
+        from ..evaluation.report.landmark_pictures import save_landmarks
 
         save_landmarks(
             folder / "landmarks.png", tests.observed.landmarks, [predictors[0], *(models or predictors[1:])]

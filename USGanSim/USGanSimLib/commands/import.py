@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..calibration.result import calibration_json
 from ..errors import UserError
 from ..files import write_json
+from ..recording.calibration_file import calibration_json
 from ..recording.sequence_file import read_header
 from ..recording.tus_rec import RATE_HZ, import_tus_rec, read_calib_matrix
 

@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 
 from ..errors import UserError
 from ..geometry.transforms import RIGID_TOLERANCE, TransformTrack, rigidity_error, split_transform_name
-from ..model_info import read_model_header
+from ..model.info import read_model_header
 from ..recording import orientation
 from ..recording.sequence_fields import TIMESTAMP
 from ..recording.sequence_file import load_sweep, read_header

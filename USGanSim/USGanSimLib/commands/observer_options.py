@@ -1,4 +1,4 @@
-"""Options of `evaluate` and `crossval` for what looks at images as a person would (evaluation/observer_tests.py)."""
+"""Options of `evaluate` and `crossval` for what looks at images as a person would (evaluation/observer/observed.py)."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..calibration.result import read_calibration
 from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
+from ..recording.calibration_file import read_calibration
 from ..recording.exclusion import Exclusion
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
 from ..recording.prepare_look import look

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..calibration.result import read_calibration
 from ..geometry.transforms import Matrix
 from ..progress import terminal_or_silent
+from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import read_sweep
 from ..recording.sweep import TrackedSweep
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..calibration.result import read_calibration
 from ..errors import UserError
-from ..model_info import INTENDED_USE, ModelInfo, read_model_header
+from ..model.info import INTENDED_USE, ModelInfo, read_model_header
 from ..progress import terminal_or_silent
+from ..recording.calibration_file import read_calibration
 
 DEFAULT_TRACKER = "127.0.0.1:18944"
 DEFAULT_PORT = 18945

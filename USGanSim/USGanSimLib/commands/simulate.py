@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration.result import read_calibration
 from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, split_transform_name
-from ..model_info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
+from ..model.info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
 from ..progress import Progress, terminal_or_silent
+from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import SweepWriter, read_sweep
 from ..recording.sweep import TrackedSweep
 

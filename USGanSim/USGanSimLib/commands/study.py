@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..evaluation import landmark_readings, reading_study, realness_study
-from ..evaluation.blind_set import ANSWERS, read_blind_set
-from ..evaluation.landmarks import read_landmarks
-from ..evaluation.predictors import ModelImages, require_comparable
-from ..evaluation.report import text_tables
+from ..evaluation.measures import landmark_readings
+from ..evaluation.measures.landmarks import read_landmarks
+from ..evaluation.predictors.predictor import ModelImages, require_comparable
+from ..evaluation.report.page import text_tables
+from ..evaluation.study import reading_study, realness_study
+from ..evaluation.study.blind_set import ANSWERS, read_blind_set
 from ..files import write_json
-from ..model_info import INTENDED_USE, read_model_header
+from ..model.info import INTENDED_USE, read_model_header
 from ..recording.dataset import open_dataset
 
 KINDS = (realness_study.KIND, reading_study.KIND)

@@ -77,10 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    from ..ml.memory import spare_memory
+    from ..ml.training.memory import spare_memory
 
     spare_memory()
-    from ..ml.training import train
+    from ..ml.training.trainer import train
     from ..recording.dataset import open_dataset
 
     if int(os.environ.get("RANK", "0")) > 0:
@@ -106,10 +106,10 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> TrainSettings:
-    from ..ml.checkpoint import load_checkpoint
     from ..ml.recipes import choose_recipe
     from ..ml.settings import TrainSettings
-    from ..run_folder import RunFolder
+    from ..ml.training.checkpoint import load_checkpoint
+    from ..model.run_folder import RunFolder
 
     begun = TrainSettings()
     if arguments.resume:

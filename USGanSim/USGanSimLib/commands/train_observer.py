@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Train and measure; returns what it was measured at."""
-    from ..evaluation.observer_training import ObserverSettings, train_observer
+    from ..evaluation.observer.training import ObserverSettings, train_observer
 
     settings = ObserverSettings(
         subjects=arguments.subjects,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
 from .field_of_view import field_of_view
-from .metrics import Column
+from .measures.metrics import Column
 
 PATCH_MM = 9.0
 LEAST_PATCH_PX = 12

@@ -4,7 +4,8 @@ Two ways:
 
     ProcessRunner   a command whose result the panel waits for (prepare, evaluate, study). It ends with the panel.
     start_alone     a training. It goes on when the module, the scene or Slicer closes; it writes to a file of the run's
-                    folder, and run_watch.py tells from that folder what it does, in this session of Slicer or a later.
+                    folder, and model/run_watch.py tells from that folder what it does, in this session of Slicer or a
+                    later.
 
 Both run `PythonSlicer -m USGanSimLib …`, Slicer's own Python with the packages that were installed into it.
 """

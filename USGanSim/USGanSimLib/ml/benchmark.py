@@ -19,7 +19,7 @@ from ..geometry.conditioning import CoordinateNormalisation
 from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
-from ..model_info import ModelInfo
+from ..model.info import ModelInfo
 from .naive_path import NaivePath
 from .networks import Generator
 from .recipes import Recipe

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import replacing_file
-from ..model_info import METADATA_KEY, ModelInfo, read_model_header
+from ..model.info import METADATA_KEY, ModelInfo, read_model_header
 from .networks import Generator, NetworkSettings
 
 _HINT = "Choose a model.safetensors that 'usgansim train' wrote, or train again."

@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..geometry.conditioning import pixel_affine
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
-from ..model_info import ModelInfo
+from ..model.info import ModelInfo
 from .devices import choose_device, use_fastest_threads
 from .folding import FoldedGenerator, NoisePart
 from .model_file import load_model

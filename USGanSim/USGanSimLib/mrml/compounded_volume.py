@@ -9,7 +9,7 @@ import slicer.util
 import vtk
 
 from ..errors import UserError
-from ..model_info import INTENDED_USE
+from ..model.info import INTENDED_USE
 from ..recording.simulated import Compounded, Grid
 from .output_volume import show_in_fixed_grey
 from .transform_chain import from_vtk, to_vtk

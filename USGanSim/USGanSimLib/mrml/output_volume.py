@@ -11,7 +11,7 @@ import vtk
 from numpy.typing import NDArray
 
 from ..live import LiveStatus
-from ..model_info import INTENDED_USE
+from ..model.info import INTENDED_USE
 from ..recording.sequence_fields import INVALID, OK
 
 STATUS_ATTRIBUTE = "USGanSim.Status"

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration.result import Calibration
 from ..errors import UserError
 from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, interpolate
 from ..progress import Progress, Silent
+from .calibration_file import Calibration
 from .cropping import grown_to_aspect, image_area, pixel_extremes
 from .dataset import Source, write_dataset
 from .exclusion import Exclusion

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..calibration.result import Calibration
 from ..files import replacing_file
 from ..progress import Progress, Silent
+from .calibration_file import Calibration
 from .cropping import pixel_extremes
 from .prepare import Plan, PrepareOptions, plan_sweeps
 from .sequence_file import read_sweep

@@ -22,9 +22,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..calibration.result import read_calibration
 from ..errors import UserError
 from ..files import replacing_file, write_json
+from .calibration_file import read_calibration
 from .live_file import COMPRESSED, FINISHED, UNFINISHED, Recovered, recover, require_new, unfinished
 from .sequence_file import read_sweep
 

@@ -21,7 +21,7 @@ from ..files import replacing_file
 from ..geometry.compounding import FARTHEST_FILL, Compounding
 from ..geometry.transforms import Matrix, TransformTrack
 from ..live import Renderer
-from ..model_info import INTENDED_USE
+from ..model.info import INTENDED_USE
 from .changing_field import changing_field
 from .sweep import TrackedSweep
 

@@ -9,8 +9,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ...mrml.chain_watch import ChainWatch
 from ...mrml.likely_nodes import likely_probe, likely_reference
+from ...mrml.live.chain_watch import ChainWatch
 from ...sample_data import sample_model_path
 from ..section import Section
 

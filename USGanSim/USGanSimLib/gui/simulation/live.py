@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...live import PoseState
-from ...mrml.surroundings import Surroundings
+from ...mrml.live.surroundings import Surroundings
 from ...mrml.transform_chain import volume_to_world
 from ..dependencies import torch_status
 from ..section import Section

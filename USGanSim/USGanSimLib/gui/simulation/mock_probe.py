@@ -14,10 +14,10 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...geometry.image_frame import Offset
 from ...geometry.trained_sweep import trained_sweep
-from ...model_info import ModelInfo
-from ...mrml.mock_probe import MockProbe, mock_node
-from ...mrml.playing import Motion, Player, SweepMotion
-from ...mrml.recording_replay import RecordingReplay, image_to_probe_of
+from ...model.info import ModelInfo
+from ...mrml.live.mock_probe import MockProbe, mock_node
+from ...mrml.live.playing import Motion, Player, SweepMotion
+from ...mrml.live.recording_replay import RecordingReplay, image_to_probe_of
 from ...recording.sequence_file import read_sweep
 from ..section import Section
 from ..stepwise import Stepwise

@@ -11,9 +11,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ...mrml.recorder import Feedback, RecorderState
+from ...mrml.recorder.recorder import Feedback, RecorderState
+from ...mrml.recorder.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
 from ...mrml.sequence_bridge import show_sequences
-from ...mrml.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
 from ...recording.simulated import IMAGE_TO_REFERENCE
 from ..section import Section
 from ..stepwise import Stepwise

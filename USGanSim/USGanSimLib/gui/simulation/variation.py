@@ -9,7 +9,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ...mrml.sample_strip import png, side_by_side, strip_volume
+from ...mrml.live.sample_strip import png, side_by_side, strip_volume
 from ...variation import Variation
 from ..pictures import pixmap
 from ..section import Section

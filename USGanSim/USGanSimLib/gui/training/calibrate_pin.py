@@ -13,11 +13,11 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...calibration.pin_table import PinResidual, pin_residuals
+from ...calibration.pinhead.table import PinResidual, pin_residuals
 from ...errors import UserError
 from ...files import replacing_file
-from ...mrml.calibration_scene import show_calibration
-from ...mrml.pin_marking import PinMarking
+from ...mrml.training.calibration_scene import show_calibration
+from ...mrml.training.pin_marking import PinMarking
 from ...recording.sequence_file import read_sweep
 from ..module_panel import ModulePanel
 from ..process_runner import Ended

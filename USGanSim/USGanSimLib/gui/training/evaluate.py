@@ -150,7 +150,7 @@ class EvaluateSection(Section):
 
 def main_figures(result: dict[str, Any]) -> str:
     """The first columns of the main tables with numbers, as rich text."""
-    from ...evaluation.report import table_cells
+    from ...evaluation.report.page import table_cells
 
     shown = []
     # Millimetres and rates of landmarks come first where they were read.

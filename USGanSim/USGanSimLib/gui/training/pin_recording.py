@@ -11,8 +11,8 @@ import qt
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...calibration.pin_guide import PinGuide
-from ...calibration.pin_verdict import FEWEST_GOOD_POINTS
+from ...calibration.pinhead.guide import PinGuide
+from ...calibration.pinhead.verdict import FEWEST_GOOD_POINTS
 from ...errors import UserError
 from ...geometry.transforms import Matrix
 from ..process_runner import Ended, Runner

@@ -13,11 +13,11 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...mrml.likely_nodes import likely_probe, likely_reference
-from ...mrml.live_coverage import LiveCoverage
-from ...mrml.recorded_chain import RecordedChain, recorded_chain
-from ...mrml.recorder import RecorderState
+from ...mrml.recorder.live_coverage import LiveCoverage
+from ...mrml.recorder.recorded_chain import RecordedChain, recorded_chain
+from ...mrml.recorder.recorder import RecorderState
+from ...mrml.recorder.session_recorder import SessionRecorder
 from ...mrml.sequence_bridge import export_sweep, import_sweep
-from ...mrml.session_recorder import SessionRecorder
 from ...mrml.transform_chain import STATUS_ATTRIBUTE, STATUS_OK
 from ...recording.live_file import FINISHED, UNFINISHED
 from ...recording.sequence_file import read_sweep

@@ -9,7 +9,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ...mrml.blind_reading import BlindReading
+from ...mrml.training.blind_reading import BlindReading
 from ..process_runner import Ended, Runner
 from ..texts import grid, in_two_lines, plain, turned
 from .command_words import (
@@ -23,7 +23,7 @@ from .command_words import (
 from .study_window import StudyWindow
 
 if TYPE_CHECKING:
-    from ...evaluation.answer_sheet import AnswerSheet
+    from ...evaluation.study.answer_sheet import AnswerSheet
     from ..section import Section
 
 _MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
@@ -150,8 +150,8 @@ class StudyPart:
 
     def _open_sheet(self) -> AnswerSheet | None:
         """The study in the chosen folder; None where there is none."""
-        from ...evaluation.answer_sheet import AnswerSheet
-        from ...evaluation.blind_set import MARKER
+        from ...evaluation.study.answer_sheet import AnswerSheet
+        from ...evaluation.study.blind_set import MARKER
 
         folder = self.parameters.studyFolder
         if not folder.name or not (folder / MARKER).is_file():
@@ -197,7 +197,7 @@ class StudyPart:
         if ended.code:
             self._say(ended.message)
             return
-        from ...evaluation.report import table_cells
+        from ...evaluation.report.page import table_cells
 
         head, *rows = turned(plain(table_cells(ended.result["tables"][0], ended.result["rows"])))
         self._say(

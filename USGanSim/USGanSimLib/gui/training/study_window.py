@@ -13,7 +13,7 @@ import qt
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
-    from ...evaluation.answer_sheet import AnswerSheet
+    from ...evaluation.study.answer_sheet import AnswerSheet
 
 _STYLE = "QDialog { background: black } QLabel { color: #b0b0b0; font-size: 15pt }"
 # Of the window's height.

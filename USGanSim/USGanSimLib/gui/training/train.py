@@ -1,8 +1,8 @@
 """The tab Train: starts a training, shows how it goes, stops it with a checkpoint, and goes on with it.
 
-A training is a process of its own that outlives Slicer. The tab only looks into the run's folder (run_watch.py), so
-that it shows the same for a run of this session, of an earlier one, and of a terminal: closing the module, the scene or
-Slicer loses nothing, and choosing the run's folder again brings it back.
+A training is a process of its own that outlives Slicer. The tab only looks into the run's folder (model/run_watch.py),
+so that it shows the same for a run of this session, of an earlier one, and of a terminal: closing the module, the scene
+or Slicer loses nothing, and choosing the run's folder again brings it back.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ...mrml.training_plots import LOSSES, SCORES, TrainingPlots
+from ...model.run_folder import RunFolder
+from ...model.run_watch import RunState, RunStatus, RunWatch
+from ...mrml.training.plots import LOSSES, SCORES, TrainingPlots
 from ...recipe_names import RECIPE_NAMES
 from ...recording.dataset import MARKER
-from ...run_folder import RunFolder
-from ...run_watch import RunState, RunStatus, RunWatch
 from .. import dependencies
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..section import Section

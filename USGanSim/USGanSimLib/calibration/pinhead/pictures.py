@@ -1,0 +1,106 @@
+"""The pictures beside a pinhead calibration: how far off each point is, and where proposals lie in the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ...files import replacing_file
+from ..chart import BLUE, CYAN, ORANGE, Chart, side_by_side
+from .detection import Proposals
+from .model import residuals_mm
+from .quality import offsets_mm
+from .verdict import PinCalibration, point_residuals_mm
+
+# Residuals are drawn this much longer than they are.
+_ENLARGED = 5
+_TILE_PX, _ACROSS = 320, 4
+
+
+def save_pin_panel(path: Path, calibration: PinCalibration) -> None:
+    """Write three charts as a PNG: points with their residuals in the image, offsets from the pin in Reference, and
+    residuals frame by frame. Outliers are red crosses with their frame number."""
+    with replacing_file(path) as part:
+        side_by_side([_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]).save(
+            part, "PNG"
+        )
+
+
+def _in_image(calibration: PinCalibration) -> Chart:
+    points, fit = calibration.points, calibration.fit
+    chart = Chart(
+        f"In the image, residuals {_ENLARGED} times",
+        "u, px",
+        "v, px",
+        (0, points.width_px),
+        (0, points.height_px),
+        downward=True,
+    )
+    residuals_px = residuals_mm(fit.parameters, points)[:, :2] / fit.mm_per_px
+    inside = fit.inliers
+    for pixel, residual in zip(points.pixels[inside], residuals_px[inside], strict=True):
+        ends = np.array([pixel, pixel + _ENLARGED * residual])
+        chart.line(ends[:, 0], ends[:, 1], ORANGE)
+    chart.dots(points.pixels[inside, 0], points.pixels[inside, 1], BLUE)
+    chart.crosses(points.pixels[~inside, 0], points.pixels[~inside, 1], _labels(calibration))
+    return chart
+
+
+def _in_reference(calibration: PinCalibration) -> Chart:
+    offsets = offsets_mm(calibration.fit, calibration.points)
+    inside = calibration.fit.inliers
+    reach = 1.2 * float(np.abs(offsets[inside]).max()) + 1e-6
+    chart = Chart(
+        "Pin in Reference",
+        "x (blue: y, orange: z), mm",
+        "offset, mm",
+        (-reach, reach),
+        (-reach, reach),
+        (360, 360),
+    )
+    chart.dots(offsets[inside, 0], offsets[inside, 1], BLUE)
+    chart.dots(offsets[inside, 0], offsets[inside, 2], ORANGE)
+    chart.crosses(offsets[~inside, 0], offsets[~inside, 1], _labels(calibration))
+    return chart
+
+
+def _by_frame(calibration: PinCalibration) -> Chart:
+    points, fit = calibration.points, calibration.fit
+    in_plane, across = point_residuals_mm(fit, points).T
+    inside = fit.inliers
+    reach = 1.2 * float(np.abs(across[inside]).max()) + 1e-6
+    last = max(float(points.frames.max()), 1.0)
+    chart = Chart("By frame", "frame", "in plane (blue), across (orange), mm", (0, last), (-reach, reach))
+    chart.dots(points.frames[inside], in_plane[inside], BLUE)
+    chart.dots(points.frames[inside], across[inside], ORANGE)
+    raw_across = residuals_mm(fit.parameters, points)[:, 2]
+    larger = np.where(in_plane / fit.in_plane_mm > np.abs(raw_across) / fit.elevation_mm, in_plane, across)
+    chart.crosses(points.frames[~inside], larger[~inside], _labels(calibration))
+    return chart
+
+
+def _labels(calibration: PinCalibration) -> list[str]:
+    return [str(frame) for frame in calibration.points.frames[~calibration.fit.inliers]]
+
+
+def save_proposals(path: Path, images: NDArray[np.uint8], found: Proposals) -> None:
+    """Write a PNG of twelve frames, spread over the proposals, each with its proposal ringed (given ones in orange)."""
+    chosen = np.unique(np.linspace(0, len(found) - 1, min(len(found), 12)).round().astype(int))
+    height, width = images.shape[1:]
+    share = _TILE_PX / width
+    tile = (_TILE_PX, round(height * share))
+    sheet = Image.new("RGB", (_ACROSS * tile[0], -(-len(chosen) // _ACROSS) * tile[1]))
+    draw = ImageDraw.Draw(sheet)
+    for number, index in enumerate(chosen):
+        left, top = number % _ACROSS * tile[0], number // _ACROSS * tile[1]
+        sheet.paste(
+            Image.fromarray(images[found.frames[index]]).resize(tile, Image.Resampling.BILINEAR), (left, top)
+        )
+        u, v = (found.pixels[index] + 0.5) * share + [left, top]
+        draw.ellipse((u - 9, v - 9, u + 9, v + 9), outline=ORANGE if found.given[index] else CYAN, width=2)
+        draw.text((left + 6, top + 4), f"frame {found.frames[index]}", CYAN, ImageFont.load_default(14))
+    with replacing_file(path) as part:
+        sheet.save(part, "PNG")

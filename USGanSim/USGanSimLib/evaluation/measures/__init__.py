@@ -1,0 +1,1 @@
+"""What turns images into numbers under fixed keys: measures, and controls that ask for images of their own."""

@@ -1,0 +1,44 @@
+"""The average generator: an exponential moving average of the weights, and batch-norm statistics that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..networks import Generator
+
+
+def decay_at(step: int, decay: float) -> float:
+    """The decay after `step` updates: from 0.1 up to `decay`, so that a short run forgets its initial weights."""
+    return min(decay, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def update_average(average: Generator, generator: Generator, decay: float) -> None:
+    """Move the average's weights towards the generator's by 1 − decay. Running statistics are left alone."""
+    for mean, weight in zip(average.parameters(), generator.parameters(), strict=True):
+        mean.lerp_(weight, 1 - decay)
+
+
+@torch.no_grad()
+def recompute_statistics(generator: Generator, inputs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Replace the batch-norm statistics by the means over batches of (noise, affine); leaves eval mode on.
+
+    In training a batch is normalised by its own statistics; a single live frame must be normalised by those of the
+    same weights on the same poses, or it differs from what was trained. A generator without batch norm has none.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's word for the plain mean over batches.
+    generator.train()
+    for noise, affine in inputs:
+        generator(noise, affine)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    generator.eval()

@@ -1,0 +1,1 @@
+"""Tracked recordings made in the scene: image, poses and time stamps kept together."""

@@ -1,0 +1,1 @@
+"""The scene's side of calibration, training and reading studies."""
