@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from USGanSimLib.evaluation.measures.speckle_measure import SpeckleMeasure
 from USGanSimLib.evaluation.speckle import (
     PatchFinder,
-    SpeckleMeasure,
     autocovariance,
     decompressed,
     detrended,

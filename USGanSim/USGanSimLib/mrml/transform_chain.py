@@ -16,12 +16,17 @@ import slicer.util
 import vtk
 
 from ..geometry.transforms import RIGID_TOLERANCE, Matrix
+from ..recording.sequence_fields import TIMESTAMP
 
 # PLUS sends a transform's status as OpenIGTLink metadata of this name, and OpenIGTLinkIF copies it to an attribute of
 # the node (vtkMRMLIGTLConnectorNode::ProcessIncomingDeviceModifiedEvent). Only `OK` is a usable pose; a node without
 # the attribute, set by hand or by a registration, counts as valid there and here.
 STATUS_ATTRIBUTE = "TransformStatus"
 STATUS_OK = "OK"
+# What tells a node that a tracker moves from one that was set by hand: as OpenIGTLinkIF describes it.
+DESCRIPTION = "Received by OpenIGTLink"
+# The sender's time stamp of the transform, in seconds.
+STAMP_ATTRIBUTE = TIMESTAMP
 
 
 class PoseProblem(Exception):  # noqa: N818 - a state of the tracker, no error of the program

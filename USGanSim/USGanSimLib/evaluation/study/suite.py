@@ -13,10 +13,10 @@ from ..measures.geometry_control import GeometryControl
 from ..measures.metrics import Control, ImageMeasure, Measure, PointMeasure
 from ..measures.points import GATE_MM, Truth, read_points, truth_of_dataset
 from ..measures.same_pose import SamePose
+from ..measures.speckle_measure import SpeckleMeasure
 from ..measures.spots import fit_detector
 from ..measures.video import VideoControl
 from ..observer.observed import ObserverTests, observer_tests
-from ..speckle import SpeckleMeasure
 from .facts import about_truth
 
 

@@ -22,11 +22,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ...link.client import Received
-from ...recording.sequence_fields import TIMESTAMP
-from ..transform_chain import to_vtk
-
-DESCRIPTION = "Received by OpenIGTLink"
-STAMP_ATTRIBUTE = TIMESTAMP
+from ..transform_chain import DESCRIPTION, STAMP_ATTRIBUTE, to_vtk
 
 
 class EveryMessage:

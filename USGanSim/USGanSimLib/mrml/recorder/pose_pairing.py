@@ -18,8 +18,7 @@ import slicer
 import vtk
 
 from ...geometry.transforms import Matrix
-from ..headless.link_bridge import DESCRIPTION, STAMP_ATTRIBUTE
-from ..transform_chain import STATUS_ATTRIBUTE, STATUS_OK
+from ..transform_chain import DESCRIPTION, STAMP_ATTRIBUTE, STATUS_ATTRIBUTE, STATUS_OK
 
 _POSE_EVENT = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
 
