@@ -27,8 +27,8 @@ import json, pathlib, sys
 import torch
 from torch import distributed
 from USGanSimLib.ml import training
-from USGanSimLib.ml.distributed import join_workers
-from USGanSimLib.run_folder import RunFolder
+from USGanSimLib.ml.training.distributed import join_workers
+from USGanSimLib.model.run_folder import RunFolder
 from USGanSimLib.ml.settings import TrainSettings
 from USGanSimLib.progress import JsonLines, Silent
 from USGanSimLib.recording.dataset import open_dataset

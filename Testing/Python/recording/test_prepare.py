@@ -407,7 +407,7 @@ def test_files_are_hashed_with_their_detached_pixels(tmp_path: Path) -> None:
 PEAK = """
 import sys
 from pathlib import Path
-from USGanSimLib.calibration.result import read_calibration
+from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.prepare import prepare
 
 def peak_mb():
