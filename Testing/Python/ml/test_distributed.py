@@ -26,7 +26,7 @@ SCRIPT = """
 import json, pathlib, sys
 import torch
 from torch import distributed
-from USGanSimLib.ml import training
+from USGanSimLib.ml.training.trainer import Trainer
 from USGanSimLib.ml.training.distributed import join_workers
 from USGanSimLib.model.run_folder import RunFolder
 from USGanSimLib.ml.settings import TrainSettings
@@ -36,7 +36,7 @@ from USGanSimLib.recording.dataset import open_dataset
 dataset, run, settings = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), json.loads(sys.argv[3])
 with join_workers("cpu") as workers:
     progress = JsonLines(sys.stdout) if workers.leads else Silent()
-    trainer = training.Trainer(open_dataset(dataset), RunFolder(run), TrainSettings.from_dict(settings), progress,
+    trainer = Trainer(open_dataset(dataset), RunFolder(run), TrainSettings.from_dict(settings), progress,
                                workers, False)
     trainer.fit()
     networks = (trainer.state.generator, trainer.state.discriminator, trainer.state.average)
