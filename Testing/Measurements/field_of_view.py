@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from USGanSimLib.cli import main
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.phantom import probe as probes
 from USGanSimLib.recording.field.find import find_field, spread_frames
-from USGanSimLib.recording.field.shape import FieldOfView
 from USGanSimLib.recording.sequence_file import read_sweep
 
 Images = NDArray[np.uint8]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from USGanSimLib.evaluation.field_of_view import field_of_view
 from USGanSimLib.evaluation.measures.controls import ShuffledPoses, Speed, spread
 from USGanSimLib.evaluation.measures.floor import RealImageElsewhere
 from USGanSimLib.evaluation.measures.geometry_control import GeometryControl, displacement_mm, window_inside
@@ -161,8 +160,8 @@ def test_the_field_of_view_is_the_fan_with_its_holes_and_all_where_there_is_none
         heldout=np.arange(20) > 15,
     )
     # The median rounds the fan's corners by a pixel or two.
-    assert (field_of_view(dataset) != fan).sum() <= 6
-    assert field_of_view(dotted_set.dataset).all()
+    assert (dataset.field.mask() != fan).sum() <= 6
+    assert dotted_set.dataset.field.mask().all()
 
 
 def held_set(folder: Path, spread_grey: float = 20.0) -> Dataset:

@@ -1,4 +1,4 @@
-"""recording/cropping.py on made images with a known fan, and on real recordings with known contents."""
+"""The crop around the ultrasound, on made images with a known fan, and on real recordings with known contents."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.geometry.image_geometry import Crop
-from USGanSimLib.recording.cropping import MARGIN_SHARE, grown_to_aspect, image_area, pixel_extremes
+from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
+from USGanSimLib.recording.cropping import MARGIN_SHARE, grown_to_aspect, pixel_extremes
+from USGanSimLib.recording.prepare import PrepareOptions, choose_crop, found_field
 from USGanSimLib.recording.sequence_file import read_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 
@@ -23,8 +24,14 @@ def sweep_of(frames: np.ndarray) -> TrackedSweep:
     return TrackedSweep(frames, np.arange(len(frames)) / 10, {}, np.ones(len(frames), bool))
 
 
+def area_of(sweep: TrackedSweep) -> Crop:
+    geometry = ImageGeometry(sweep.width_px, sweep.height_px, np.eye(4))
+    options = PrepareOptions(crop="tight")
+    return choose_crop(found_field([sweep], options, geometry), options, geometry)
+
+
 def found_in(frames: np.ndarray) -> Crop:
-    return image_area(*pixel_extremes([sweep_of(frames)]))
+    return area_of(sweep_of(frames))
 
 
 def fan_frames(black: int = 0) -> np.ndarray:
@@ -116,7 +123,7 @@ def test_invalid_images_are_not_looked_at() -> None:
     frames[3] = np.random.default_rng(9).integers(0, 256, frames[3].shape)
     valid = np.arange(FRAMES) != 3
     sweep = TrackedSweep(frames, np.arange(FRAMES) / 10, {}, valid)
-    assert image_area(*pixel_extremes([sweep])).width_px == FAN.width_px
+    assert area_of(sweep).width_px == FAN.width_px
 
 
 def test_a_long_recording_is_looked_at_in_evenly_spread_frames() -> None:
@@ -156,7 +163,7 @@ def test_pixels_stay_oblong_where_the_image_is_too_small() -> None:
 
 def test_every_wire_of_the_water_tank_is_inside_the_crop(plus_data: Path) -> None:
     name = "fCal_Test_Calibration_3NWires_fCal2.0"
-    found = image_area(*pixel_extremes([read_sweep(plus_data / f"{name}.igs.mha")]))
+    found = area_of(read_sweep(plus_data / f"{name}.igs.mha"))
     root = ElementTree.parse(plus_data / f"{name}.results.xml").getroot()
     wires = np.array(
         [
@@ -175,7 +182,7 @@ def test_every_wire_of_the_water_tank_is_inside_the_crop(plus_data: Path) -> Non
 
 def test_the_sector_of_the_spine_is_found_to_the_pixel(plus_data: Path) -> None:
     sweep = read_sweep(plus_data / "SpinePhantomFreehand.igs.mha")
-    found = image_area(*pixel_extremes([sweep]))
+    found = area_of(sweep)
     # Outside of the sector this recording is exactly 0, inside hardly any pixel is 0 in all frames.
     lit = sweep.frames.max(axis=0) > 0
     columns, rows = np.flatnonzero(lit.mean(axis=0) > 0.5), np.flatnonzero(lit.mean(axis=1) > 0.25)

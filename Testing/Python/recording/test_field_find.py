@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.field_of_view import FieldOfView
+from USGanSimLib.recording.field.by_hand import field_by_hand
 from USGanSimLib.recording.field.find import find_field, spread_frames
-from USGanSimLib.recording.field.shape import FieldOfView
 from USGanSimLib.recording.sequence_file import read_sweep
 
 SIZE_PX = (200, 150)
@@ -140,7 +142,7 @@ def test_black_frames_are_taken_whole_and_no_frame_at_all_is_refused() -> None:
 
 def test_frames_to_look_at_are_evenly_spread_over_the_valid_ones() -> None:
     frames = np.arange(1000, dtype=np.uint16)[:, None, None].astype(np.uint8)
-    chosen = list(spread_frames(frames, [3, 7, 11]))
+    chosen = list(spread_frames(frames, np.array([3, 7, 11])))
     assert [int(frame[0, 0]) for frame in chosen] == [3, 7, 11]
     assert len(list(spread_frames(frames, np.arange(1000)))) == 200
 
@@ -183,3 +185,33 @@ def test_recordings_of_tissue_have_a_field_and_wires_in_water_none(
         ever = sweep.frames.max(axis=0) > 0
         assert (ever & found.mask()).sum() >= 0.99 * ever.sum()
         assert found.certain
+
+
+@pytest.mark.parametrize(
+    ("text", "corners"),
+    [
+        ("rectangle:20,10,120,130", [(19.5, 9.5), (139.5, 9.5), (139.5, 139.5), (19.5, 139.5)]),
+        ("trapezoid:60,5,140,5,190,140,10,140", [(60, 5), (140, 5), (190, 140), (10, 140)]),
+        ("fan:100,-20,40,150,-30,30", [(80, 14.64), (120, 14.64), (175, 109.9), (25, 109.9)]),
+        ("whole", [(-0.5, -0.5), (199.5, -0.5), (199.5, 149.5), (-0.5, 149.5)]),
+    ],
+)
+def test_a_field_can_be_given_by_hand(text: str, corners: list[tuple[float, float]]) -> None:
+    assert np.allclose(field_by_hand(text, (200, 150), 1.0).corners_px, corners, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "circle:1,2,3",
+        "fan:1,2,3",
+        "rectangle:1,2,x,4",
+        "rectangle:0,0,999,10",
+        "rectangle:0.5,0,9,9",
+        "fan:0,0,9,5,1,2",
+    ],
+)
+def test_what_is_no_field_by_hand_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(UserError):
+        field_by_hand(text, (200, 150), 1.0)

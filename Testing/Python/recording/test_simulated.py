@@ -192,13 +192,15 @@ def test_invalid_images_take_no_part_in_the_volume():
 
 
 class FanRenderer(RampRenderer):
-    """A bright disc with a faint rim, as a generator draws the edge of a fan, and black around it."""
+    """A bright rectangle with a faint rim, as a generator draws the edge of a field of view, and black around it."""
 
     def render(self, image_to_reference: np.ndarray) -> np.ndarray:
         v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
         odd = round(image_to_reference[2, 3] * 2) % 2
-        radius_px = np.hypot(u - 11.5, v - 9.5)
-        return np.select([radius_px < 8, radius_px < 9.5], [100 + 10 * odd, 8 * odd], 0).astype(np.uint8)
+        from_border_px = np.minimum.reduce([u - 2, v - 2, WIDTH_PX - 3 - u, HEIGHT_PX - 3 - v])
+        return np.select([from_border_px >= 1, from_border_px >= 0], [100 + 10 * odd, 8 * odd], 0).astype(
+            np.uint8
+        )
 
 
 def test_the_faint_rim_of_a_fan_darkens_nothing():

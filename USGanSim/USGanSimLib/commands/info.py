@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..geometry.transforms import RIGID_TOLERANCE, TransformTrack, rigidity_error, split_transform_name
 from ..model.info import read_model_header
 from ..recording import orientation
+from ..recording.dataset import MARKER, open_dataset
 from ..recording.sequence_fields import TIMESTAMP
 from ..recording.sequence_file import load_sweep, read_header
 from ..recording.sequence_format import SequenceHeader
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help=f"recording (.igs.mha, .igs.mhd, .igs.nrrd) or model ({MODEL_SUFFIX})",
+        help=f"recording (.igs.mha, .igs.mhd, .igs.nrrd), training set (its folder) or model ({MODEL_SUFFIX})",
     )
     parser.add_argument(
         "--reference-frame", default="Reference", help="frame of the poses (default %(default)s)"
@@ -41,10 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """One file's description, or `{"files": [...]}` of several."""
-    results = [
-        _model(path) if path.suffix == MODEL_SUFFIX else _recording(path, arguments)
-        for path in arguments.files
-    ]
+    results = [_described(path, arguments) for path in arguments.files]
     return results[0] if len(results) == 1 else {"files": results}
 
 
@@ -62,8 +60,37 @@ def describe(path: Path) -> list[tuple[str, str]]:
     return _lines(run(parser.parse_args(["--", str(path)])))
 
 
+def _described(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    if path.suffix == MODEL_SUFFIX:
+        return _model(path)
+    return _training_set(path) if (path / MARKER).is_file() else _recording(path, arguments)
+
+
 def _lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
-    return _model_lines(entry) if entry["kind"] == "model" else _recording_lines(entry)
+    lines = {"model": _model_lines, "training set": _training_set_lines, "recording": _recording_lines}
+    return lines[entry["kind"]](entry)
+
+
+def _training_set(path: Path) -> dict[str, Any]:
+    dataset = open_dataset(path)
+    return {
+        "file": str(path),
+        "kind": "training set",
+        "frames": len(dataset),
+        "train": len(dataset.train_indices),
+        "heldout": len(dataset.heldout_indices),
+        "width_px": dataset.geometry.width_px,
+        "height_px": dataset.geometry.height_px,
+        "mm_per_px": list(dataset.geometry.mm_per_px),
+        "crop": str(dataset.crop),
+        "lag_s": dataset.lag_s,
+        "split": dataset.split,
+        "exclusion_mm": dataset.exclusion.rms_mm,
+        "reference_frame": dataset.reference_frame,
+        "sources": [source.name for source in dataset.sources],
+        "sha256": dataset.sha256,
+        "field": dataset.field.as_dict(),
+    }
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -87,6 +114,7 @@ def _model(path: Path) -> dict[str, Any]:
         "training_set_sha256": info.training_set_sha256,
         "software_version": info.software_version,
         "intended_use": info.intended_use,
+        "field": info.field.as_dict() if info.field else None,
     }
 
 
@@ -203,6 +231,21 @@ def _recording_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
     return lines + [("warning", text) for text in entry["warnings"]]
 
 
+def _training_set_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    x_mm, y_mm = entry["mm_per_px"]
+    return [
+        (
+            "frames",
+            f"{entry['frames']}: {entry['train']} to train on, {entry['heldout']} held out ({entry['split']})",
+        ),
+        ("images", f"{entry['width_px']}×{entry['height_px']} px of {x_mm:.3f}×{y_mm:.3f} mm"),
+        ("field", entry["field"]["verdict"]),
+        ("crop", f"{entry['crop']} of {', '.join(entry['sources']) or 'unknown recordings'}"),
+        ("frame", f"poses in {entry['reference_frame']}, lag {entry['lag_s']:g} s"),
+        ("hash", f"{entry['sha256'][:16]}…"),
+    ]
+
+
 def _model_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
     x_mm, y_mm = entry["mm_per_px"]
     lines = [
@@ -213,6 +256,10 @@ def _model_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
             f"{entry['orientation']}",
         ),
         ("shows", f"{entry['crop']} of {entry['source_size_px'][0]}×{entry['source_size_px'][1]} px"),
+        (
+            "field",
+            entry["field"]["verdict"] if entry["field"] else "not stored: the model is of an older version",
+        ),
         ("frame", f"poses in {entry['reference_frame']}"),
         (
             "trained on",

@@ -10,6 +10,7 @@ from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
 from ..recording.calibration_file import read_calibration
 from ..recording.exclusion import Exclusion
+from ..recording.field.by_hand import FORMS
 from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
 from ..recording.prepare_look import look
 from ..recording.session import inputs
@@ -42,8 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop",
         default="auto",
-        help="auto: the ultrasound found in the frames, a margin, pixels square in mm (default); "
-        "tight: what was found and nothing more; full; or x,y,width,height in MF pixels",
+        help="auto: the ultrasound found in the frames, a margin, pixels square in mm where the image allows "
+        "(default); tight: what was found and nothing more; full; or x,y,width,height in MF pixels",
+    )
+    parser.add_argument(
+        "--field",
+        metavar="SHAPE",
+        help=f"where the ultrasound is, in MF pixels of the recordings, instead of what is found: {FORMS}",
     )
     parser.add_argument(
         "--size", default=size, help=f"width x height of the training images (default {size})"
@@ -76,6 +82,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prepare the training set; returns counts, size, crop, lag and hash."""
     options = PrepareOptions(
         crop=_crop(arguments.crop),
+        field=arguments.field,
         size_px=size_px(arguments.size),
         lag_s=lag_s(arguments.lag_s),
         split=arguments.split,
@@ -110,6 +117,7 @@ def show(result: dict[str, Any]) -> None:
         f"Images of {width_px}×{height_px} px, {x_mm:.4f}×{y_mm:.4f} mm a pixel, from the crop "
         f"{Crop(*result['crop'])} of {source} px{found}."
     )
+    print(f"Field of view: {result['field']['verdict']}")
     if "picture" in result:
         print(f"Lag {result['lag_s']:g} s. Nothing was written but the picture {result['picture']}.")
         return

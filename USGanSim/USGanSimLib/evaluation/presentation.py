@@ -14,7 +14,6 @@ from scipy.ndimage import gaussian_filter
 
 from ..recording.dataset import Dataset
 from ..recording.sweep import Frames
-from .field_of_view import field_of_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class Presentation:
     @classmethod
     def of(cls, dataset: Dataset) -> Presentation:
         """That of a training set's real training frames."""
-        return cls(field_of_view(dataset), dataset.geometry.mm_per_px)
+        return cls(dataset.field.mask(), dataset.geometry.mm_per_px)
 
     def present(self, images: Frames, sigma_mm: float) -> Frames:
         """(N, H, W) uint8 → the same, blurred with an SD of `sigma_mm`, masked, and rounded to whole grey levels."""

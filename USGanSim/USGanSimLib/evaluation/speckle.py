@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..recording.dataset import Dataset
-from .field_of_view import field_of_view
 
 PATCH_MM = 9.0
 LEAST_PATCH_PX = 12
@@ -35,7 +34,7 @@ class PatchFinder:
         """Patches of about PATCH_MM inside the field of view."""
         x_mm, y_mm = dataset.geometry.mm_per_px
         height, width = (max(LEAST_PATCH_PX, round(PATCH_MM / mm)) for mm in (y_mm, x_mm))
-        return cls(field_of_view(dataset), (height, width))
+        return cls(dataset.field.mask(), (height, width))
 
     def find(self, image: NDArray[np.uint8]) -> Corners:
         """Rows and columns of the first pixels of the patches in an image (H, W); patches overlap by half."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..geometry.conditioning import CoordinateNormalisation
+from ..geometry.field_of_view import FieldOfView, Point
 from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm, resized_to_source
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
@@ -43,6 +44,7 @@ class ModelInfo:
     exclusion_mm             RMS pixel displacement within which they were left out
     seed, iterations         of the training run
     metrics                  held-out metrics, name → number
+    field                    where the ultrasound is in the model's image; None in models of before it was stored
     """
 
     recipe: str
@@ -62,6 +64,12 @@ class ModelInfo:
     exclusion_mm: float = 0.0
     orientation: str = "MF"
     intended_use: str = INTENDED_USE
+    field: FieldOfView | None = None
+
+    @property
+    def face_px(self) -> Point:
+        """The middle of the probe's face (u, v) in the model's image; of its first row where no field is stored."""
+        return self.field.face_px if self.field else ((self.geometry.width_px - 1) / 2, 0.0)
 
     def to_json(self) -> str:
         """The metadata string of the model file."""
@@ -92,6 +100,7 @@ class ModelInfo:
                 "software_version": self.software_version,
                 "metrics": self.metrics,
                 "intended_use": self.intended_use,
+                "field": self.field.as_dict() if self.field else None,
             }
         )
 
@@ -166,6 +175,7 @@ class ModelInfo:
             exclusion_mm=float(data.get("exclusion_mm", 0.0)),
             orientation=str(data["orientation"]),
             intended_use=str(data["intended_use"]),
+            field=FieldOfView.from_dict(data["field"]) if data.get("field") else None,
         )
 
 

@@ -1,30 +1,16 @@
-"""Where the ultrasound is in a recording's image: the bounding box of the fan or sector, found from the frames.
-
-A pixel of the ultrasound changes while the probe moves; texts, logos and rulers around it stand still, and a running
-clock is small. So pixels that differ from the background are joined to regions, and a region counts when the part of
-it that changes is not tiny beside that of the others. A saturated near field, which stands still, belongs to the fan
-that it touches, and dots on black (wires in water) count like speckle does.
-"""
+"""The crop of a recording's images around the ultrasound (field/): with a margin, and pixels square in millimetres."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from ..errors import UserError
 from ..geometry.image_geometry import Crop
 from .paging import release_pages
 from .sweep import Frames, TrackedSweep
 
-# Grey levels: above the noise of a frame grabber, below the faintest speckle worth keeping.
-LEAST_CHANGE = 6
-# Of the largest region's changing pixels. The shortest trace of a wire has 10 % of the longest one's (PLUS fCal 2.0).
-LEAST_RELATIVE_SIZE = 0.02
-# Pixels closer than this share of the image belong together, so that a shadow does not cut a fan.
-JOINING_SHARE = 0.005
+# Enough frames to see where anything ever shows.
 MOST_FRAMES = 500
 # Room on every side of what was found, as a share of its size: another pose may show something further out.
 MARGIN_SHARE = 0.03
@@ -42,31 +28,6 @@ def pixel_extremes(sweeps: Sequence[TrackedSweep], most_frames: int = MOST_FRAME
             np.maximum(brightest, sweep.frames[index], out=brightest)
             release_pages(sweep.frames)
     return darkest, brightest
-
-
-def image_area(darkest: Frames, brightest: Frames) -> Crop:
-    """The bounding box of what changes. `darkest` and `brightest` (H, W) are those of `pixel_extremes`.
-
-    Where nothing changes at all (one frame, a probe at rest) everything that differs from the background counts.
-    Raises UserError for an image of one grey level.
-    """
-    changing = brightest.astype(np.int16) - darkest >= LEAST_CHANGE
-    lit = changing | _differs_from_background(darkest, brightest, changing)
-    if not changing.any():
-        changing = lit
-    if not lit.any():
-        raise UserError(
-            "The frames show nothing: no pixel changes or differs from the background.",
-            "Check the recording, or give the crop as --crop x,y,width,height.",
-        )
-    reach_px = max(1, round(JOINING_SHARE * max(lit.shape)))
-    regions, count = ndimage.label(ndimage.binary_dilation(lit, iterations=reach_px))
-    labels = np.arange(1, count + 1)
-    changing_px = ndimage.sum_labels(changing, regions, labels)
-    kept = changing_px >= LEAST_RELATIVE_SIZE * changing_px.max()
-    rows, columns = np.nonzero(lit & np.concatenate([[False], kept])[regions])
-    x, y = int(columns.min()), int(rows.min())
-    return Crop(x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
 
 
 def grown_to_aspect(
@@ -89,16 +50,6 @@ def grown_to_aspect(
         width_px,
         height_px,
     )
-
-
-def _differs_from_background(
-    darkest: Frames, brightest: Frames, changing: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    # A frame grabber's black need not be 0; it is the commonest level of what stands still.
-    still = darkest[~changing]
-    background = int(np.bincount(still).argmax()) if still.size else 0
-    result: NDArray[np.bool_] = np.abs(brightest.astype(np.int16) - background) >= LEAST_CHANGE
-    return result
 
 
 def _moved_inside(first_px: int, length_px: int, grown_px: int, limit_px: int) -> int:

@@ -15,6 +15,7 @@ dataset.json      everything else, see Dataset
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -28,9 +29,11 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..files import replacing_folder, write_json
 from ..geometry.conditioning import CoordinateNormalisation
+from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.transforms import Matrix
 from .exclusion import Exclusion
+from .field.find import MOST_FRAMES, find_field
 from .sweep import Frames
 
 MARKER = "dataset.json"
@@ -75,6 +78,7 @@ class Dataset:
     exclusion        how `excluded` came about
     sha256           content hash of pixels, poses, split, exclusion and geometry
     split_sha256     the same without the exclusion: sets that hold out the same frames share it
+    stored_field     where the ultrasound is in the images, as `prepare` found it; None in sets of before it did
     """
 
     folder: Path
@@ -98,6 +102,7 @@ class Dataset:
     sha256: str
     split_sha256: str
     sources: tuple[Source, ...]
+    stored_field: FieldOfView | None = None
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -117,6 +122,17 @@ class Dataset:
         """(N,) the number of a frame's sweep, counted over all recordings."""
         pairs = np.column_stack([self.sweep_index, self.sweep_part])
         return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+
+    @functools.cached_property
+    def field(self) -> FieldOfView:
+        """Where the ultrasound is in the images: as it is stored, or looked for in the training frames."""
+        if self.stored_field is not None:
+            return self.stored_field
+        frames = self.train_indices
+        count = min(MOST_FRAMES, len(frames))
+        chosen = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+        x_mm, y_mm = self.geometry.mm_per_px
+        return find_field((self.read_images([frame])[0] for frame in chosen), y_mm / x_mm)
 
     def read_images(self, indices: Sequence[int] | NDArray[np.int_]) -> Frames:
         """A copy (B, H, W) of some images, read from the file.
@@ -149,6 +165,7 @@ def write_dataset(
     source_frame: NDArray[np.int_] | None = None,
     source_size_px: tuple[int, int] | None = None,
     crop: Crop | None = None,
+    field: FieldOfView | None = None,
     lag_s: float = 0.0,
     reference_frame: str = "Reference",
     split: str = "blocks",
@@ -195,6 +212,7 @@ def write_dataset(
                 "image_to_probe": geometry.image_to_probe.tolist(),
                 "source_size_px": source_size_px or size_px,
                 "crop_px": dataclasses.astuple(crop or Crop(0, 0, *size_px)),
+                "field": field.as_dict() if field else None,
                 "lag_s": float(lag_s),
                 "reference_frame": reference_frame,
                 "split": split,
@@ -238,6 +256,7 @@ def open_dataset(folder: Path) -> Dataset:
             sha256=str(data["sha256"]),
             split_sha256=str(data.get("split_sha256", data["sha256"])),
             sources=tuple(Source(**source) for source in data["sources"]),
+            stored_field=_stored_field(data),
         )
     except FileNotFoundError as error:
         raise UserError(
@@ -344,6 +363,11 @@ def _settled(poses: Matrix, heldout: NDArray[np.bool_], geometry: ImageGeometry)
 
 def _or_counting(column: NDArray[Any] | None, count: int) -> NDArray[Any]:
     return np.arange(count) if column is None else column
+
+
+def _stored_field(data: dict[str, Any]) -> FieldOfView | None:
+    told = data.get("field")
+    return FieldOfView.from_dict(told) if told else None
 
 
 def _geometry(data: dict[str, Any]) -> ImageGeometry:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, interpolate
 from ..progress import Progress, Silent
 from .calibration_file import Calibration
-from .cropping import grown_to_aspect, image_area, pixel_extremes
+from .cropping import grown_to_aspect
 from .dataset import Source, write_dataset
 from .exclusion import Exclusion
+from .field.by_hand import field_by_hand
+from .field.find import MOST_FRAMES, Found, find, spread_frames
 from .paging import release_pages
 from .resampling import Resizer
 from .sequence_file import load_sweep, read_header
@@ -54,6 +57,7 @@ class PrepareOptions:
 
     crop      "auto" (the ultrasound's bounding box with a margin, grown so that pixels are square in millimetres
               where the image allows), "tight" (the bounding box itself), "full", or a rectangle in MF pixels
+    field     where the ultrasound is, as field/by_hand.py reads it; None: it is looked for
     size_px   width and height of the training images
     lag_s     an image stamped t shows the pose stamped t + lag_s
     split, holdout, blocks    see splits.held_out
@@ -61,12 +65,13 @@ class PrepareOptions:
     """
 
     crop: Crop | str = "auto"
+    field: str | None = None
     size_px: tuple[int, int] = DEFAULT_SIZE_PX
     lag_s: float = 0.0
     split: str = DEFAULT_SPLIT
     holdout: float = DEFAULT_HOLDOUT
     blocks: int = DEFAULT_BLOCKS
-    exclusion: Exclusion = field(default_factory=Exclusion)
+    exclusion: Exclusion = dataclasses.field(default_factory=Exclusion)
     image_frame: str = "Image"
     probe_frame: str = "Probe"
     reference_frame: str = "Reference"
@@ -95,7 +100,7 @@ class UsableFrames:
 
     frames: NDArray[np.int_]
     probe_to_reference: Matrix
-    excluded: dict[str, int] = field(default_factory=dict)
+    excluded: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +119,13 @@ class Plan:
     geometry: ImageGeometry
     source_size_px: tuple[int, int]
     crop: Crop
-    found: Crop | None
+    found: Found
     sources: tuple[Source, ...]
+
+    @property
+    def field(self) -> FieldOfView:
+        """Where the ultrasound is in the images as they will be stored."""
+        return self.found.field.resized(self.crop, self.geometry.width_px, self.geometry.height_px)
 
     def summary(self) -> dict[str, Any]:
         """Counts, sizes and crop, as JSON."""
@@ -134,7 +144,8 @@ class Plan:
             "size": [self.geometry.width_px, self.geometry.height_px],
             "source_size": list(self.source_size_px),
             "crop": list(dataclasses.astuple(self.crop)),
-            "found": list(dataclasses.astuple(self.found)) if self.found else None,
+            "found": list(dataclasses.astuple(self.found.area)) if self.found.area else None,
+            "field": self.found.field.as_dict(),
             "mm_per_px": list(self.geometry.mm_per_px),
             "lag_s": self.options.lag_s,
             "reference_frame": self.options.reference_frame,
@@ -184,6 +195,7 @@ def prepare_sweeps(
         source_frame=np.concatenate([kept.frames for kept in usable]),
         source_size_px=plan.source_size_px,
         crop=plan.crop,
+        field=plan.field,
         lag_s=options.lag_s,
         reference_frame=options.reference_frame,
         split=options.split,
@@ -215,7 +227,8 @@ def plan_sweeps(
     # A held pose stays whole: all its frames are on the side of its first.
     heldout = held_out(options.split, lengths, options.holdout, options.blocks)[first]
     progress.emit("crop", crop=str(options.crop))
-    crop, found = choose_crop(sweeps, options, source)
+    found = found_field(sweeps, options, source)
+    crop = choose_crop(found, options, source)
     geometry = source.resized(crop, *options.size_px)
     poses = np.concatenate([kept.probe_to_reference for kept in usable]) @ geometry.image_to_probe
     sources = tuple(
@@ -289,19 +302,39 @@ def held_poses(
     return np.array([numbers.get(place, -1) for place in firsts], int), np.array(firsts, int)
 
 
-def choose_crop(
-    sweeps: Sequence[TrackedSweep], options: PrepareOptions, source: ImageGeometry
-) -> tuple[Crop, Crop | None]:
-    """The crop that is asked for, and the bounding box of the ultrasound where that was looked for."""
+def found_field(sweeps: Sequence[TrackedSweep], options: PrepareOptions, source: ImageGeometry) -> Found:
+    """Where the ultrasound is in the recordings' images: as it was given by hand, or looked for in all of them."""
+    x_mm, y_mm = source.mm_per_px
+    if options.field is None:
+        return find(_some_frames(sweeps), y_mm / x_mm)
+    given = field_by_hand(options.field, (source.width_px, source.height_px), y_mm / x_mm)
+    return Found(given, given.box_px)
+
+
+def _some_frames(sweeps: Sequence[TrackedSweep]) -> Iterator[Frames]:
+    """Valid frames, evenly spread over each sweep; of many sweeps fewer of each."""
+    for sweep in sweeps:
+        valid = np.flatnonzero(sweep.image_valid)
+        for frame in spread_frames(sweep.frames, valid, max(MOST_FRAMES // len(sweeps), 2)):
+            yield frame
+            release_pages(sweep.frames)
+
+
+def choose_crop(found: Found, options: PrepareOptions, source: ImageGeometry) -> Crop:
+    """The crop that is asked for. Raises UserError where it goes by the ultrasound and none was found."""
     if isinstance(options.crop, Crop):
-        return options.crop, None
+        return options.crop
     if options.crop == "full":
-        return Crop(0, 0, source.width_px, source.height_px), None
-    found = image_area(*pixel_extremes(sweeps))
+        return Crop(0, 0, source.width_px, source.height_px)
+    if found.area is None:
+        raise UserError(
+            "The frames show nothing: no pixel changes or differs from the background.",
+            "Check the recording, or give the crop as --crop x,y,width,height.",
+        )
     if options.crop == "tight":
-        return found, found
+        return found.area
     size_px = (source.width_px, source.height_px)
-    return grown_to_aspect(found, size_px, source.mm_per_px, options.size_px), found
+    return grown_to_aspect(found.area, size_px, source.mm_per_px, options.size_px)
 
 
 def _resized(

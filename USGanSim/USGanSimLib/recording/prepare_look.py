@@ -43,8 +43,8 @@ def look(
 
 def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8]:
     """(H, W, 3) uint8: the brightest value of every pixel over the frames, in true proportions, with the crop (yellow)
-    and the ultrasound that was found (blue); below it a bar for each sweep, its frames from left to right, coloured by
-    what becomes of them."""
+    and the outline of the ultrasound that was found (blue); below it a bar for each sweep, its frames from left to
+    right, coloured by what becomes of them."""
     shown = _cropped_image(pixel_extremes(sweeps)[1], plan)
     height = shown.height + 2 * _MARGIN_PX + _ROW_PX * len(sweeps) + 22
     picture = Image.new("RGB", (_WIDTH_PX, height), _BACKGROUND)
@@ -79,18 +79,20 @@ def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
     scale_y = scale_x * per_px[1] / per_px[0]
     image = Image.fromarray(brightest).resize((_WIDTH_PX, max(1, round(height_px * scale_y)))).convert("RGB")
     draw = ImageDraw.Draw(image)
-    for crop, colour in ((plan.found, _FOUND), (plan.crop, _CROP)):
-        if crop is not None:
-            draw.rectangle(
-                (
-                    crop.x_px * scale_x,
-                    crop.y_px * scale_y,
-                    (crop.x_px + crop.width_px) * scale_x - 1,
-                    (crop.y_px + crop.height_px) * scale_y - 1,
-                ),
-                outline=colour,
-                width=2,
-            )
+    # Pixels are at their centres.
+    outline = (plan.found.field.outline_px + 0.5) * [scale_x, scale_y]
+    draw.line([(float(x), float(y)) for x, y in outline], fill=_FOUND, width=2)
+    crop = plan.crop
+    draw.rectangle(
+        (
+            crop.x_px * scale_x,
+            crop.y_px * scale_y,
+            (crop.x_px + crop.width_px) * scale_x - 1,
+            (crop.y_px + crop.height_px) * scale_y - 1,
+        ),
+        outline=_CROP,
+        width=2,
+    )
     return image
 
 

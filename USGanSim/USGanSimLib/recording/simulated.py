@@ -22,7 +22,7 @@ from ..geometry.compounding import FARTHEST_FILL, Compounding
 from ..geometry.transforms import Matrix, TransformTrack
 from ..live import Renderer
 from ..model.info import INTENDED_USE
-from .changing_field import changing_field
+from .field.find import find_field, spread_frames
 from .sweep import TrackedSweep
 
 IMAGE_TO_REFERENCE, IMAGE_TO_RAS = "ImageToReference", "ImageToRas"
@@ -170,11 +170,9 @@ def compounding(sweep: TrackedSweep, grid: Grid) -> Generator[float, None, Compo
     work = Compounding((x, y, z), to_part @ np.linalg.inv(grid.ijk_to_ras))
     track = sweep.transforms[IMAGE_TO_RAS]
     valid = np.flatnonzero(track.valid & sweep.image_valid)
-    some = np.unique(np.linspace(0, len(valid) - 1, min(len(valid), _FRAMES_FOR_FIELD)).round().astype(int))
+    found = find_field(spread_frames(sweep.frames, valid, _FRAMES_FOR_FIELD))
     # The outermost pixels of a fan are half black.
-    field = ndimage.binary_erosion(
-        changing_field(np.asarray(sweep.frames[valid[some]])), iterations=_EDGE_PX, border_value=1
-    )
+    field = ndimage.binary_erosion(found.mask(), iterations=_EDGE_PX, border_value=1)
     for done, number in enumerate(valid, 1):
         work.add(sweep.frames[number], track.matrices[number], field)
         yield 0.5 * done / len(valid)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...recording.dataset import Dataset
-from ..field_of_view import field_of_view
 from ..predictors.predictor import PosePredictor, Predictor, frame_seed
 from .floor import RealImageElsewhere
 from .metrics import Column
@@ -34,7 +33,7 @@ class ShuffledPoses:
     )
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.field = dataset, field_of_view(dataset)
+        self.dataset, self.field = dataset, dataset.field.mask()
         self.frames = spread(dataset.heldout_indices, MOST_FRAMES)
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:

@@ -17,7 +17,6 @@ from scipy.signal import fftconvolve
 
 from ...geometry.transforms import Matrix
 from ...recording.dataset import Dataset
-from ..field_of_view import field_of_view
 from ..predictors.predictor import PosePredictor, Predictor, frame_seed
 from .controls import spread
 from .metrics import Column
@@ -51,7 +50,7 @@ class GeometryControl:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self.window = window_inside(field_of_view(dataset), dataset.geometry.mm_per_px)
+        self.window = window_inside(dataset.field.mask(), dataset.geometry.mm_per_px)
 
     def values(self, predictor: Predictor) -> dict[str, float | None]:
         if not isinstance(predictor, PosePredictor) or self.window is None:

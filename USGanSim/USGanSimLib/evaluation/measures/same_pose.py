@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
-from ..field_of_view import field_of_view
 from ..predictors.predictor import PosePredictor, Predictor, RealImage, frame_seed, repeats
 from .controls import spread
 from .metrics import Column
@@ -34,7 +33,7 @@ class SamePose:
     )
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.field = dataset, field_of_view(dataset)
+        self.dataset, self.field = dataset, dataset.field.mask()
         groups: dict[int, NDArray[np.int_]] = {}
         for index in map(int, dataset.heldout_indices):
             others = repeats(dataset, index)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ...geometry.pose_distance import PoseDistance
 from ...recording.dataset import Dataset
-from ..field_of_view import field_of_view
 from ..predictors.predictor import PosePredictor, Predictor
 from .metrics import Column
 
@@ -28,7 +27,7 @@ class VideoControl:
     )
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.field = dataset, field_of_view(dataset)
+        self.dataset, self.field = dataset, dataset.field.mask()
         self.pairs = successive_pairs(dataset)[:MOST_PAIRS]
         embedded = PoseDistance(dataset.geometry.width_px, dataset.geometry.height_px).embed(dataset.poses)
         self.steps_mm = np.array(

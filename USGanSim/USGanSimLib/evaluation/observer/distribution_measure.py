@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
-from ..field_of_view import field_of_view
 from ..intervals import heldout_groups
 from ..measures.kernel_distance import halves_interval, paired_distance
 from ..measures.metrics import Column
@@ -29,7 +28,7 @@ class DistributionMeasure:
         self.dataset, self.observer = dataset, observer
         heldout = dataset.heldout_indices
         chosen = heldout[np.linspace(0, len(heldout) - 1, min(len(heldout), MOST_FRAMES)).astype(int)]
-        self._presentation = Presentation(field_of_view(dataset), dataset.geometry.mm_per_px)
+        self._presentation = Presentation(dataset.field.mask(), dataset.geometry.mm_per_px)
         real = self.features(dataset.read_images(chosen))
         self._mean, self._sd = real.mean(axis=0), real.std(axis=0) + 1e-6
         self.real = dict(zip(map(int, chosen), self.standardised(real), strict=True))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
-from ..field_of_view import field_of_view
 from ..intervals import heldout_groups
 from ..measures.landmark_readings import COLUMNS, MEASURED, PAPER, UNCLEAR, WRONG_REGION, Reading, summarised
 from ..measures.landmarks import IN_PLANE_MM, Points, project, read_landmarks
@@ -187,4 +186,4 @@ def _seen(dataset: Dataset, names: tuple[str, ...], landmarks_mm: dict[str, Poin
             "Name all that the observer was trained for.",
         )
     projection = project(dataset.poses, np.array([landmarks_mm[name] for name in names]))
-    return Seen(projection.places_px, projection.within(field_of_view(dataset)))
+    return Seen(projection.places_px, projection.within(dataset.field.mask()))

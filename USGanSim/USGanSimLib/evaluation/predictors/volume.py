@@ -17,7 +17,6 @@ from ...geometry.image_geometry import ImageGeometry
 from ...geometry.transforms import Matrix
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
-from ..field_of_view import field_of_view
 from .predictor import PosePredictor
 
 # Memory is bounded by this: four arrays of single precision while a volume is built, one of them afterwards.
@@ -48,7 +47,7 @@ class VolumeReslice(PosePredictor):
 
     def __init__(self, dataset: Dataset) -> None:
         super().__init__("reconstructed volume, resliced", dataset)
-        self.field = field_of_view(dataset)
+        self.field = dataset.field.mask()
         self.volume = reconstruct(dataset, self.field)
 
     def at(self, pose: Matrix, count: int, seed: int) -> Frames:

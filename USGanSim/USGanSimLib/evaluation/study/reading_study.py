@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...recording.dataset import Dataset
-from ..field_of_view import field_of_view
 from ..intervals import heldout_groups
 from ..measures.landmark_readings import MEASURED, OUTCOMES, UNCLEAR, Reading, summarised
 from ..measures.landmarks import Points, markup_points, project
@@ -51,7 +50,7 @@ def make_reading_study(
     """Write at most `count` pairs, one real and one simulated image of a held-out frame whose plane passes through the
     landmark to mark; landmarks in turn. Raises UserError where there is none."""
     projection = project(dataset.poses, np.array(list(landmarks_mm.values())))
-    visible = projection.within(field_of_view(dataset)) & dataset.heldout[:, None]
+    visible = projection.within(dataset.field.mask()) & dataset.heldout[:, None]
     pairs = _pairs(visible, count, np.random.default_rng(seed))
     if not pairs:
         raise UserError(

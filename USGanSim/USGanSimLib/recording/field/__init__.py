@@ -1,4 +1,4 @@
-"""Where the ultrasound is in an image, found once: `find_field` looks, `FieldOfView` is the answer. Core ring.
+"""Where the ultrasound is in an image, found once: `find_field` answers with geometry's `FieldOfView`. Core ring.
 
 Everything that asks where the ultrasound is asks here: the crop, the augmentation, the black around a model's images,
 every measure of the evaluation, the outline in the views, the probe's face.

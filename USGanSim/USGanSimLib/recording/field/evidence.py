@@ -21,7 +21,9 @@ LEAST_SD = 0.7
 # Above noise and black level, what stands still and touches what changes.
 LEAST_LEVEL = 6.0
 # Of the variance of the quietest pixels, which lie outside the ultrasound where there is an outside.
-_QUIET_SHARE = 0.01
+_QUIET_SHARE, _QUIET_LOOKED_AT = 0.01, 0.05
+# Of their variance.
+_WHITE_SHARE = 0.7
 # What is saturated is quiet for another reason.
 _SATURATED = 250
 _NOISE_SDS = 6.0
@@ -53,9 +55,8 @@ class Moments:
     def __init__(self) -> None:
         self.count = 0
 
-    def add(self, frame: NDArray[np.uint8]) -> None:
+    def add(self, values: NDArray[np.float32]) -> None:
         """Another frame (H, W)."""
-        values = frame.astype(np.float32)
         if self.count == 0:
             self._first, self._sum, self._squares = values, np.zeros_like(values), np.zeros_like(values)
         self.count += 1
@@ -77,19 +78,17 @@ class Moments:
 def evidence_of(frames: Iterable[NDArray[np.uint8]]) -> Evidence:
     """Looks at frames (H, W), all of one size. Raises ValueError for none."""
     moments = Moments()
+    blurred = Moments()
     for frame in frames:
-        moments.add(frame)
+        values = frame.astype(np.float32)
+        moments.add(values)
+        blurred.add(ndimage.uniform_filter(values, 3))
     if moments.count == 0:
         raise ValueError("no frame to look at")
     variance = ndimage.median_filter(moments.variance, 3)
     # A variance of N frames has the relative SD √(2 / N); the median of nine is steadier.
     spread = math.sqrt(2 / max(moments.count, 2)) / _MEDIAN_OF_NINE
-    unsaturated = variance[moments.mean < _SATURATED]
-    # The quiet pixels lie at the low end of that spread.
-    quiet = float(np.quantile(unsaturated, _QUIET_SHARE)) if unsaturated.size else 0.0
-    noise = quiet / max(1 - 2 * spread, 0.3)
-    if noise > _MOST_NOISE_SD**2:
-        noise = 0.0
+    noise = _noise_variance(variance, blurred.variance, moments.mean < _SATURATED, spread)
     changing = variance > noise * (1 + _NOISE_SDS * spread) + LEAST_SD**2
     changing = _large_regions(changing)
     noise_sd = math.sqrt(noise)
@@ -100,6 +99,23 @@ def evidence_of(frames: Iterable[NDArray[np.uint8]]) -> Evidence:
     return Evidence(
         _large_regions(_bright(mean, np.ones_like(changing), noise_sd)), False, noise_sd, moments.count
     )
+
+
+def _noise_variance(
+    variance: NDArray[np.float64], of_means: NDArray[np.float64], usable: NDArray[np.bool_], spread: float
+) -> float:
+    """The variance of a frame grabber's noise, from the quietest pixels; 0 where they are quiet for another reason.
+
+    Noise is white: the mean of nine pixels has a ninth of its variance, and all of the variance that they share.
+    """
+    if not usable.any():
+        return 0.0
+    # The quiet pixels lie at the low end of the spread.
+    quiet = float(np.quantile(variance[usable], _QUIET_SHARE)) / max(1 - 2 * spread, 0.3)
+    quietest = usable & (variance <= np.quantile(variance[usable], _QUIET_LOOKED_AT))
+    white = (variance[quietest].mean() - of_means[quietest].mean()) * 9 / 8
+    is_noise = quiet <= _MOST_NOISE_SD**2 and white >= _WHITE_SHARE * variance[quietest].mean()
+    return quiet if is_noise else 0.0
 
 
 def _bright(mean: NDArray[np.float64], still: NDArray[np.bool_], noise_sd: float) -> NDArray[np.bool_]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.field_of_view import FieldOfView, box_around
+from ...geometry.image_geometry import Crop
 from .evidence import Evidence, evidence_of
 from .fit import best_shape
-from .shape import FieldOfView
 
 MOST_FRAMES = 200
 # Below this share of a shape's pixels there are dots on black (wires in water), and no border is to be seen.
@@ -24,13 +26,33 @@ _EDGE_SHARE = 0.5
 _CERTAIN_FILLED, _CERTAIN_BESIDE, _FEWEST_FRAMES = 0.6, 0.03, 10
 
 
+@dataclass(frozen=True)
+class Found:
+    """A field of view, and the smallest box around it and everything that shows ultrasound: of wires in water, which
+    have no field, around the wires. `area` is None where nothing shows anything."""
+
+    field: FieldOfView
+    area: Crop | None
+
+
 def find_field(frames: Iterable[NDArray[np.uint8]], aspect: float = 1.0) -> FieldOfView:
     """Where the ultrasound is in frames (H, W) of one recording or of several with the same settings.
 
     `aspect` is a pixel's height by its width, in millimetres. Some hundred frames from all over the recordings are
     enough; `spread_frames` chooses them. Raises ValueError for no frame.
     """
+    return find(frames, aspect).field
+
+
+def find(frames: Iterable[NDArray[np.uint8]], aspect: float = 1.0) -> Found:
+    """`find_field`, with the box around all that shows ultrasound. Raises as that."""
     evidence = evidence_of(frames)
+    field = _field_of(evidence, aspect)
+    shown = evidence.lit if field.shape == "whole" else evidence.lit | field.mask()
+    return Found(field, box_around(shown) if evidence.lit.any() else None)
+
+
+def _field_of(evidence: Evidence, aspect: float) -> FieldOfView:
     height_px, width_px = evidence.lit.shape
     size_px = width_px, height_px
     lit = float(evidence.lit.mean())
@@ -56,12 +78,11 @@ def find_field(frames: Iterable[NDArray[np.uint8]], aspect: float = 1.0) -> Fiel
 
 
 def spread_frames(
-    frames: NDArray[np.uint8], valid: Sequence[int] | NDArray[np.int_]
+    frames: NDArray[np.uint8], valid: NDArray[np.int_], most: int = MOST_FRAMES
 ) -> Iterable[NDArray[np.uint8]]:
-    """At most MOST_FRAMES of the frames (N, H, W) numbered by `valid`, evenly spread."""
-    chosen = np.asarray(valid)
-    count = min(len(chosen), MOST_FRAMES)
-    for index in chosen[np.linspace(0, len(chosen) - 1, count).round().astype(int)]:
+    """At most `most` of the frames (N, H, W) numbered by `valid`, evenly spread."""
+    count = min(len(valid), most)
+    for index in valid[np.linspace(0, len(valid) - 1, count).round().astype(int)]:
         yield frames[index]
 
 

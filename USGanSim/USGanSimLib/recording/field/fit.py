@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from ...geometry.field_of_view import FieldOfView, Point, depth_in_fan, depth_in_polygon
 from .search import Votes, box_of_most_votes, fan_of_most_votes, from_reduced, pixel_places, reduced
-from .shape import FieldOfView, Point, depth_in_fan, depth_in_polygon
 
 # A pixel that shows nothing counts one eighth of one that does: a border lies where fewer than one in nine show.
 VOTE_AGAINST = 0.125

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UserError
-from ...geometry.image_geometry import Crop
+from ..errors import UserError
+from .image_geometry import Crop
 
 SHAPES = ("fan", "trapezoid", "rectangle", "whole")
 GIVEN_BY_HAND = "given by hand"
@@ -136,10 +136,7 @@ class FieldOfView:
     @property
     def box_px(self) -> Crop:
         """The pixels between the field's outermost ones, each way, within the image."""
-        inside = self.mask()
-        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-        x, y = int(columns[0]), int(rows[0])
-        return Crop(x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
+        return box_around(self.mask())
 
     def mask(self) -> NDArray[np.bool_]:
         """(H, W) bool: pixels whose centre lies in the field."""
@@ -231,6 +228,13 @@ class FieldOfView:
                 "Give it in pixels of the recording's MF-oriented image.",
             )
         return self
+
+
+def box_around(pixels: NDArray[np.bool_]) -> Crop:
+    """The smallest box around the true pixels (H, W), of which there is one at least."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    x, y = int(columns[0]), int(rows[0])
+    return Crop(x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
 
 
 def depth_in_fan(

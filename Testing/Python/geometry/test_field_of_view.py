@@ -1,4 +1,4 @@
-"""recording/field/shape.py: a field's numbers, its pixels, its face, what resizing does to it, and nonsense refused."""
+"""geometry/field_of_view.py: a field's numbers, pixels and face, what resizing does to it, nonsense refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.geometry.image_geometry import Crop
-from USGanSimLib.recording.field.shape import FieldOfView
 
 FAN = FieldOfView.fan((200, 150), (99.5, -20.0), (40.0, 150.0), (-30.0, 30.0))
 
