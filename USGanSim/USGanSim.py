@@ -40,19 +40,18 @@ from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
 from USGanSimLib.gui.simulation.inputs import InputsSection
-from USGanSimLib.gui.simulation.live import LiveSection
+from USGanSimLib.gui.simulation.live_section import LiveSection
 from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
 from USGanSimLib.gui.simulation.recording import RecordingSection
 from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
-from USGanSimLib.live import PoseState, Renderer
+from USGanSimLib.live import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, PoseState, Renderer, Variation
 from USGanSimLib.model.info import ModelInfo, read_model_header
 from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
 from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated
 from USGanSimLib.mrml.transform_chain import volume_to_world
 from USGanSimLib.sample_data import sample_model_path
-from USGanSimLib.variation import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, Variation
 
 
 class USGanSim(ScriptedLoadableModule):
@@ -265,7 +264,7 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         )
         self.vary(parameters)
         self.simulation.start(renderer, setup)
-        parameters.output = self.simulation.volume
+        parameters.output = self.simulation.live.volume
 
     def vary(self, parameters: USGanSimParameterNode) -> None:
         """Let the noise change as the parameters say."""
@@ -332,31 +331,31 @@ class USGanSimTest(ScriptedLoadableModuleTest):
     def test_the_volume_follows_the_probe(self) -> None:
         logic, probe = self.started()
         logic.simulation.tick()
-        self.assertEqual(logic.simulation.status.state, PoseState.NO_POSE)
+        self.assertEqual(logic.simulation.live.status.state, PoseState.NO_POSE)
         self.move(probe, 2.0)
         logic.simulation.tick()
-        self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
+        self.assertEqual(logic.simulation.live.status.state, PoseState.GOOD)
         corner = [0.0, 0.0, 0.0]
-        logic.simulation.volume.GetParentTransformNode().GetTransformToParent().TransformPoint(
+        logic.simulation.live.volume.GetParentTransformNode().GetTransformToParent().TransformPoint(
             [4.0, 2.0, 0.0], corner
         )
         np.testing.assert_allclose(corner, [4.0, 1.0, 0.0])
-        self.assertEqual(slicer.util.arrayFromVolume(logic.simulation.volume).max(), 128)
+        self.assertEqual(slicer.util.arrayFromVolume(logic.simulation.live.volume).max(), 128)
         logic.stop()
-        self.assertEqual(logic.simulation.status.state, PoseState.STOPPED)
+        self.assertEqual(logic.simulation.live.status.state, PoseState.STOPPED)
 
     def test_a_held_pose_stays_and_is_compared_with_a_real_image(self) -> None:
         logic, probe = self.started()
         self.move(probe, 2.0)
         logic.simulation.tick()
-        logic.simulation.freeze(True)
+        logic.simulation.live.freeze(True)
         self.move(probe, 9.0)
         logic.simulation.tick()
-        self.assertEqual(logic.simulation.status.state, PoseState.FROZEN)
+        self.assertEqual(logic.simulation.live.status.state, PoseState.FROZEN)
         np.testing.assert_allclose(logic.simulation.image_to_reference[:3, 3], [2.0, 0.0, 0.0])
         real = slicer.util.addVolumeFromArray(np.full((1, 12, 16), 100, np.uint8), name="Image_Reference")
-        real.SetAndObserveTransformNodeID(logic.simulation.volume.GetTransformNodeID())
-        difference = DifferenceVolume(slicer.mrmlScene, logic.simulation.volume)
+        real.SetAndObserveTransformNodeID(logic.simulation.live.volume.GetTransformNodeID())
+        difference = DifferenceVolume(slicer.mrmlScene, logic.simulation.live.volume)
         self.assertEqual(difference.update(real), 28)
         logic.stop()
 
@@ -371,7 +370,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         self.move(probe, 2.0)
         logic.simulation.tick()
         np.testing.assert_allclose(logic.simulation.image_to_reference[:3, 3], [2.0, 0.0, 0.0])
-        np.testing.assert_allclose(volume_to_world(logic.simulation.volume)[:3, 3], [102.0, 0.0, 0.0])
+        np.testing.assert_allclose(volume_to_world(logic.simulation.live.volume)[:3, 3], [102.0, 0.0, 0.0])
         logic.stop()
 
     def test_the_sample_model_simulates_at_its_trained_poses(self) -> None:
@@ -388,23 +387,23 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         pose, own = logic.simulation.renderer.pose_range.poses[0], logic.simulation.image_to_probe
         slicer.util.updateTransformMatrixFromArray(parameters.probe, pose @ np.linalg.inv(own))
         logic.simulation.tick()
-        self.assertEqual(logic.simulation.status.state, PoseState.GOOD)
+        self.assertEqual(logic.simulation.live.status.state, PoseState.GOOD)
         self.assertLess(logic.simulation.nearest.rms_mm, 1e-3)
-        self.assertGreater(slicer.util.arrayFromVolume(logic.simulation.volume).std(), 10)
+        self.assertGreater(slicer.util.arrayFromVolume(logic.simulation.live.volume).std(), 10)
         logic.stop()
 
     def test_starting_again_goes_on_in_the_same_volume(self) -> None:
         logic, _probe = self.started()
-        volume = logic.simulation.volume
+        volume = logic.simulation.live.volume
         logic.start(logic.getParameterNode())
-        self.assertIs(logic.simulation.volume, volume)
+        self.assertIs(logic.simulation.live.volume, volume)
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), 1)
 
     def test_closing_the_scene_ends_the_simulation(self) -> None:
         logic, _probe = self.started()
         slicer.mrmlScene.Clear()
         logic.simulation.tick()
-        self.assertFalse(logic.simulation.running)
+        self.assertFalse(logic.simulation.live.running)
 
     def test_a_file_that_is_no_model_is_told_in_words(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -420,7 +419,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
             self.assertRaisesRegex(
                 UserError, "PyTorch is not installed", logic.start, logic.getParameterNode()
             )
-        self.assertFalse(logic.simulation.running)
+        self.assertFalse(logic.simulation.live.running)
 
     def test_start_waits_for_its_inputs(self) -> None:
         logic = USGanSimLogic()
@@ -447,7 +446,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
         logic, probe = self.started()
         with tempfile.TemporaryDirectory() as folder:
             recording = StreamRecording(
-                slicer.mrmlScene, logic.simulation.volume, logic.simulation.image_to_probe
+                slicer.mrmlScene, logic.simulation.live.volume, logic.simulation.image_to_probe
             )
             recording.start(Path(folder), "stream")
             for x in (1.0, 2.0, 3.0):

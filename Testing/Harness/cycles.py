@@ -60,7 +60,7 @@ def cycle(harness, panel, index, way):
     for x_mm in range(200):
         move(slicer, probe, x_mm)
         harness.process_events(0.004)
-        if widget.logic.simulation.counts.rendered > 2:
+        if widget.logic.simulation.live.counts.rendered > 2:
             break
     else:
         raise SystemExit(f"Cycle {index} made no images: {live.ui.stateLabel.text}")

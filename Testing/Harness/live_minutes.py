@@ -44,7 +44,7 @@ def main():
     parts["InputsSection"].ui.modelPathEdit.currentPath = str(arguments.model)
     live = parts["LiveSection"].ui
     live.startButton.click()
-    wait_until(harness, lambda: widget.logic.simulation.running, state=lambda: live.stateLabel.text)
+    wait_until(harness, lambda: widget.logic.simulation.live.running, state=lambda: live.stateLabel.text)
     tracker.play(0, round(arguments.rate))
     live.showButton.click()
     result = measure(harness, widget.logic.simulation, tracker, arguments, views if arguments.draw else [])
@@ -61,7 +61,7 @@ def measure(harness, simulation, tracker, arguments, views):
     def on_image(_caller, _event):
         ages_s.append(time.perf_counter() - arrived_s)
 
-    tag = simulation.volume.AddObserver("ModifiedEvent", on_image)
+    tag = simulation.live.volume.AddObserver("ModifiedEvent", on_image)
     begin_s = before_s = time.perf_counter()
     sent, drawn, told = 0, 0, 0
     while (gone_s := time.perf_counter() - begin_s) < arguments.seconds:
@@ -83,16 +83,16 @@ def measure(harness, simulation, tracker, arguments, views):
         if gone_s >= told * 30:
             told += 1
             print(
-                f"{gone_s:.0f} s: {simulation.status}, {simulation.counts}, {memory_mb()} MB",
+                f"{gone_s:.0f} s: {simulation.live.status}, {simulation.live.counts}, {memory_mb()} MB",
                 file=sys.stderr,
                 flush=True,
             )
-    simulation.volume.RemoveObserver(tag)
+    simulation.live.volume.RemoveObserver(tag)
     return figures(simulation, sent, gone_s, ages_s, turns_s, memory)
 
 
 def figures(simulation, sent, seconds, ages_s, turns_s, memory):
-    counts, latency = simulation.counts, simulation.latency
+    counts, latency = simulation.live.counts, simulation.live.latency
     problems = problems_told()
     if not counts.accounted_for or counts.received != sent:
         problems.append(f"{sent} poses sent, accounted for: {counts}")

@@ -125,7 +125,7 @@ def no_tracker() -> None:
     ).threeDView().forceRender()  # makes the camera, as the application does
     press(live, "showButton")
     harness.process_events(2)
-    assert widget.logic.simulation.status.state.name == "GOOD"
+    assert widget.logic.simulation.live.status.state.name == "GOOD"
     shoot("NoTracker-sweep")
 
 
@@ -205,7 +205,7 @@ def preoperative():
 
 
 def registration(folder: Path) -> None:
-    if widget.logic.simulation.running:
+    if widget.logic.simulation.live.running:
         press(live, "startButton")
     open_only(research)
     parameters.poseSet, parameters.curvePlane = PoseSet.CURVE, CurvePlane.ACROSS

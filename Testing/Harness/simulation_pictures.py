@@ -47,7 +47,7 @@ def main():
     live.startButton.click()
     wait_until(
         harness,
-        lambda: widget.logic.simulation.running,
+        lambda: widget.logic.simulation.live.running,
         state=lambda: live.startButton.toolTip + live.stateLabel.text,
     )
     frame = tracker.play(0, 2 * RATE_HZ)

@@ -1,4 +1,5 @@
-"""The live path without torch and without Slicer: what a renderer is, the states of a pose, and who counts what.
+"""The live path without torch and without Slicer: what a renderer is, how its noise changes, the states of a pose, and
+who counts what.
 
 Poses arrive whenever the tracker sends them; images are made one at a time. `PoseQueue` keeps the newest pose alone
 and counts the ones that a newer pose replaced, so that every pose is accounted for: received = rendered + superseded
@@ -9,23 +10,28 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UserError
 from .geometry.pose_distance import PoseRange
 from .geometry.transforms import Matrix
 
 STALE_AFTER_S = 0.5
+SHORTEST_HALF_LIFE_S, LONGEST_HALF_LIFE_S = 0.1, 60.0
 
 Pose = TypeVar("Pose")
 
 
 class Renderer(Protocol):
-    """Turns the pose of an image into the image. `ml.renderer.ModelRenderer` is the real one."""
+    """Turns the pose of an image into the image."""
 
     @property
     def width_px(self) -> int: ...
@@ -46,6 +52,57 @@ class Renderer(Protocol):
     def render(self, image_to_reference: Matrix) -> NDArray[np.uint8]:
         """(4, 4) ImageToReference of this renderer's pixels → (height_px, width_px) uint8."""
         ...
+
+
+class SamplingRenderer(Renderer, Protocol):
+    """A renderer whose images start from a noise, which stands until it is told to change: every pose has many images.
+    `ml.renderer.ModelRenderer` is the real one."""
+
+    def resample(self) -> None:
+        """Draw new noise: the next images are others."""
+        ...
+
+    def drift(self, step: float) -> None:
+        """Move the noise a little, so that its correlation with what it was is √(1 − step²); step from 0 to 1."""
+        ...
+
+    def sample(self, image_to_reference: Matrix, n: int) -> NDArray[np.uint8]:
+        """n images (n, height_px, width_px) uint8 of one pose (4, 4), the same each time; the noise that stands is left
+        alone."""
+        ...
+
+
+class Variation(enum.Enum):
+    """What happens to the noise before an image is made."""
+
+    FIXED = "fixed"
+    RESAMPLED = "new sample for each image"
+    DRIFTING = "drifting"
+
+    def change(self, renderer: SamplingRenderer, elapsed_s: float, half_life_s: float) -> bool:
+        """Change the noise of a renderer, `elapsed_s` after the last time. Whether it did.
+
+        A drift loses half of its likeness to where it was within `half_life_s`, at any rate of images.
+        """
+        if self is Variation.FIXED:
+            return False
+        if self is Variation.RESAMPLED:
+            renderer.resample()
+        else:
+            renderer.drift(drift_step(elapsed_s, half_life_s))
+        return True
+
+
+def drift_step(elapsed_s: float, half_life_s: float) -> float:
+    """The step of `SamplingRenderer.drift` after which the noise's correlation with itself `elapsed_s` ago is
+    0.5^(elapsed_s / half_life_s). Raises UserError for a half-life out of range."""
+    if not SHORTEST_HALF_LIFE_S <= half_life_s <= LONGEST_HALF_LIFE_S:
+        raise UserError(
+            f"Noise cannot drift with a half-life of {half_life_s:g} s.",
+            f"Give {SHORTEST_HALF_LIFE_S:g} to {LONGEST_HALF_LIFE_S:g} s.",
+        )
+    # One step leaves the correlation √(1 − step²).
+    return math.sqrt(1 - 0.25 ** (max(elapsed_s, 0.0) / half_life_s))
 
 
 class PoseState(enum.Enum):
@@ -221,3 +278,87 @@ class LatencyLog:
             Spread.of_seconds(moments[:, 3] - moments[:, 0]),
             float(rate_hz),
         )
+
+
+@dataclass
+class ImageTiming:
+    """The moments of one image, in seconds of the meter's clock. `arrived_s` of its pose is None for an image that is
+    made without a new one."""
+
+    arrived_s: float | None
+    began_s: float
+    rendered_s: float = math.nan
+
+
+class LiveMeter(Generic[Pose]):
+    """What a live simulation knows of itself: the poses that arrive, the images made of them, and the state to tell.
+
+    Whoever follows a probe holds one, and calls `received` when a pose comes, `queue.take` for the newest, and `begin`,
+    `rendered` and `finish` around its image. Used from one thread, or under a lock.
+
+    status  what a person must be told
+    queue   the newest pose, and what became of the others
+    """
+
+    def __init__(
+        self, status: LiveStatus, stale_after_s: float, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """A pose older than `stale_after_s` does not pass for the probe's; inf where a hand moves it."""
+        self.status = status
+        self._stale_after_s, self._clock = stale_after_s, clock
+        self.restart()
+
+    def restart(self) -> None:
+        """Counts and statistics begin anew; no pose has come."""
+        self.queue: PoseQueue[Pose] = PoseQueue()
+        self._log = LatencyLog()
+        self.forget_pose()
+
+    def forget_pose(self) -> None:
+        """Who sends poses is another one: none has come of it yet."""
+        self._arrived_s: float | None = None
+
+    @property
+    def counts(self) -> PoseCounts:
+        """What became of every pose."""
+        return self.queue.counts
+
+    @property
+    def latency(self) -> LatencyReport:
+        """Statistics of the latest images."""
+        return self._log.report()
+
+    @property
+    def age_s(self) -> float | None:
+        """Since the newest pose came; None where none has."""
+        return None if self._arrived_s is None else self._clock() - self._arrived_s
+
+    def stale(self, why: str = "") -> LiveStatus | None:
+        """The state STALE where the newest pose is too old to pass for the probe's, otherwise None."""
+        age_s = self.age_s
+        if age_s is None or age_s <= self._stale_after_s:
+            return None
+        words = f"no new one for more than {self._stale_after_s:g} s"
+        return LiveStatus(PoseState.STALE, f"{words}; {why}" if why else words)
+
+    def received(self, pose: Pose, at_s: float) -> None:
+        """A pose came."""
+        self._arrived_s = at_s
+        self.queue.put(pose, at_s)
+
+    def begin(self, arrived_s: float | None) -> ImageTiming:
+        """Rendering begins, at the pose that came then."""
+        return ImageTiming(arrived_s, self._clock())
+
+    def rendered(self, timing: ImageTiming) -> None:
+        """The image is there; writing it begins."""
+        timing.rendered_s = self._clock()
+
+    def finish(self, timing: ImageTiming, status: LiveStatus) -> None:
+        """The image is written, and this is the state now."""
+        self.status = status
+        if timing.arrived_s is None:
+            self.queue.count_refreshed()
+        else:
+            self.queue.count_rendered()
+            self._log.add(timing.arrived_s, timing.began_s, timing.rendered_s, self._clock())

@@ -13,11 +13,10 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.conditioning import CoordinateNormalisation
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.live import PoseState
+from USGanSimLib.live import PoseState, Variation
 from USGanSimLib.model.info import METADATA_KEY, ModelInfo
 from USGanSimLib.mrml.live.real_image import View
 from USGanSimLib.mrml.transform_chain import volume_to_world
-from USGanSimLib.variation import Variation
 
 IMAGE_TO_PROBE = np.diag([0.5, 0.5, 1, 1])
 
@@ -98,9 +97,9 @@ def live(panel, parts, model, tracked, until):
     panel.parent.enter()
     parts["Inputs"].ui.modelPathEdit.currentPath = str(model)
     parts["Live"].ui.startButton.click()
-    until(lambda: panel.logic.simulation.running)
+    until(lambda: panel.logic.simulation.live.running)
     move(tracked, 5)
-    until(lambda: panel.logic.simulation.status.state is PoseState.GOOD)
+    until(lambda: panel.logic.simulation.live.status.state is PoseState.GOOD)
     return parts
 
 
@@ -147,7 +146,7 @@ def test_start_returns_at_once_and_tells_what_it_waits_for(panel, parts, model, 
     parts["Live"].ui.startButton.click()
     assert seen == []
     assert parts["Live"].ui.startButton.text == "Stop"
-    until(lambda: panel.logic.simulation.running)
+    until(lambda: panel.logic.simulation.live.running)
     assert seen == ["Loading the model…"]
 
 
@@ -176,11 +175,12 @@ def test_a_calibration_of_another_probe_is_refused_with_the_numbers(panel, parts
 
 
 def test_a_slow_renderer_leaves_the_gui_its_share_of_the_time(panel, live, monkeypatch):
-    from USGanSimLib.gui.simulation.live import LEAST_GUI_SHARE
+    from USGanSimLib.gui.simulation.live_section import LEAST_GUI_SHARE
 
     clock = iter([0.0, 0.2])
     monkeypatch.setattr(
-        "USGanSimLib.gui.simulation.live.time", types.SimpleNamespace(perf_counter=lambda: next(clock))
+        "USGanSimLib.gui.simulation.live_section.time",
+        types.SimpleNamespace(perf_counter=lambda: next(clock)),
     )
     live["Live"]._timer.stop()
     live["Live"]._told_s = 0.0
@@ -267,7 +267,7 @@ def test_noise_goes_as_chosen_and_a_frozen_pose_stays(panel, live, tracked, unti
     panel.parameters.variation = Variation.RESAMPLED
     move(tracked, 30)
     until(lambda: simulation.renderer.noise > noise + 5)
-    assert simulation.status.state is PoseState.FROZEN
+    assert simulation.live.status.state is PoseState.FROZEN
     assert simulation.image_to_reference[0, 3] == 5
     live["Variation"].ui.freezeButton.click()
     until(lambda: simulation.image_to_reference[0, 3] == 30)
@@ -342,7 +342,7 @@ def test_closing_the_scene_ends_all_of_it(panel, live, real):
     panel.parameters.comparison, panel.parameters.realImage = View.DIFFERENCE, real
     live["Live"].ui.showButton.click()
     slicer.mrmlScene.Clear(False)
-    assert not panel.logic.simulation.running
+    assert not panel.logic.simulation.live.running
     assert not {"heart", "Fan outline", "SimulatedMinusReal", "ProbeOfSimulatedImage"} & set(nodes())
     assert live["Live"].ui.showButton.text == "Show"
     assert not live["Live"]._timer.active

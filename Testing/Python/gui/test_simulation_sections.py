@@ -94,7 +94,7 @@ def story(harness, panel, model, until):
     slicer.mrmlScene.Clear()
     harness.process_events(0.05)
     assert nodes() == before
-    assert not panel.logic.simulation.running
+    assert not panel.logic.simulation.live.running
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def live(story, panel, until):
 def test_two_clicks_show_an_image_that_moves_inside_the_trained_range(live, until):
     first = live.image_to_reference[2, 3]
     until(lambda: abs(live.image_to_reference[2, 3] - first) > 2)
-    assert live.status.state.name == "GOOD"
+    assert live.live.status.state.name == "GOOD"
     assert live.nearest.rms_mm < 3
 
 

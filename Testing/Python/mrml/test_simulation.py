@@ -13,12 +13,11 @@ from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.geometry.conditioning import CoordinateNormalisation  # noqa: E402
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry  # noqa: E402
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
-from USGanSimLib.live import PoseState  # noqa: E402
+from USGanSimLib.live import PoseState, Variation  # noqa: E402
 from USGanSimLib.model.info import ModelInfo  # noqa: E402
 from USGanSimLib.mrml.live.sample_strip import side_by_side, strip_volume  # noqa: E402
 from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated  # noqa: E402
 from USGanSimLib.recording.calibration_file import write_plus_xml  # noqa: E402
-from USGanSimLib.variation import Variation  # noqa: E402
 
 FULL = np.array([[0.1, 0, 0, -20], [0, 0.1, 0, 5], [0, 0, 0.1, 0], [0, 0, 0, 1]])
 
@@ -60,11 +59,11 @@ def simulation(scene, clock, probe, noisy):
 
 
 def grey(simulation) -> int:
-    return int(slicer.util.arrayFromVolume(simulation.volume)[0, 0, 0])
+    return int(slicer.util.arrayFromVolume(simulation.live.volume)[0, 0, 0])
 
 
 def test_the_volume_is_named_after_the_model(simulation):
-    assert simulation.volume.GetName() == "heart"
+    assert simulation.live.volume.GetName() == "heart"
 
 
 def test_fixed_noise_stays_and_a_new_sample_is_drawn_once(simulation, nodes, probe, noisy):
@@ -85,7 +84,7 @@ def test_resampled_noise_is_another_at_each_tick_while_the_probe_stands(simulati
         simulation.tick()
         greys.append(grey(simulation))
     assert greys == [11, 12, 13]
-    assert simulation.counts.refreshed == 2
+    assert simulation.live.counts.refreshed == 2
 
 
 def test_drift_goes_by_the_time_since_the_last_tick(simulation, nodes, probe, clock, noisy):
@@ -101,26 +100,26 @@ def test_drift_goes_by_the_time_since_the_last_tick(simulation, nodes, probe, cl
 def test_a_frozen_pose_stays_while_the_probe_moves_and_is_left_for_the_newest_one(simulation, nodes, probe):
     nodes.move(probe, 5)
     simulation.tick()
-    simulation.freeze(True)
+    simulation.live.freeze(True)
     nodes.move(probe, 30)
     nodes.move(probe, 40)
     assert simulation.tick()
-    assert simulation.status.state is PoseState.FROZEN
+    assert simulation.live.status.state is PoseState.FROZEN
     assert simulation.image_to_reference[0, 3] == 5
     assert not simulation.tick()
     simulation.new_sample()
     simulation.tick()
     assert (grey(simulation), simulation.image_to_reference[0, 3]) == (11, 5)
-    simulation.freeze(False)
+    simulation.live.freeze(False)
     simulation.tick()
     assert simulation.image_to_reference[0, 3] == 40
-    assert simulation.status.state is PoseState.OUT_OF_RANGE
-    assert simulation.counts.accounted_for
+    assert simulation.live.status.state is PoseState.OUT_OF_RANGE
+    assert simulation.live.counts.accounted_for
 
 
 def test_without_an_image_nothing_is_held_and_no_samples_are_drawn(simulation):
-    simulation.freeze(True)
-    assert not simulation.frozen
+    simulation.live.freeze(True)
+    assert not simulation.live.frozen
     with pytest.raises(UserError, match="no simulated image yet"):
         simulation.samples(4)
 
@@ -203,5 +202,5 @@ def test_the_image_stands_where_the_probes_own_calibration_puts_it(
     simulation.start(noisy, dataclasses.replace(Setup(probe), image_to_probe=own))
     nodes.move(probe, 10)
     simulation.tick()
-    np.testing.assert_allclose(image_to_world(simulation.volume)[:3, 3], (10, 0, 1.25))
+    np.testing.assert_allclose(image_to_world(simulation.live.volume)[:3, 3], (10, 0, 1.25))
     simulation.stop()

@@ -38,7 +38,6 @@ RING_OF = {
     "locking": "core",
     "recipe_names": "core",
     "__init__": "core",
-    "variation": "core",
     "sample_data": "core",
     "ml": "ml",
     "evaluation": "evaluation",

@@ -1,4 +1,5 @@
-"""The live path without MRML: the queue's account, the statistics, the words."""
+"""The live path without MRML: the queue's account, the statistics, the words, and how the noise changes, against the
+arithmetic of an Ornstein-Uhlenbeck process."""
 
 from __future__ import annotations
 
@@ -8,8 +9,18 @@ import random
 import numpy as np
 import pytest
 
+from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.live import LatencyLog, LiveStatus, PoseQueue, PoseState, Spread
+from USGanSimLib.live import (
+    LatencyLog,
+    LiveMeter,
+    LiveStatus,
+    PoseQueue,
+    PoseState,
+    Spread,
+    Variation,
+    drift_step,
+)
 
 
 def pose_at(x_mm: float, turn_deg: float = 0.0) -> np.ndarray:
@@ -106,3 +117,94 @@ def test_a_pose_outside_the_trained_range_is_told_with_its_distance():
     # Turned about pixel (0, 0): the centre, 25 mm and 20 mm away, moves by a chord of sqrt(25² + 20²)·√2 = 45 mm.
     turned = LiveStatus.of_range(trained, pose_at(0, 90))
     assert turned.detail == "45 mm and 90° from the nearest trained pose"
+
+
+class Clock:
+    now_s = 10.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def image(meter, clock, arrived_s, render_s=0.020):
+    timing = meter.begin(arrived_s)
+    clock.now_s += render_s
+    meter.rendered(timing)
+    clock.now_s += 0.001
+    meter.finish(timing, LiveStatus(PoseState.GOOD))
+
+
+def test_a_meter_counts_every_image_and_times_those_that_a_pose_asked_for(clock):
+    meter = LiveMeter(LiveStatus(PoseState.NO_POSE), 0.5, clock)
+    meter.received("pose", clock.now_s)
+    clock.now_s += 0.005
+    pose, arrived_s = meter.queue.take()
+    image(meter, clock, arrived_s)
+    image(meter, clock, None, render_s=7.0)
+    assert (pose, meter.status) == ("pose", LiveStatus(PoseState.GOOD))
+    counts, latency = meter.counts, meter.latency
+    assert (counts.received, counts.rendered, counts.refreshed) == (1, 1, 1)
+    spreads = (latency.pose_age, latency.render, latency.write, latency.total)
+    assert [spread.median_ms for spread in spreads] == pytest.approx([5, 20, 1, 26])
+    meter.restart()
+    assert (meter.counts.received, meter.latency.total.count, meter.age_s) == (0, 0, None)
+
+
+def test_a_pose_grows_stale_unless_a_hand_moves_the_probe_or_another_one_is_followed(clock):
+    meter, by_hand = (LiveMeter(LiveStatus(PoseState.NO_POSE), after_s, clock) for after_s in (0.5, math.inf))
+    assert meter.stale() is None
+    for one in (meter, by_hand):
+        one.received(None, clock.now_s)
+    clock.now_s += 0.4
+    assert (meter.stale(), meter.age_s) == (None, pytest.approx(0.4))
+    clock.now_s += 0.2
+    assert str(meter.stale("lost")) == "pose is stale: no new one for more than 0.5 s; lost"
+    assert by_hand.stale() is None
+    meter.forget_pose()
+    assert (meter.stale(), meter.age_s) == (None, None)
+    assert meter.counts.received == 1
+
+
+class Spy:
+    """Notes what it is told to do."""
+
+    def __init__(self):
+        self.told = []
+
+    def resample(self):
+        self.told.append("resample")
+
+    def drift(self, step):
+        self.told.append(step)
+
+
+@pytest.mark.parametrize("rate_hz", [5, 24, 60])
+def test_half_of_the_likeness_is_gone_after_the_half_life_at_any_rate(rate_hz):
+    half_life_s = 2.0
+    step = drift_step(1 / rate_hz, half_life_s)
+    # One step multiplies the correlation by √(1 − step²).
+    assert ((1 - step**2) ** 0.5) ** (rate_hz * half_life_s) == pytest.approx(0.5)
+
+
+def test_no_time_is_no_drift_and_long_time_is_new_noise():
+    assert drift_step(0, 1) == 0
+    assert drift_step(100, 1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("half_life_s", [0, -1, float("nan"), 1000])
+def test_a_half_life_out_of_range_is_refused_with_its_number(half_life_s):
+    with pytest.raises(UserError, match=f"{half_life_s:g} s"):
+        drift_step(0.1, half_life_s)
+
+
+def test_each_variation_does_what_it_says():
+    spy = Spy()
+    assert not Variation.FIXED.change(spy, 0.1, 2.0)
+    assert Variation.RESAMPLED.change(spy, 0.1, 2.0)
+    assert Variation.DRIFTING.change(spy, 0.1, 2.0)
+    assert spy.told == ["resample", drift_step(0.1, 2.0)]

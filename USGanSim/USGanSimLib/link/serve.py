@@ -19,16 +19,7 @@ from pyigtl.messages import MessageBase
 
 from ..errors import UserError
 from ..geometry.transforms import split_transform_name
-from ..live import (
-    STALE_AFTER_S,
-    LatencyLog,
-    LatencyReport,
-    LiveStatus,
-    PoseCounts,
-    PoseQueue,
-    PoseState,
-    Renderer,
-)
+from ..live import STALE_AFTER_S, LatencyReport, LiveMeter, LiveStatus, PoseCounts, PoseState, Renderer
 from .client import LinkClient, Received
 from .poses import PoseReader, TrackedPose, chained
 from .server import LinkServer
@@ -64,12 +55,10 @@ class SimulationServer:
         for name in extra:
             split_transform_name(name)
         self._reader = PoseReader(probe_frame, reference_frame)
-        self._queue: PoseQueue[TrackedPose] = PoseQueue()
-        self._log = LatencyLog()
         self._changed = threading.Condition()
-        self._status = LiveStatus(PoseState.NO_POSE)
+        # Both threads use it, under this lock.
+        self._meter: LiveMeter[TrackedPose] = LiveMeter(LiveStatus(PoseState.NO_POSE), STALE_AFTER_S)
         self._told_s = -math.inf
-        self._arrived_s = -math.inf
         self._stopping = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"simulation for {host}:{port}", daemon=True)
@@ -86,7 +75,7 @@ class SimulationServer:
     def status(self) -> LiveStatus:
         """The state that clients are told."""
         with self._changed:
-            return self._status
+            return self._meter.status
 
     @property
     def link_state(self) -> str:
@@ -97,13 +86,13 @@ class SimulationServer:
     def counts(self) -> PoseCounts:
         """What became of every pose."""
         with self._changed:
-            return self._queue.counts
+            return self._meter.counts
 
     @property
     def latency(self) -> LatencyReport:
         """Of the latest images; "write" is the packing and queueing for the clients."""
         with self._changed:
-            return self._log.report()
+            return self._meter.latency
 
     @property
     def problems(self) -> dict[str, int]:
@@ -128,8 +117,7 @@ class SimulationServer:
         with self._changed:
             pose = self._reader.add(received)
             if pose is not None:
-                self._arrived_s = received.received_s
-                self._queue.put(pose, received.received_s)
+                self._meter.received(pose, received.received_s)
                 self._changed.notify_all()
 
     def _run(self) -> None:
@@ -137,14 +125,14 @@ class SimulationServer:
             while not self._stopping:
                 with self._changed:
                     self._changed.wait_for(
-                        lambda: self._stopping or self._queue.counts.waiting, _LONGEST_WAIT_S
+                        lambda: self._stopping or self._meter.counts.waiting, _LONGEST_WAIT_S
                     )
-                    taken = self._queue.take()
+                    taken = self._meter.queue.take()
                 if taken is None:
                     self._tell(self._without_pose())
                 elif taken[0].problem:
                     with self._changed:
-                        self._queue.count_unusable()
+                        self._meter.queue.count_unusable()
                     self._tell(LiveStatus(PoseState.INVALID, taken[0].problem))
                 else:
                     self._make_image(*taken)
@@ -152,10 +140,10 @@ class SimulationServer:
             self._error = error
 
     def _make_image(self, pose: TrackedPose, arrived_s: float) -> None:
-        began_s = time.perf_counter()
+        timing = self._meter.begin(arrived_s)
         image_to_reference = pose.probe_to_reference @ self._renderer.image_to_probe
         image = self._renderer.render(image_to_reference)
-        rendered_s = time.perf_counter()
+        self._meter.rendered(timing)
         status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
         messages = self._transforms(pose)
         messages.append(
@@ -170,9 +158,8 @@ class SimulationServer:
         messages.append(string_message(STATE_DEVICE, _plain(status), pose.timestamp_s))
         self._server.send(messages)
         with self._changed:
-            self._status, self._told_s = status, time.perf_counter()
-            self._queue.count_rendered()
-            self._log.add(arrived_s, began_s, rendered_s, time.perf_counter())
+            self._meter.finish(timing, status)
+            self._told_s = time.perf_counter()
 
     def _transforms(self, pose: TrackedPose) -> list[MessageBase]:
         """ProbeToReference and the ones asked for, as far as this moment has what they are chained of."""
@@ -197,24 +184,21 @@ class SimulationServer:
     def _without_pose(self) -> LiveStatus:
         """The state while no new pose comes."""
         with self._changed:
-            status, arrived_s, missing = self._status, self._arrived_s, self._reader.missing
+            missing = self._reader.missing
         why = missing if self._client.connected else self._client.state
-        if math.isinf(arrived_s):
-            return LiveStatus(PoseState.NO_POSE, why)
-        if time.perf_counter() - arrived_s < STALE_AFTER_S:
-            return status
-        return LiveStatus(
-            PoseState.STALE, f"no new one for more than {STALE_AFTER_S:g} s" + (why and f"; {why}")
-        )
+        with self._changed:
+            if self._meter.age_s is None:
+                return LiveStatus(PoseState.NO_POSE, why)
+            return self._meter.stale(why) or self._meter.status
 
     def _tell(self, status: LiveStatus) -> None:
         """Send the state alone, when it has changed or was told a while ago."""
         now_s = time.perf_counter()
-        if status != self._status or now_s - self._told_s > _REPEAT_S:
+        if status != self._meter.status or now_s - self._told_s > _REPEAT_S:
             # It belongs to no moment of the tracker's clock; a time stamp of 0 means "unused".
             self._server.send([string_message(STATE_DEVICE, _plain(status), timestamp_s=0.0)])
             with self._changed:
-                self._status, self._told_s = status, now_s
+                self._meter.status, self._told_s = status, now_s
 
 
 def _plain(status: LiveStatus) -> str:

@@ -19,6 +19,7 @@ from ..errors import UserError
 from ..geometry.conditioning import pixel_affine
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
+from ..live import SamplingRenderer
 from ..model.info import ModelInfo
 from .devices import choose_device, use_fastest_threads
 from .folding import FoldedGenerator, NoisePart
@@ -30,8 +31,8 @@ from .networks import Generator
 SAMPLE_BATCH = {"cpu": 8, "cuda": 64, "mps": 16}
 
 
-class ModelRenderer:
-    """A live.Renderer on a trained model. Not for clinical use."""
+class ModelRenderer(SamplingRenderer):
+    """A live.SamplingRenderer on a trained model. Not for clinical use."""
 
     def __init__(self, generator: Generator, info: ModelInfo, device: torch.device, seed: int = 0) -> None:
         """`generator` is in eval mode and stays as it is; `seed` fixes the first noise."""

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up
 from ..section import Section
 from ..slice_views import SLICE_AND_3D, TWO_SLICES_AND_3D, look_at
-from .live import LiveSection
+from .live_section import LiveSection
 
 WORDS_EVERY_S = 0.3
 
@@ -44,7 +44,7 @@ class ComparisonSection(Section):
 
     def show(self) -> None:
         self.ui.blendSlider.enabled = self.parameters.comparison is View.BLEND
-        simulated, real = self.logic.simulation.volume, self.parameters.realImage
+        simulated, real = self.logic.simulation.live.volume, self.parameters.realImage
         if simulated is None or real is None or real is simulated:
             self._leave()
         else:
@@ -101,7 +101,7 @@ class ComparisonSection(Section):
             self.ui.comparisonLabel.text = self._words()
 
     def _words(self) -> str:
-        simulated, real = self.logic.simulation.volume, self.parameters.realImage
+        simulated, real = self.logic.simulation.live.volume, self.parameters.realImage
         if real is None:
             return _("Choose the volume of the real image.")
         if simulated is None:

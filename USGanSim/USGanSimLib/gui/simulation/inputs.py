@@ -50,7 +50,7 @@ class InputsSection(Section):
         self._guess_reference()
         self._show_model()
         self._show_chain()
-        running = self.logic.simulation.running
+        running = self.logic.simulation.live.running
         for name in (
             "modelPathEdit",
             "sampleModelButton",

@@ -132,7 +132,7 @@ class MockProbeSection(Section):
         with slicer.util.NodeModify(self.parameters.parameterNode):
             self.parameters.probe = node
             self.parameters.movedByHand = True
-        if changed and self.logic.simulation.running:
+        if changed and self.logic.simulation.live.running:
             self.logic.start(self.parameters)
 
     def _on_moved(self, _caller: Any, _event: str) -> None:

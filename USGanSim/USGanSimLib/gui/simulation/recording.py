@@ -47,7 +47,7 @@ class RecordingSection(Section):
         for name in ("recordFolderEdit", "recordNameEdit", "asFileCheckBox", "asSequenceCheckBox"):
             getattr(self.ui, name).enabled = not (busy or recording)
         self.ui.recordProgressBar.visible = busy
-        problem = "" if self.logic.simulation.volume is not None else _("Start the simulation first")
+        problem = "" if self.logic.simulation.live.volume is not None else _("Start the simulation first")
         if not problem and self.parameters.snapshotFiles:
             problem = self._folder_problem()
         self.ui.snapshotButton.enabled = not problem
@@ -62,7 +62,7 @@ class RecordingSection(Section):
     def _problem(self) -> str:
         if not (self.parameters.recordAsFile or self.parameters.recordAsSequence):
             return _("Choose a file or a sequence")
-        if not self.logic.simulation.running:
+        if not self.logic.simulation.live.running:
             return _("Start the simulation first")
         return self._folder_problem()
 
@@ -92,7 +92,7 @@ class RecordingSection(Section):
 
     def _start(self) -> None:
         simulation = self.logic.simulation
-        recording = StreamRecording(slicer.mrmlScene, simulation.volume, simulation.image_to_probe)
+        recording = StreamRecording(slicer.mrmlScene, simulation.live.volume, simulation.image_to_probe)
         try:
             recording.start(self.parameters.recordFolder, self.parameters.recordName)
         except UserError as error:
@@ -163,7 +163,7 @@ class RecordingSection(Section):
             self.ui.snapshotLabel.text = _("There is no simulated image yet.")
             return
         name = self.parameters.recordName.strip() or "simulated"
-        volume = self.logic.simulation.volume
+        volume = self.logic.simulation.live.volume
         snapshot = take_snapshot(
             slicer.mrmlScene, volume, slicer.mrmlScene.GenerateUniqueName(f"{name} snapshot")
         )

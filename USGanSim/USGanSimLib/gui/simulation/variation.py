@@ -9,8 +9,8 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import UserError
+from ...live import Variation
 from ...mrml.live.sample_strip import png, side_by_side, strip_volume
-from ...variation import Variation
 from ..pictures import pixmap
 from ..section import Section
 
@@ -41,16 +41,16 @@ class VariationSection(Section):
         self.logic.vary(self.parameters)
         simulation = self.logic.simulation
         self.ui.halfLifeSlider.enabled = self.parameters.variation is Variation.DRIFTING
-        self.ui.newSampleButton.enabled = self.ui.freezeButton.enabled = simulation.running
-        self.ui.freezeButton.checked = simulation.frozen
-        self.ui.stripButton.enabled = simulation.volume is not None
+        self.ui.newSampleButton.enabled = self.ui.freezeButton.enabled = simulation.live.running
+        self.ui.freezeButton.checked = simulation.live.frozen
+        self.ui.stripButton.enabled = simulation.live.volume is not None
 
     def _on_new_sample(self) -> None:
         self.logic.simulation.new_sample()
 
     def _on_freeze(self) -> None:
-        self.logic.simulation.freeze(self.ui.freezeButton.checked)
-        self.ui.freezeButton.checked = self.logic.simulation.frozen
+        self.logic.simulation.live.freeze(self.ui.freezeButton.checked)
+        self.ui.freezeButton.checked = self.logic.simulation.live.frozen
 
     def _on_strip(self) -> None:
         simulation = self.logic.simulation
@@ -62,7 +62,7 @@ class VariationSection(Section):
             return
         picture = side_by_side(samples)
         self.ui.stripLabel.setPixmap(pixmap(png(picture), PICTURE_PX))
-        name = _("Samples of {name}").format(name=simulation.volume.GetName())
+        name = _("Samples of {name}").format(name=simulation.live.volume.GetName())
         volume = strip_volume(slicer.mrmlScene, picture, simulation.mm_per_px, name)
         self.ui.stripWords.text = _(
             "{count} samples of this pose differ by {sd:.0f} grey levels (mean SD of a pixel). "

@@ -15,7 +15,7 @@ from ..transform_chain import to_vtk
 
 
 class NullRenderer:
-    """Gives the same grey image for every pose, at once."""
+    """Gives the same grey image for every pose, at once, whatever the noise."""
 
     def __init__(self, pose_range: PoseRange, image_to_probe: Matrix) -> None:
         self.width_px, self.height_px = pose_range.width_px, pose_range.height_px
@@ -25,6 +25,13 @@ class NullRenderer:
 
     def render(self, image_to_reference: Matrix) -> NDArray[np.uint8]:
         return self._image
+
+    def resample(self) -> None: ...
+
+    def drift(self, step: float) -> None: ...
+
+    def sample(self, image_to_reference: Matrix, n: int) -> NDArray[np.uint8]:
+        return np.stack([self._image] * n)
 
 
 def mrml_tick_seconds(ticks: int = 2000, width_px: int = 160, height_px: int = 120) -> NDArray[np.float64]:

@@ -18,24 +18,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import slicer
-import vtk
-
 from ...geometry.transforms import Matrix
-from ...live import (
-    STALE_AFTER_S,
-    LatencyLog,
-    LatencyReport,
-    LiveStatus,
-    PoseCounts,
-    PoseQueue,
-    PoseState,
-    Renderer,
-)
-from ..output_volume import OutputVolume
-from ..transform_chain import PoseProblem, between, from_vtk, to_vtk
-
-_POSE_EVENT = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+from ...live import STALE_AFTER_S, LatencyReport, LiveMeter, LiveStatus, PoseCounts, PoseState, Renderer
+from ..transform_chain import PoseProblem, from_vtk
+from .followed_probe import FollowedProbe
+from .live_output import LiveOutput
 
 
 class LiveSimulation:
@@ -67,25 +54,15 @@ class LiveSimulation:
         stale_after_s: float | None = STALE_AFTER_S,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._scene = scene
         self._renderer = renderer
-        self._probe, self._reference = probe, reference
-        self._wanted_volume, self._name = volume, name
-        self._calibrated = image_to_probe
-        self._stale_after_s = math.inf if stale_after_s is None else stale_after_s
-        self._clock = clock
-        self._output: OutputVolume | None = None
-        self._image_to_probe = vtk.vtkMatrix4x4()
-        self._observed: list[tuple[Any, int]] = []
+        self._followed = self._following(probe, reference)
+        self._output = LiveOutput(scene, volume, name, image_to_probe)
+        self._moved_by_hand, self._clock = stale_after_s is None, clock
+        self._meter: LiveMeter[None] = LiveMeter(
+            LiveStatus(PoseState.STOPPED), math.inf if stale_after_s is None else stale_after_s, clock
+        )
         self._seen: Any | None = None
-        self._frozen = False
-        self._running = False
-        self._due = False
-        self._lost = ""
-        self._arrived_s: float | None = None
-        self._queue: PoseQueue[None] = PoseQueue()
-        self._log = LatencyLog()
-        self._status = LiveStatus(PoseState.STOPPED)
+        self._running = self._frozen = self._due = False
 
     # What there is to see
 
@@ -96,32 +73,32 @@ class LiveSimulation:
     @property
     def status(self) -> LiveStatus:
         """The state after the last tick."""
-        return self._status
+        return self._meter.status
 
     @property
     def counts(self) -> PoseCounts:
         """What became of every pose since `start`."""
-        return self._queue.counts
+        return self._meter.counts
 
     @property
     def latency(self) -> LatencyReport:
         """Statistics of the latest images. The pose's age counts from the change of the transform node."""
-        return self._log.report()
+        return self._meter.latency
 
     @property
     def volume(self) -> Any | None:
-        """The volume node with the image, once a model has been there."""
-        return self._output.volume if self._output else None
+        """The volume node with the image while it is in the scene, once a model has been there."""
+        return self._output.volume
 
     @property
     def image_to_reference(self) -> Any | None:
         """The transform node that the volume hangs under."""
-        return self._output.place if self._output else None
+        return self._output.place
 
     @property
     def reference(self) -> Any | None:
         """The transform node whose frame is Reference."""
-        return self._reference
+        return self._followed.reference
 
     @property
     def has_image(self) -> bool:
@@ -131,7 +108,7 @@ class LiveSimulation:
     @property
     def pose_age_s(self) -> float | None:
         """Since the newest pose arrived; None where none has, or where a hand moves the probe."""
-        return None if self._arrived_s is None or self._moved_by_hand else self._age_s()
+        return None if self._moved_by_hand else self._meter.age_s
 
     @property
     def frozen(self) -> bool:
@@ -143,27 +120,24 @@ class LiveSimulation:
     def start(self) -> None:
         """Follow the probe. Counts and statistics begin anew; a transform moved by hand is simulated at once."""
         self.stop()
-        self._queue, self._arrived_s = PoseQueue(), None
+        self._meter.restart()
         self._seen, self._frozen = None, False
-        self._log.clear()
         self._due = self._moved_by_hand
         self._running = True
-        self._observe()
-        self._prepare_output()
+        self._followed.observe()
+        self._fit_output()
         self._say(LiveStatus(PoseState.NO_POSE if self._renderer else PoseState.NO_MODEL))
 
     def stop(self) -> None:
         """Stop following. The image stays, marked as stopped."""
-        self._unobserve()
+        self._followed.release()
         self._running = False
         self._say(LiveStatus(PoseState.STOPPED))
 
     def close(self) -> None:
         """Stop, and take the output out of the scene."""
         self.stop()
-        if self._output is not None:
-            self._output.remove()
-            self._output = None
+        self._output.remove()
 
     def refresh(self) -> None:
         """Render at the next tick even without a new pose: the noise or the model has changed."""
@@ -178,12 +152,13 @@ class LiveSimulation:
         """Use another model, or none."""
         self._renderer = renderer
         if self._running:
-            self._prepare_output()
+            self._fit_output()
             self._due = True
 
     def set_probe(self, probe: Any | None, reference: Any | None = None) -> None:
         """Follow another transform node. Its first pose is the next one that arrives."""
-        self._probe, self._reference, self._lost = probe, reference, ""
+        self._followed.release()
+        self._followed = self._following(probe, reference)
         if self._running:
             self.start()
 
@@ -199,14 +174,14 @@ class LiveSimulation:
             return False
         if self._frozen:
             return self._tick_frozen()
-        taken = self._queue.take()
+        taken = self._meter.queue.take()
         seen = self._read_pose(taken is not None)
         if isinstance(seen, LiveStatus):
             if taken is not None:
-                self._queue.count_unusable()
+                self._meter.queue.count_unusable()
             self._say(seen)
             return False
-        if taken is None and not self._due and self._status.state.is_live:
+        if taken is None and not self._due and self.status.state.is_live:
             return False
         self._make_image(seen, taken[1] if taken else None)
         return True
@@ -222,103 +197,59 @@ class LiveSimulation:
         """ProbeToReference (vtkMatrix4x4), or the LiveStatus that keeps it from being simulated."""
         if self._renderer is None:
             return LiveStatus(PoseState.NO_MODEL)
-        if self._probe is None:
-            return LiveStatus(PoseState.NO_POSE, self._lost)
-        if self._arrived_s is None and not self._moved_by_hand:
+        if self._followed.probe is None:
+            return LiveStatus(PoseState.NO_POSE, self._followed.lost)
+        if self._meter.age_s is None and not self._moved_by_hand:
             return LiveStatus(PoseState.NO_POSE)
-        if not is_new and self._age_s() > self._stale_after_s:
-            return LiveStatus(PoseState.STALE, f"no new one for more than {self._stale_after_s:g} s")
+        if not is_new and (stale := self._meter.stale()) is not None:
+            return stale
         try:
-            return between(self._probe, self._reference)
+            return self._followed.pose()
         except PoseProblem as problem:
             return LiveStatus(PoseState.INVALID, str(problem))
 
     def _make_image(self, probe_to_reference: Any, arrived_s: float | None) -> None:
-        # _read_pose has seen to both.
-        assert self._renderer is not None
-        assert self._output is not None
-        began_s = self._clock()
-        place = vtk.vtkMatrix4x4()
-        vtk.vtkMatrix4x4.Multiply4x4(probe_to_reference, self._image_to_probe, place)
+        assert self._renderer is not None  # _read_pose has seen to it
+        timing = self._meter.begin(arrived_s)
+        place = self._output.image_to_reference(probe_to_reference)
         image_to_reference = from_vtk(place)
         try:
             image = self._renderer.render(image_to_reference)
         except BaseException:
             if arrived_s is not None:
-                self._queue.count_unusable()
+                self._meter.queue.count_unusable()
             raise
-        rendered_s = self._clock()
+        self._meter.rendered(timing)
         status = LiveStatus.of_range(self._renderer.pose_range, image_to_reference)
-        self._status = LiveStatus(PoseState.FROZEN, status.detail) if self._frozen else status
-        self._output.write(image, place, self._status)
+        if self._frozen:
+            status = LiveStatus(PoseState.FROZEN, status.detail)
+        self._output.write(image, place, status)
         self._due, self._seen = False, probe_to_reference
-        if arrived_s is None:
-            self._queue.count_refreshed()
-        else:
-            self._queue.count_rendered()
-            self._log.add(arrived_s, began_s, rendered_s, self._clock())
-
-    @property
-    def _moved_by_hand(self) -> bool:
-        return math.isinf(self._stale_after_s)
-
-    def _age_s(self) -> float:
-        return 0.0 if self._arrived_s is None else self._clock() - self._arrived_s
+        self._meter.finish(timing, status)
 
     def _say(self, status: LiveStatus) -> None:
-        if status != self._status:
-            self._status = status
-            if self._output is not None and self._output.intact:
-                self._output.mark(status)
+        if status != self.status:
+            self._meter.status = status
+            self._output.mark(status)
 
-    # Observers and nodes
+    # Nodes
 
-    def _observe(self) -> None:
-        if self._probe is not None:
-            self._observed.append((self._probe, self._probe.AddObserver(_POSE_EVENT, self._on_pose)))
-        if self._reference is not None:
-            self._observed.append(
-                (self._reference, self._reference.AddObserver(_POSE_EVENT, self._on_reference))
-            )
-
-    def _unobserve(self) -> None:
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed.clear()
-
-    def _on_pose(self, _caller: Any, _event: str) -> None:
-        self._arrived_s = self._clock()
-        self._queue.put(None, self._arrived_s)
-
-    def _on_reference(self, _caller: Any, _event: str) -> None:
+    def _following(self, probe: Any | None, reference: Any | None) -> FollowedProbe:
         # A reference that moves alone moves the image too, but is no pose of the probe to be counted.
-        self._due = True
+        return FollowedProbe(probe, reference, self._on_pose, self.refresh)
 
-    def _prepare_output(self) -> None:
-        """Make the output fit the renderer: once, and again for a model of another image size."""
-        if self._renderer is None:
-            return
-        own = self._renderer.image_to_probe
-        self._image_to_probe = to_vtk(own if self._calibrated is None else self._calibrated)
-        width_px, height_px = self._renderer.width_px, self._renderer.height_px
-        if self._output is None or not self._output.fits(width_px, height_px):
-            kept = self._output.volume if self._output is not None else self._wanted_volume
-            in_scene = kept is not None and kept.GetScene() is not None
-            self._output = OutputVolume(
-                self._scene, width_px, height_px, kept if in_scene else None, self._name
-            )
-        self._output.hang_under(self._reference)
+    def _on_pose(self) -> None:
+        self._meter.received(None, self._clock())
+
+    def _fit_output(self) -> None:
+        if self._renderer is not None:
+            self._output.fit(self._renderer, self._followed.reference)
 
     def _lost_nodes(self) -> bool:
         """Whether the output has left the scene; that ends the simulation. A lost probe ends its observers."""
-        if self._output is not None and not self._output.intact:
-            self._output = None
+        if self._output.let_go_of_removed():
             self.stop()
             return True
-        for node, _ in self._observed:
-            if node.GetScene() is None:
-                self._unobserve()
-                self._probe = self._reference = self._arrived_s = None
-                self._lost = f"{node.GetName()} was removed"
-                break
+        if self._followed.let_go_of_removed():
+            self._meter.forget_pose()
         return False

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...geometry.pose_distance import NearestPose
 from ...geometry.transforms import Matrix
-from ...live import STALE_AFTER_S, LatencyReport, LiveStatus, PoseCounts, PoseState, Renderer
+from ...live import STALE_AFTER_S, SamplingRenderer, Variation
 from ...model.info import ModelInfo
 from ...recording.calibration_file import Calibration, read_calibration
-from ...variation import Variation
 from .live_simulation import LiveSimulation
 
 
@@ -44,49 +43,24 @@ class Setup:
 class Simulation:
     """Follows a probe with a model. `variation` and `half_life_s` may be changed at any time.
 
-    live, renderer   of the last start; they stay after stop, so that the last image can be looked at
+    live, renderer   of the last start; they stay after stop, so that the last image can be looked at. Before the first
+                     start `live` is one that is stopped, and there is no renderer.
     """
 
     def __init__(self, scene: Any, clock: Callable[[], float] = time.perf_counter) -> None:
         self._scene = scene
         self._clock = clock
-        self.live: LiveSimulation | None = None
-        self.renderer: Any | None = None
+        self.live = LiveSimulation(scene, None, None)
+        self.renderer: SamplingRenderer | None = None
         self.variation = Variation.FIXED
         self.half_life_s = 3.0
         self._varied_s = 0.0
         self._image_to_probe: Matrix | None = None
 
     @property
-    def running(self) -> bool:
-        return self.live is not None and self.live.running
-
-    @property
-    def frozen(self) -> bool:
-        return self.live is not None and self.live.frozen
-
-    @property
-    def status(self) -> LiveStatus:
-        return self.live.status if self.live else LiveStatus(PoseState.STOPPED)
-
-    @property
-    def counts(self) -> PoseCounts:
-        return self.live.counts if self.live else PoseCounts()
-
-    @property
-    def latency(self) -> LatencyReport | None:
-        return self.live.latency if self.live else None
-
-    @property
-    def volume(self) -> Any | None:
-        """The volume with the image, while it is in the scene."""
-        volume = self.live.volume if self.live else None
-        return volume if volume is not None and volume.GetScene() is not None else None
-
-    @property
     def image_to_reference(self) -> Matrix | None:
         """(4, 4) of the image on the screen, or None where there is none yet."""
-        if self.volume is None or self.live is None or not self.live.has_image:
+        if self.live.volume is None or not self.live.has_image:
             return None
         matrix: Matrix = slicer.util.arrayFromTransformMatrix(self.live.image_to_reference)
         return matrix
@@ -110,7 +84,7 @@ class Simulation:
         pose = self.image_to_reference
         return None if pose is None or self.renderer is None else self.renderer.pose_range.nearest(pose)
 
-    def start(self, renderer: Renderer, setup: Setup) -> None:
+    def start(self, renderer: SamplingRenderer, setup: Setup) -> None:
         """Follow the probe of `setup`, in its volume."""
         self.stop()
         self.renderer = renderer
@@ -133,17 +107,16 @@ class Simulation:
 
     def stop(self) -> None:
         """Stop following the probe; the last image stays."""
-        if self.live is not None and self.live.running:
-            self.live.stop()
+        self.live.stop()
 
     def forget(self) -> None:
         """Stop, and let go of everything that is in a scene which is about to close."""
         self.stop()
-        self.live = None
+        self.live = LiveSimulation(self._scene, None, None)
 
     def tick(self) -> bool:
         """Simulate the newest pose, with the noise as it varies. Whether there is a new image."""
-        if self.live is None or not self.live.running:
+        if self.renderer is None or not self.live.running:
             return False
         now_s = self._clock()
         if self.variation.change(self.renderer, now_s - self._varied_s, self.half_life_s):
@@ -153,14 +126,9 @@ class Simulation:
 
     def new_sample(self) -> None:
         """Draw other noise, once."""
-        if self.renderer is not None and self.live is not None:
+        if self.renderer is not None:
             self.renderer.resample()
             self.live.refresh()
-
-    def freeze(self, frozen: bool) -> None:
-        """Hold the pose of the present image, or follow the probe again."""
-        if self.live is not None:
-            self.live.freeze(frozen)
 
     def samples(self, count: int) -> NDArray[np.uint8]:
         """(count, H, W) at the pose of the present image, each with noise of its own, the same for a pose each time.
@@ -170,8 +138,7 @@ class Simulation:
         pose = self.image_to_reference
         if pose is None or self.renderer is None:
             raise UserError("There is no simulated image yet.", "Press Start and move the probe.")
-        drawn: NDArray[np.uint8] = self.renderer.sample(pose, count)
-        return drawn
+        return self.renderer.sample(pose, count)
 
 
 def calibrated(info: ModelInfo, file: Path | None, node: Any | None) -> Matrix | None:

@@ -76,17 +76,17 @@ class LiveSection(Section):
         self._show_status()
 
     def _show_start_button(self) -> None:
-        busy = self.logic.simulation.running or self._steps is not None
+        busy = self.logic.simulation.live.running or self._steps is not None
         problem = "" if busy or self.parameters is None else self.logic.problem(self.parameters)
         self.ui.startButton.text = _("Stop") if busy else _("Start")
         self.ui.startButton.enabled = not problem
         self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
-        self.ui.showButton.enabled = self.logic.simulation.volume is not None
+        self.ui.showButton.enabled = self.logic.simulation.live.volume is not None
         self.ui.showButton.checked = self._surroundings.shown
         self.ui.showButton.text = _("Hide") if self._surroundings.shown else _("Show")
 
     def _on_start_stop(self) -> None:
-        if self.logic.simulation.running or self._steps is not None:
+        if self.logic.simulation.live.running or self._steps is not None:
             self.stop()
             return
         self._problem = ""
@@ -97,7 +97,7 @@ class LiveSection(Section):
     def _on_timer(self) -> None:
         if self._steps is not None:
             self._go_on_starting()
-        elif self.logic.simulation.running:
+        elif self.logic.simulation.live.running:
             self._tick()
 
     def _go_on_starting(self) -> None:
@@ -134,7 +134,7 @@ class LiveSection(Section):
             # Told once, not at every tick.
             self.stop()
             raise
-        if not self.logic.simulation.running:
+        if not self.logic.simulation.live.running:
             self.stop()
             return
         if fresh:
@@ -146,7 +146,7 @@ class LiveSection(Section):
         self._timer.start(round(max(TICK_MS - took_ms, took_ms * LEAST_GUI_SHARE / (1 - LEAST_GUI_SHARE))))
 
     def _show_status(self) -> None:
-        status = self.logic.simulation.status
+        status = self.logic.simulation.live.status
         self.ui.stateLabel.text = self._problem or str(status)
         self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if self._problem else status.state))
         self.ui.poseLabel.text = self._pose_words()
@@ -155,7 +155,7 @@ class LiveSection(Section):
     def _pose_words(self) -> str:
         simulation = self.logic.simulation
         words = []
-        if simulation.running and simulation.live.pose_age_s is not None:
+        if simulation.live.running and simulation.live.pose_age_s is not None:
             words.append(_("{age:.0f} ms old").format(age=simulation.live.pose_age_s * 1e3))
         nearest = simulation.nearest
         if nearest is not None:
@@ -167,8 +167,8 @@ class LiveSection(Section):
         return "; ".join(words)
 
     def _figures(self) -> str:
-        latency = self.logic.simulation.latency
-        if latency is None or latency.total.count == 0:
+        latency = self.logic.simulation.live.latency
+        if latency.total.count == 0:
             return ""
         return _(
             "{rate:.0f} images/s; pose to image {total:.1f} ms (95 % below {p95:.1f} ms), rendering "
@@ -181,7 +181,7 @@ class LiveSection(Section):
         )
 
     def _counts(self) -> str:
-        counts = self.logic.simulation.counts
+        counts = self.logic.simulation.live.counts
         return (
             _(
                 "{received} received: {rendered} simulated, {superseded} dropped for newer ones, {unusable} not "
@@ -200,7 +200,7 @@ class LiveSection(Section):
         """Views and listeners see the new image; views are fitted to the first one."""
         if not self._fitted:
             self._fitted = True
-            volume = self.logic.simulation.volume
+            volume = self.logic.simulation.live.volume
             if self.ui.sliceFollowsCheckBox.checked or self.views.shown:
                 look_at("Red", volume)
             if self.views.shown:
@@ -211,8 +211,8 @@ class LiveSection(Section):
 
     def _follow_or_leave(self) -> None:
         """Drive the red slice view, or not."""
-        volume = self.logic.simulation.volume
-        wanted = volume if self.parameters.sliceFollows and self.logic.simulation.running else None
+        volume = self.logic.simulation.live.volume
+        wanted = volume if self.parameters.sliceFollows and self.logic.simulation.live.running else None
         if wanted is None:
             self.views.release("Red")
         elif self.views.driven("Red") is not wanted:
@@ -221,8 +221,8 @@ class LiveSection(Section):
     def leave_comparison(self) -> None:
         """The views as Show alone has them, or as before."""
         self.comparing = False
-        if self._surroundings.shown and self.logic.simulation.volume is not None:
-            self.views.show(self.logic.simulation.volume, SLICE_AND_3D)
+        if self._surroundings.shown and self.logic.simulation.live.volume is not None:
+            self.views.show(self.logic.simulation.live.volume, SLICE_AND_3D)
         else:
             self._hide()
 
@@ -236,7 +236,7 @@ class LiveSection(Section):
 
     def _show(self) -> None:
         simulation = self.logic.simulation
-        self.views.show(simulation.volume)
+        self.views.show(simulation.live.volume)
         self._surroundings.show(
             simulation.renderer,
             simulation.image_to_probe,
