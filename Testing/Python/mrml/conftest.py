@@ -13,8 +13,13 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
 
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
+from USGanSimLib.link.client import Received  # noqa: E402
+from USGanSimLib.link.wire import image_message, transform_message  # noqa: E402
+from USGanSimLib.mrml.headless.link_bridge import LinkBridge  # noqa: E402
 from USGanSimLib.mrml.live.live_simulation import LiveSimulation  # noqa: E402
+from USGanSimLib.mrml.recorder.recorder import Recorder  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
+from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
 IMAGE_TO_PROBE = np.array([[0.0, 0.5, 0, -4], [0.4, 0, 0, 7], [0, 0, 1, 2], [0, 0, 0, 1]], float)
 
@@ -152,3 +157,115 @@ def image_to_world() -> Callable[[Any], np.ndarray]:
         return slicer.util.arrayFromVTKMatrix(ijk)
 
     return read
+
+
+# What a recorder is sent, and what it wrote
+
+WIDTH, HEIGHT = 12, 8
+START_1970_S = 1_700_000_000.0
+
+
+def a_pose(number: int) -> np.ndarray:
+    pose = np.eye(4)
+    pose[:3, 3] = number, -number, 2 * number
+    return pose
+
+
+def _an_image(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """Carries its number in its first two pixels."""
+    image = np.full((height, width), 7, np.uint8)
+    image[0, :2] = divmod(number, 256)
+    return image
+
+
+def _numbers_of(sweep: TrackedSweep) -> list[int]:
+    first = sweep.frames[:, 0, :2].astype(int)
+    return (first[:, 0] * 256 + first[:, 1]).tolist()
+
+
+def _posed(sweep: TrackedSweep, name: str = "ProbeToTracker") -> list[int]:
+    """The numbers that the poses carry, None where a pose is invalid."""
+    track = sweep.transforms[name]
+    return [
+        round(matrix[0, 3]) if valid else None
+        for matrix, valid in zip(track.matrices, track.valid, strict=True)
+    ]
+
+
+class Source:
+    """Sends images and poses into the scene as OpenIGTLink does; `clock` is in its hand."""
+
+    def __init__(self, scene, clock) -> None:
+        self.bridge, self.clock = LinkBridge(scene, images=True), clock
+        self.image, self.probe = self.bridge.image_node("Image_Image"), self.bridge.node("ProbeToTracker")
+
+    def send_pose(self, number: int, status: str = "OK", stamp_s: float | None = None) -> None:
+        self._send(transform_message("ProbeToTracker", a_pose(number), self.stamp_s(number, stamp_s), status))
+
+    def send_image(self, number: int, stamp_s: float | None = None, image=None, **metadata: str) -> None:
+        image = _an_image(number) if image is None else image
+        self._send(image_message("Image_Image", image, np.eye(4), self.stamp_s(number, stamp_s), metadata))
+
+    def stamp_s(self, number: int, stamp_s: float | None = None) -> float:
+        return 50 + number / 60 if stamp_s is None else stamp_s
+
+    def step(self) -> None:
+        self.clock.now_s += 1 / 60
+
+    def _send(self, message) -> None:
+        self.bridge.apply([Received(message, 0.0)])
+
+
+class Unstamped(Source):
+    """As an OpenIGTLinkIF that keeps no time stamp."""
+
+    def _send(self, message) -> None:
+        node = self.image if message.message_type == "IMAGE" else self.probe
+        heard = node.StartModify()
+        super()._send(message)
+        node.RemoveAttribute("Timestamp")
+        node.EndModify(heard)
+
+
+@pytest.fixture
+def source(scene, clock):
+    return Source(scene, clock)
+
+
+@pytest.fixture
+def unstamped(scene, clock):
+    return Unstamped(scene, clock)
+
+
+@pytest.fixture
+def record(tmp_path, clock):
+    """Start a recorder; all are stopped in the end."""
+    begun = []
+
+    def start(source, **more):
+        transforms = {"ProbeToTracker": source.probe, **more.pop("transforms", {})}
+        recorder = Recorder(
+            source.image, transforms, clock=clock, wall=lambda: START_1970_S + clock(), **more
+        )
+        begun.append(recorder)
+        recorder.start(tmp_path / "x.igs.mhd")
+        return recorder
+
+    yield start
+    for recorder in begun:
+        recorder.abandon()
+
+
+@pytest.fixture
+def an_image() -> Callable[..., np.ndarray]:
+    return _an_image
+
+
+@pytest.fixture
+def numbers_of() -> Callable[[TrackedSweep], list[int]]:
+    return _numbers_of
+
+
+@pytest.fixture
+def posed() -> Callable[..., list[int | None]]:
+    return _posed

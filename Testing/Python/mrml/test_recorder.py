@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-
 import numpy as np
 import pytest
 
@@ -13,109 +10,13 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
 
 from USGanSimLib.errors import UserError  # noqa: E402
-from USGanSimLib.link.client import Received  # noqa: E402
-from USGanSimLib.link.wire import image_message, transform_message  # noqa: E402
-from USGanSimLib.mrml.headless.link_bridge import LinkBridge  # noqa: E402
-from USGanSimLib.mrml.recorder.recorder import Recorder, RecorderState  # noqa: E402
+from USGanSimLib.mrml.recorder.recorder import Recorder  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
-from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
-WIDTH, HEIGHT = 12, 8
 START_1970_S = 1_700_000_000.0
 
 
-def a_pose(number: int) -> np.ndarray:
-    pose = np.eye(4)
-    pose[:3, 3] = number, -number, 2 * number
-    return pose
-
-
-def an_image(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Carries its number in its first two pixels."""
-    image = np.full((height, width), 7, np.uint8)
-    image[0, :2] = divmod(number, 256)
-    return image
-
-
-def numbers_of(sweep: TrackedSweep) -> list[int]:
-    first = sweep.frames[:, 0, :2].astype(int)
-    return (first[:, 0] * 256 + first[:, 1]).tolist()
-
-
-def posed(sweep: TrackedSweep, name: str = "ProbeToTracker") -> list[int]:
-    """The numbers that the poses carry, None where a pose is invalid."""
-    track = sweep.transforms[name]
-    return [
-        round(matrix[0, 3]) if valid else None
-        for matrix, valid in zip(track.matrices, track.valid, strict=True)
-    ]
-
-
-class Source:
-    """Sends images and poses into the scene as OpenIGTLink does; `clock` is in its hand."""
-
-    def __init__(self, scene, clock) -> None:
-        self.bridge, self.clock = LinkBridge(scene, images=True), clock
-        self.image, self.probe = self.bridge.image_node("Image_Image"), self.bridge.node("ProbeToTracker")
-
-    def send_pose(self, number: int, status: str = "OK", stamp_s: float | None = None) -> None:
-        self._send(transform_message("ProbeToTracker", a_pose(number), self.stamp_s(number, stamp_s), status))
-
-    def send_image(self, number: int, stamp_s: float | None = None, image=None, **metadata: str) -> None:
-        image = an_image(number) if image is None else image
-        self._send(image_message("Image_Image", image, np.eye(4), self.stamp_s(number, stamp_s), metadata))
-
-    def stamp_s(self, number: int, stamp_s: float | None = None) -> float:
-        return 50 + number / 60 if stamp_s is None else stamp_s
-
-    def step(self) -> None:
-        self.clock.now_s += 1 / 60
-
-    def _send(self, message) -> None:
-        self.bridge.apply([Received(message, 0.0)])
-
-
-class Unstamped(Source):
-    """As an OpenIGTLinkIF that keeps no time stamp."""
-
-    def _send(self, message) -> None:
-        node = self.image if message.message_type == "IMAGE" else self.probe
-        heard = node.StartModify()
-        super()._send(message)
-        node.RemoveAttribute("Timestamp")
-        node.EndModify(heard)
-
-
-@pytest.fixture
-def source(scene, clock):
-    return Source(scene, clock)
-
-
-@pytest.fixture
-def unstamped(scene, clock):
-    return Unstamped(scene, clock)
-
-
-@pytest.fixture
-def record(tmp_path, clock):
-    """Start a recorder; all are stopped in the end."""
-    begun = []
-
-    def start(source, **more):
-        transforms = {"ProbeToTracker": source.probe, **more.pop("transforms", {})}
-        recorder = Recorder(
-            source.image, transforms, clock=clock, wall=lambda: START_1970_S + clock(), **more
-        )
-        begun.append(recorder)
-        recorder.start(tmp_path / "x.igs.mhd")
-        return recorder
-
-    yield start
-    for recorder in begun:
-        recorder.abandon()
-
-
-def test_every_image_is_recorded_once_with_its_pose_and_both_stamps(source, record):
+def test_every_image_is_recorded_once_with_its_pose_and_both_stamps(source, record, numbers_of, posed):
     recorder = record(source)
     for number in range(1, 40):
         source.step()
@@ -133,7 +34,7 @@ def test_every_image_is_recorded_once_with_its_pose_and_both_stamps(source, reco
 
 
 @pytest.mark.parametrize("late", [1, 3])
-def test_stamps_pair_rightly_when_the_image_comes_before_its_pose(source, record, late):
+def test_stamps_pair_rightly_when_the_image_comes_before_its_pose(source, record, late, numbers_of, posed):
     """Half of a sender's frames, and poses that are `late` frames behind."""
     recorder = record(source)
     for number in range(1, 40):
@@ -147,7 +48,7 @@ def test_stamps_pair_rightly_when_the_image_comes_before_its_pose(source, record
     assert numbers_of(sweep) == posed(sweep) == list(range(1, 40))
 
 
-def test_without_stamps_the_pose_that_came_before_the_image_is_its_pose(unstamped, record):
+def test_without_stamps_the_pose_that_came_before_the_image_is_its_pose(unstamped, record, numbers_of, posed):
     recorder = record(unstamped)
     for number in range(1, 40):
         unstamped.step()
@@ -161,7 +62,7 @@ def test_without_stamps_the_pose_that_came_before_the_image_is_its_pose(unstampe
     assert feedback.warnings == ()
 
 
-def test_other_changes_of_the_image_node_are_no_frames(source, record):
+def test_other_changes_of_the_image_node_are_no_frames(source, record, numbers_of):
     recorder = record(source)
     source.send_pose(1)
     source.send_image(1)
@@ -173,7 +74,9 @@ def test_other_changes_of_the_image_node_are_no_frames(source, record):
     assert numbers_of(read_sweep(recorder.stop())) == [1]
 
 
-def test_images_set_in_every_way_that_slicer_has_are_frames(scene, nodes, clock, tmp_path):
+def test_images_set_in_every_way_that_slicer_has_are_frames(
+    scene, nodes, clock, tmp_path, an_image, numbers_of
+):
     image = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
     recorder = Recorder(image, {}, clock=clock)
     recorder.start(tmp_path / "x.igs.mhd")
@@ -191,7 +94,7 @@ def test_images_set_in_every_way_that_slicer_has_are_frames(scene, nodes, clock,
     assert numbers[-1] == 4
 
 
-def test_invalid_poses_and_images_are_recorded_as_such_with_their_status(source, record):
+def test_invalid_poses_and_images_are_recorded_as_such_with_their_status(source, record, posed):
     recorder = record(source)
     for number in range(1, 7):
         source.step()
@@ -206,7 +109,7 @@ def test_invalid_poses_and_images_are_recorded_as_such_with_their_status(source,
     assert feedback.tracked_share == pytest.approx(5 / 6)
 
 
-def test_a_pose_that_plus_did_not_send_is_invalid_and_never_the_one_before(source, record):
+def test_a_pose_that_plus_did_not_send_is_invalid_and_never_the_one_before(source, record, numbers_of, posed):
     """By default PLUS sends nothing for an invalid transform, so the node keeps its last pose with status OK."""
     recorder = record(source)
     for number in range(1, 40):
@@ -219,7 +122,7 @@ def test_a_pose_that_plus_did_not_send_is_invalid_and_never_the_one_before(sourc
     assert posed(sweep) == [number if number % 10 < 7 else None for number in range(1, 40)]
 
 
-def test_the_status_that_comes_with_an_image_overrules_a_node_that_was_not_told(unstamped, record):
+def test_the_status_that_comes_with_an_image_overrules_a_node_that_was_not_told(unstamped, record, posed):
     recorder = record(unstamped)
     for number in range(1, 7):
         unstamped.step()
@@ -231,7 +134,7 @@ def test_the_status_that_comes_with_an_image_overrules_a_node_that_was_not_told(
     assert sweep.frame_fields["ProbeToTrackerTransformStatus"][3:] == ("MISSING",) * 3
 
 
-def test_without_stamps_a_pose_goes_stale(unstamped, record):
+def test_without_stamps_a_pose_goes_stale(unstamped, record, posed):
     recorder = record(unstamped, stale_after_s=0.11)
     unstamped.send_pose(1)
     for number in range(1, 21):
@@ -241,7 +144,7 @@ def test_without_stamps_a_pose_goes_stale(unstamped, record):
     assert recorder.feedback().valid_share["ProbeToTracker"] == 7 / 20
 
 
-def test_a_tracker_of_another_rate_gives_the_nearest_pose(source, record):
+def test_a_tracker_of_another_rate_gives_the_nearest_pose(source, record, numbers_of, posed):
     """Poses at 60 Hz, images at 25 Hz, on one clock."""
     recorder = record(source)
     events = sorted(
@@ -261,7 +164,7 @@ def test_a_tracker_of_another_rate_gives_the_nearest_pose(source, record):
     assert np.abs(pose_s - (sweep.timestamps_s - 50)).max() <= 1 / 120 + 1e-6
 
 
-def test_stamps_of_two_clocks_are_not_compared(source, record):
+def test_stamps_of_two_clocks_are_not_compared(source, record, numbers_of, posed):
     recorder = record(source)
     for number in range(1, 10):
         source.step()
@@ -271,7 +174,7 @@ def test_stamps_of_two_clocks_are_not_compared(source, record):
     assert numbers_of(sweep) == posed(sweep) == list(range(1, 10))
 
 
-def test_a_node_that_is_never_received_is_a_setting_and_never_stale(source, nodes, record):
+def test_a_node_that_is_never_received_is_a_setting_and_never_stale(source, nodes, record, posed):
     calibration = nodes.new("ImageToProbe")
     nodes.move(calibration, 5)
     recorder = record(source, transforms={"ImageToProbe": calibration})
@@ -281,110 +184,6 @@ def test_a_node_that_is_never_received_is_a_setting_and_never_stale(source, node
     sweep = read_sweep(recorder.stop())
     assert posed(sweep, "ImageToProbe") == [5] * 29
     assert posed(sweep) == [None] * 29  # the probe has never been received: its identity is no pose
-
-
-def test_an_image_of_another_size_is_refused_visibly_and_nothing_is_lost(source, record):
-    recorder = record(source)
-    for number in range(1, 8):
-        source.step()
-        source.send_pose(number)
-        source.send_image(number, image=an_image(number, 20, 10) if 3 <= number <= 5 else None)
-        if number == 4:
-            feedback = recorder.feedback()
-    assert feedback.state is RecorderState.REFUSING
-    assert feedback.detail == (
-        "The image size changed from 12×8 to 20×10 px: stop, and start anew. 2 of 4 images are refused."
-    )
-    assert recorder.feedback().state is RecorderState.RECORDING
-    assert recorder.feedback().refused == 3
-    sweep = read_sweep(recorder.stop())
-    assert numbers_of(sweep) == posed(sweep) == [1, 2, 6, 7]
-
-
-@pytest.mark.parametrize(
-    ("array", "said"),
-    [
-        (np.zeros((1, 8, 12), np.int16), "1 components of type short"),
-        (np.zeros((3, 8, 12), np.uint8), "a volume of 12×8×3"),
-    ],
-)
-def test_what_is_no_grey_image_is_refused_with_the_reason(scene, clock, tmp_path, array, said):
-    image = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
-    recorder = Recorder(image, {}, clock=clock)
-    recorder.start(tmp_path / "x.igs.mhd")
-    slicer.util.updateVolumeFromArray(image, array)
-    assert recorder.feedback().state is RecorderState.REFUSING
-    assert said in recorder.feedback().detail
-    with pytest.raises(UserError):
-        recorder.stop()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_odd_time_stamps_are_kept_counted_and_said(source, record):
-    recorder = record(source)
-    for number, stamp_s in enumerate([1.0, 1.02, 1.04, 1.04, 1.06, 1.03, 1.08, 4.08, 4.1], start=1):
-        source.step()
-        source.send_pose(number, stamp_s=stamp_s)
-        source.send_image(number, stamp_s=stamp_s)
-    assert recorder.feedback().warnings == (
-        "1 time stamps repeat the one before.",
-        "1 time stamps are earlier than the one before.",
-        "1 time stamps jump (longest step 3.00 s, usual 0.020 s).",
-    )
-    assert len(read_sweep(recorder.stop())) == 9
-
-
-def test_feedback_tells_rate_disk_and_time_left(source, record, tmp_path):
-    recorder = record(source)
-    assert recorder.feedback().state is RecorderState.WAITING
-    for number in range(1, 61):
-        source.step()
-        source.send_pose(number)
-        source.send_image(number)
-    feedback = recorder.feedback()
-    assert (feedback.state, feedback.offered, feedback.counts.offered) == (RecorderState.RECORDING, 60, 60)
-    assert feedback.rate_hz == pytest.approx(60)
-    assert feedback.duration_s == pytest.approx(59 / 60)
-    free = shutil.disk_usage(tmp_path).free
-    assert feedback.disk_free_bytes == pytest.approx(free, rel=0.05)
-    assert feedback.minutes_left == pytest.approx(feedback.disk_free_bytes / (60 * 96) / 60)
-    source.clock.now_s += 3
-    assert (recorder.feedback().state, recorder.feedback().detail) == (RecorderState.STALLED, "none for 3 s")
-
-
-def test_a_removed_node_is_told(source, scene, record):
-    recorder = record(source)
-    source.send_pose(1)
-    source.send_image(1)
-    scene.RemoveNode(source.probe)
-    assert recorder.feedback().state is RecorderState.STALLED
-    assert recorder.feedback().detail == "ProbeToTracker was removed from the scene"
-    assert len(read_sweep(recorder.stop())) == 1
-
-
-def test_a_disk_that_fills_up_is_told_and_keeps_the_frames_before(source, record, monkeypatch):
-    from USGanSimLib.recording.live_file import LiveFile
-
-    append = LiveFile.append
-
-    def fills_up(self, *words):
-        if self.frames == 5:
-            raise UserError("The disk is full.", "Free some space.")
-        append(self, *words)
-
-    monkeypatch.setattr(LiveFile, "append", fills_up)
-    recorder = record(source)
-    for number in range(1, 12):
-        source.step()
-        source.send_pose(number)
-        source.send_image(number)
-        time.sleep(0.01)
-    feedback = recorder.feedback()
-    assert feedback.state is RecorderState.FAILED
-    assert feedback.detail == "The disk is full. Free some space. 5 frames are kept."
-    assert feedback.counts.dropped == 6
-    assert "6 images were lost" in feedback.warnings[-1]
-    assert numbers_of(read_sweep(recorder.stop())) == [1, 2, 3, 4, 5]
 
 
 def test_bad_starts_are_refused_before_anything_is_recorded(source, clock, tmp_path):
@@ -401,7 +200,9 @@ def test_bad_starts_are_refused_before_anything_is_recorded(source, clock, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_after_stop_nothing_is_observed_and_another_recording_can_begin(source, record, tmp_path):
+def test_after_stop_nothing_is_observed_and_another_recording_can_begin(
+    source, record, tmp_path, numbers_of, posed
+):
     recorder = record(source)
     source.send_pose(1)
     source.send_image(1)

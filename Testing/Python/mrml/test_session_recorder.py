@@ -11,7 +11,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
-from USGanSimLib.mrml.recorder.recorder import RecorderState  # noqa: E402
+from USGanSimLib.mrml.recorder.feedback import RecorderState  # noqa: E402
 from USGanSimLib.mrml.recorder.session_recorder import SessionRecorder  # noqa: E402
 from USGanSimLib.recording.live_file import LiveFile  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402

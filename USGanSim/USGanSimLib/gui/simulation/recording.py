@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import UserError
-from ...mrml.recorder.recorder import Feedback, RecorderState
+from ...mrml.recorder.feedback import Feedback, RecorderState
 from ...mrml.recorder.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
 from ...mrml.sequence_bridge import show_sequences
 from ...recording.simulated import IMAGE_TO_REFERENCE

@@ -13,9 +13,9 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...mrml.likely_nodes import likely_probe, likely_reference
+from ...mrml.recorder.feedback import RecorderState
 from ...mrml.recorder.live_coverage import LiveCoverage
 from ...mrml.recorder.recorded_chain import RecordedChain, recorded_chain
-from ...mrml.recorder.recorder import RecorderState
 from ...mrml.recorder.session_recorder import SessionRecorder
 from ...mrml.sequence_bridge import export_sweep, import_sweep
 from ...mrml.transform_chain import STATUS_ATTRIBUTE, STATUS_OK

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from slicer.i18n import tr as _
 
+from ...mrml.recorder.feedback import Feedback, RecorderState
 from ...mrml.recorder.live_coverage import CoverageNews
-from ...mrml.recorder.recorder import Feedback, RecorderState
 from ...recording.session import DISCARDED, KEPT, RECORDING, SweepEntry
 
 

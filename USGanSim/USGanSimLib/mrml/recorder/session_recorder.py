@@ -35,7 +35,8 @@ from ...recording.session import (
     settle,
 )
 from ...recording.sweep import TrackedSweep
-from .recorder import Feedback, Recorder
+from .feedback import Feedback
+from .recorder import Recorder
 
 FIRST_NAME = "sweep"
 

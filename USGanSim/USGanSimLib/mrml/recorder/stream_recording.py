@@ -28,7 +28,8 @@ from ...recording.sequence_file import read_sweep, writing_sweep
 from ...recording.simulated import IMAGE_TO_REFERENCE, with_probe
 from ..output_volume import STATE_ATTRIBUTE, STATUS_ATTRIBUTE, show_in_fixed_grey
 from ..sequence_bridge import exporting_sweep
-from .recorder import Feedback, Recorder
+from .feedback import Feedback
+from .recorder import Recorder
 
 _ENDINGS = (COMPRESSED, FINISHED, PIXELS, UNFINISHED, ".png", ".json")
 
