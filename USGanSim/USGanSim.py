@@ -35,8 +35,7 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.gui.dependencies import ensure_torch, torch_version
 from USGanSimLib.gui.facts import facts
-from USGanSimLib.gui.module_panel import ModulePanel
-from USGanSimLib.gui.section import Section
+from USGanSimLib.gui.panel import ModulePanel, Section
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
 from USGanSimLib.gui.simulation.inputs import InputsSection

@@ -29,16 +29,15 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
 )
 
-from USGanSimLib.gui.module_panel import ModulePanel
+from USGanSimLib.gui.panel import ModulePanel, Section
 from USGanSimLib.gui.process_runner import Alone, Ended, ProcessRunner, Runner, start_alone
-from USGanSimLib.gui.section import Section
 from USGanSimLib.gui.tabs import Tabs
 from USGanSimLib.gui.training.calibrate_lag import LAG_TARGETS, LagSection
-from USGanSimLib.gui.training.calibrate_pin import PinSection
 from USGanSimLib.gui.training.command_words import DEVICES, REAL_OR_SIMULATED, SIZES, STUDIES, WIDTHS
 from USGanSimLib.gui.training.data import DataSection
 from USGanSimLib.gui.training.evaluate import EvaluateSection
-from USGanSimLib.gui.training.record import RecordSection
+from USGanSimLib.gui.training.pin.tab import PinSection
+from USGanSimLib.gui.training.record.tab import RecordSection
 from USGanSimLib.gui.training.train import TrainSection
 from USGanSimLib.model.run_folder import RunFolder
 from USGanSimLib.recipe_names import RECIPE_NAMES
@@ -304,7 +303,7 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         self.assertIn("2 points were found", pin.ui.verdictLabel.text)
         self.assertIn("proposed at (20.0, 10.0) px", pin.ui.pointLabel.text)
         pin.ui.rejectButton.click()
-        pin.marking.point.SetNthControlPointPosition(0, -31.0, -13.0, 0.0)
+        pin.frames.marking.point.SetNthControlPointPosition(0, -31.0, -13.0, 0.0)
         self.assertIn("Frame 2 of 0 to 3: corrected at (31.0, 13.0) px", pin.ui.pointLabel.text)
         self.assertEqual(
             (self.folder / "pin.pin.csv").read_text(encoding="utf-8").split()[1][:14], "2,31.00,13.00,"
@@ -316,7 +315,7 @@ class USGanTrainingTest(ScriptedLoadableModuleTest):
         self.assertIn("Refused", pin.ui.verdictLabel.text)
         self.assertFalse(pin.ui.saveButton.enabled)
         slicer.mrmlScene.Clear()
-        self.assertIsNone(pin.marking)
+        self.assertIsNone(pin.frames.marking)
         pin.panel.exit()
 
     def test_the_tab_data_tells_what_prepare_says(self) -> None:

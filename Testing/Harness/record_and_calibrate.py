@@ -107,9 +107,9 @@ def calibrate_with_a_pin(folder: Path) -> None:
     wait_until(harness, lambda: not pin.run.running)
     # One point is put beside the pin and back again, one is rejected.
     press(pin, "nextButton")
-    u_px, v_px = pin.marking.mark.u_px, pin.marking.mark.v_px
-    pin.marking.point.SetNthControlPointPosition(0, -u_px - 9, -v_px, 0)
-    pin.marking.point.SetNthControlPointPosition(0, -u_px, -v_px, 0)
+    u_px, v_px = pin.frames.marking.mark.u_px, pin.frames.marking.mark.v_px
+    pin.frames.marking.point.SetNthControlPointPosition(0, -u_px - 9, -v_px, 0)
+    pin.frames.marking.point.SetNthControlPointPosition(0, -u_px, -v_px, 0)
     press(pin, "nextButton")
     press(pin, "rejectButton")
     press(pin, "calibrateButton")

@@ -32,10 +32,10 @@ def panels_of(script: Path) -> dict[str, ElementTree.Element]:
 
 
 def sections_of(script: Path, repository: Path) -> dict[str, Path]:
-    """ui_file of each section of a module → the section's source file."""
+    """ui_file of each section of a module → the section's source file, in a folder of its own where it has parts."""
     folder = repository / "USGanSim" / "USGanSimLib" / "gui" / SECTIONS[script.stem]
     found = {}
-    for file in sorted(folder.glob("*.py")):
+    for file in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ui_file":
                 found[ast.literal_eval(node.value)] = file
@@ -52,11 +52,13 @@ def parameter_names(script: Path) -> set[str]:
     raise AssertionError("no parameterNodeWrapper class")
 
 
-def widgets_used(script: Path) -> set[str]:
-    """NAME of every self.ui.NAME in the source."""
+def widgets_used(section: Path) -> set[str]:
+    """NAME of every self.ui.NAME in the source of a section, and of its parts."""
+    in_a_folder = section.parent.name not in SECTIONS.values()
     return {
         node.attr
-        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        for file in (section.parent.glob("*.py") if in_a_folder else [section])
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ui"
     }
 
@@ -121,7 +123,7 @@ def test_the_icon_is_128_pixels_square(script):
 
 
 def test_the_module_says_that_it_is_not_for_clinical_use(script, repository):
-    panel = repository / "USGanSim" / "USGanSimLib" / "gui" / "module_panel.py"
+    panel = repository / "USGanSim" / "USGanSimLib" / "gui" / "panel.py"
     for place in (script, panel):  # in the help, and below the sections
         assert "Not for clinical use" in place.read_text(encoding="utf-8")
 

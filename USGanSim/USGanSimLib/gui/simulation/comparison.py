@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up
-from ..section import Section
+from ..panel import Section
 from ..slice_views import SLICE_AND_3D, TWO_SLICES_AND_3D, look_at
 from .live_section import LiveSection
 

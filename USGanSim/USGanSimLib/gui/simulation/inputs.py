@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ...mrml.likely_nodes import likely_probe, likely_reference
 from ...mrml.live.chain_watch import ChainWatch
 from ...sample_data import sample_model_path
-from ..section import Section
+from ..panel import Section
 
 CHAIN_EVERY_MS = 250
 

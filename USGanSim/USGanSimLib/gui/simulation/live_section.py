@@ -15,7 +15,7 @@ from ...live import PoseState
 from ...mrml.live.surroundings import Surroundings
 from ...mrml.transform_chain import volume_to_world
 from ..dependencies import torch_status
-from ..section import Section
+from ..panel import Section
 from ..slice_views import SLICE_AND_3D, LiveViews, aim_3d, look_at
 
 TICK_MS = 8

@@ -19,7 +19,7 @@ from ...mrml.live.mock_probe import MockProbe, mock_node
 from ...mrml.live.playing import Motion, Player, SweepMotion
 from ...mrml.live.recording_replay import RecordingReplay, image_to_probe_of
 from ...recording.sequence_file import read_sweep
-from ..section import Section
+from ..panel import Section
 from ..stepwise import Stepwise
 from .choices import MockMotion
 

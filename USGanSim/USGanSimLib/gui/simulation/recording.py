@@ -15,7 +15,7 @@ from ...mrml.recorder.feedback import Feedback, RecorderState
 from ...mrml.recorder.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
 from ...mrml.sequence_bridge import show_sequences
 from ...recording.simulated import IMAGE_TO_REFERENCE
-from ..section import Section
+from ..panel import Section
 from ..stepwise import Stepwise
 
 FEEDBACK_EVERY_MS = 250

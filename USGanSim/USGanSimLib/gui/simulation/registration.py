@@ -30,7 +30,7 @@ from ...recording.simulated import (
     simulating,
     write_poses,
 )
-from ..section import Section
+from ..panel import Section
 from ..stepwise import Stepwise
 from .choices import CurvePlane, GridPlane, PoseSet
 

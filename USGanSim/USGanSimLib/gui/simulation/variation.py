@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...live import Variation
 from ...mrml.live.sample_strip import png, side_by_side, strip_volume
+from ..panel import Section
 from ..pictures import pixmap
-from ..section import Section
 
 PICTURE_PX = 380
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ..module_panel import ModulePanel
+from ..panel import ModulePanel, Section
 from ..process_runner import Ended
-from ..section import Section
 from ..texts import show_picture
-from .calibrate_pin import PICTURE_PX, PinSection
 from .command_run import CommandRun
+from .pin.result import PICTURE_PX
+from .pin.tab import PinSection
 
 LAG_TARGETS = ("bottom", "pin", "wires", "content")  # of `calibrate temporal`
 
@@ -69,7 +69,7 @@ class LagSection(Section):
         """The chosen table, or the points found above, where they are of this recording."""
         if self.parameters.lagPoints.is_file():
             return Path(self.parameters.lagPoints)
-        marking = self._pin.marking
+        marking = self._pin.frames.marking
         if (
             self.parameters.lagTarget == "pin"
             and marking is not None

@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...recording.dataset import MARKER
 from ...recording.prepare import REASONS
+from ..panel import Section
 from ..process_runner import Ended, Runner
-from ..section import Section
 from ..texts import in_two_lines, show_picture, table
 from .command_words import has_calibration, listed, prepare_words, with_added
 

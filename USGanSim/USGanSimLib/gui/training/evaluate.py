@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...recording.dataset import MARKER
 from .. import dependencies
+from ..panel import Section
 from ..process_runner import Ended, Runner
-from ..section import Section
 from ..texts import grid, in_two_lines, plain
 from .command_words import evaluate_words, listed, with_added
 from .study import StudyPart

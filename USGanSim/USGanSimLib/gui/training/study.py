@@ -24,7 +24,7 @@ from .study_window import StudyWindow
 
 if TYPE_CHECKING:
     from ...evaluation.study.answer_sheet import AnswerSheet
-    from ..section import Section
+    from ..panel import Section
 
 _MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
 

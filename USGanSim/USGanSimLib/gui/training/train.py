@@ -23,8 +23,8 @@ from ...mrml.training.plots import LOSSES, SCORES, TrainingPlots
 from ...recipe_names import RECIPE_NAMES
 from ...recording.dataset import MARKER
 from .. import dependencies
+from ..panel import Section
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
-from ..section import Section
 from ..texts import duration, in_two_lines, show_picture
 from .command_words import has_width, train_words, with_added
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ...calibration.pinhead.guide import PinProgress
-from ...calibration.pinhead.table import PinResidual
-from ...mrml.training.pin_marking import ACCEPTED, CORRECTED, PROPOSED, PinMarking
+from ....calibration.pinhead.guide import PinProgress
+from ....calibration.pinhead.table import PinResidual
+from ....mrml.training.pin_marking import ACCEPTED, CORRECTED, PROPOSED, PinMarking
 
 
 def verdict_words(result: Mapping[str, Any]) -> str:

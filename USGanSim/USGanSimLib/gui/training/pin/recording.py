@@ -11,14 +11,14 @@ import qt
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...calibration.pinhead.guide import PinGuide
-from ...calibration.pinhead.verdict import FEWEST_GOOD_POINTS
-from ...errors import UserError
-from ...geometry.transforms import Matrix
-from ..process_runner import Ended, Runner
-from .command_run import CommandRun
-from .pin_words import guide_words, refusal_words, verdict_words
-from .record import RecordSection
+from ....calibration.pinhead.guide import PinGuide
+from ....calibration.pinhead.verdict import FEWEST_GOOD_POINTS
+from ....errors import UserError
+from ....geometry.transforms import Matrix
+from ...process_runner import Ended, Runner
+from ..command_run import CommandRun
+from ..record.tab import RecordSection
+from .words import guide_words, refusal_words, verdict_words
 
 NAME = "pin"
 TICK_MS = 300

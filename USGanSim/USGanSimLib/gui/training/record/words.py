@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from slicer.i18n import tr as _
 
-from ...mrml.recorder.feedback import Feedback, RecorderState
-from ...mrml.recorder.live_coverage import CoverageNews
-from ...recording.session import DISCARDED, KEPT, RECORDING, SweepEntry
+from ....mrml.recorder.feedback import Feedback, RecorderState
+from ....mrml.recorder.live_coverage import CoverageNews
+from ....mrml.transform_chain import STATUS_ATTRIBUTE, STATUS_OK
+from ....recording.session import DISCARDED, KEPT, RECORDING, SweepEntry
 
 
 def state_words(feedback: Feedback) -> str:
@@ -24,6 +27,16 @@ def state_words(feedback: Feedback) -> str:
     }
     detail = f" {feedback.detail.rstrip('.')}." if feedback.detail else ""
     return f"{words[feedback.state]}{detail}"
+
+
+def lost_words(transforms: Mapping[str, Any]) -> str:
+    """Which of the transform nodes are not tracked at this moment, or nothing."""
+    lost = [
+        name
+        for name, node in transforms.items()
+        if node.GetScene() is None or node.GetAttribute(STATUS_ATTRIBUTE) not in (None, STATUS_OK)
+    ]
+    return _("Not tracked now: {names}.").format(names=", ".join(lost)) if lost else ""
 
 
 def feedback_words(feedback: Feedback) -> str:

@@ -1,0 +1,1 @@
+"""The tab Calibrate, first part: a pinhead recorded, marked, fitted and judged."""

@@ -1,0 +1,1 @@
+"""The tab Record: sweeps into a session, with what they cover."""
