@@ -40,7 +40,7 @@ from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane,
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
 from USGanSimLib.gui.simulation.inputs import InputsSection
 from USGanSimLib.gui.simulation.live_section import LiveSection
-from USGanSimLib.gui.simulation.mock_probe import MockProbeSection
+from USGanSimLib.gui.simulation.mock_probe.section import MockProbeSection
 from USGanSimLib.gui.simulation.recording import RecordingSection
 from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.samples import register

@@ -117,7 +117,7 @@ def no_tracker() -> None:
     open_only(mock)
     parameters.modelFile = model()
     press(mock, "moveButton")
-    wait_until(harness, lambda: mock._player is not None)
+    wait_until(harness, lambda: mock.playing.player is not None)
     press(live, "startButton")
     wait_until(harness, lambda: widget.logic.simulation.image_to_reference is not None)
     slicer.app.layoutManager().threeDWidget(
@@ -144,7 +144,7 @@ def by_hand() -> None:
 def recorded(folder: Path) -> None:
     parameters.mockMotion = MockMotion.SWEEP
     press(mock, "moveButton")
-    wait_until(harness, lambda: mock._player is not None)
+    wait_until(harness, lambda: mock.playing.player is not None)
     open_only(record)
     parameters.recordFolder, parameters.recordName, parameters.snapshotFiles = folder, "heart", True
     press(record, "recordButton")
@@ -167,7 +167,7 @@ def replayed(folder: Path) -> None:
     parameters.mockMotion = MockMotion.REPLAY
     open_only(mock)
     press(mock, "moveButton")
-    wait_until(harness, lambda: mock._player is not None)
+    wait_until(harness, lambda: mock.playing.player is not None)
     harness.process_events(1.5)
     shoot("NoTracker-replay")
     press(mock, "moveButton")

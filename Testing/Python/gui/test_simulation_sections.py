@@ -126,7 +126,7 @@ def test_pause_and_sliders_move_the_probe_by_hand(live, story, panel, until):
     until(lambda: not np.allclose(live.image_to_reference, before))
     assert parameters.mockOutMm == 4
     face = np.array([15.5, 0, 0, 1])
-    until(lambda: abs(np.linalg.norm((live.image_to_reference - section._mock.base) @ face) - 4) < 0.05)
+    until(lambda: abs(np.linalg.norm((live.image_to_reference - section.hand.mock.base) @ face) - 4) < 0.05)
     assert "from the nearest trained pose" in section.ui.mockStateLabel.text
     section.ui.resetButton.click()
     assert parameters.mockOutMm == 0
@@ -140,10 +140,10 @@ def test_the_mock_probe_follows_another_reference_and_another_model(
     reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
     parameters.reference = reference
     assert parameters.probe.GetParentTransformNode() is reference
-    before = section._mock
+    before = section.hand.mock
     parameters.modelFile = shutil.copy(model, tmp_path / "other.safetensors")
-    assert section._mock is not before
-    assert section._mock.node is before.node
+    assert section.hand.mock is not before
+    assert section.hand.mock.node is before.node
 
 
 def test_dragging_the_handle_is_shown_by_the_sliders(live, story, panel):

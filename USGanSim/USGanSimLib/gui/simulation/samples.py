@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 
 from ... import sample_data
 from ...errors import UserError
-from .mock_probe import MockProbeSection
+from .mock_probe.section import MockProbeSection
 
 CATEGORY = "USGanSim"
 MODEL_SAMPLE, SCAN_SAMPLE = "Simulated ultrasound", "Virtual phantom scan"

@@ -1,0 +1,1 @@
+"""No tracker? A probe moved by hand, along the trained sweep, or by a recording."""
