@@ -34,7 +34,6 @@ from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.gui.dependencies import ensure_torch, torch_version
-from USGanSimLib.gui.facts import facts
 from USGanSimLib.gui.panel import ModulePanel, Section
 from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
@@ -45,6 +44,7 @@ from USGanSimLib.gui.simulation.recording import RecordingSection
 from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
+from USGanSimLib.gui.texts import facts
 from USGanSimLib.live import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, PoseState, Renderer, Variation
 from USGanSimLib.model.info import ModelInfo, read_model_header
 from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
@@ -460,7 +460,7 @@ class USGanSimTest(ScriptedLoadableModuleTest):
 
     def test_images_along_a_curve_become_a_sequence_with_their_true_poses(self) -> None:
         from USGanSimLib.geometry.image_geometry import ImageGeometry
-        from USGanSimLib.mrml.pose_plans import curve_plan
+        from USGanSimLib.mrml.planning import curve_plan
         from USGanSimLib.mrml.sequence_bridge import export_sweep, import_sweep
         from USGanSimLib.recording.simulated import simulating
 

@@ -1,14 +1,15 @@
-"""Facts, times and errors in words, as rich text for labels."""
+"""Facts, times and errors in words, as rich text for labels, and pictures beside them."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
 
+from ..commands.info import describe
 from ..errors import UserError
 
 
@@ -27,13 +28,21 @@ def duration(seconds: float) -> str:
     return _("{seconds} s").format(seconds=whole)
 
 
-def table(rows: Mapping[str, str]) -> str:
+def table(rows: Iterable[tuple[str, str]]) -> str:
     """Names in bold beside their texts."""
     cells = (
         f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{html.escape(text)}</td></tr>"
-        for name, text in rows.items()
+        for name, text in rows
     )
     return f"<table>{''.join(cells)}</table>"
+
+
+def facts(path: Path) -> str:
+    """What `info` tells about a recording or a model, as a table; for a file that it refuses, why."""
+    try:
+        return table(describe(path))
+    except UserError as error:
+        return f"<p>{html.escape(str(error))}</p>"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

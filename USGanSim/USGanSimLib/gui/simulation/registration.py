@@ -14,8 +14,7 @@ from ...geometry.image_frame import Offset
 from ...geometry.image_geometry import ImageGeometry
 from ...model.info import ModelInfo
 from ...mrml.compounded_volume import add_volume, grid_of
-from ...mrml.planned_poses import PlannedPoses
-from ...mrml.pose_plans import curve_plan, grid_plan, recording_plan, reference_to_ras, slice_pose
+from ...mrml.planning import PlannedPoses, curve_plan, grid_plan, recording_plan, reference_to_ras, slice_pose
 from ...mrml.recorder.stream_recording import free_name
 from ...mrml.sequence_bridge import exporting_sweep, import_sweep, show_sequences
 from ...recording.live_file import COMPRESSED

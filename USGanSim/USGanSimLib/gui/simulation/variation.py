@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 import slicer
 import slicer.util
 from slicer.i18n import tr as _
@@ -12,7 +13,6 @@ from ...errors import UserError
 from ...live import Variation
 from ...mrml.live.sample_strip import png, side_by_side, strip_volume
 from ..panel import Section
-from ..pictures import pixmap
 
 PICTURE_PX = 380
 
@@ -61,10 +61,17 @@ class VariationSection(Section):
             self.ui.stripWords.text = str(error)
             return
         picture = side_by_side(samples)
-        self.ui.stripLabel.setPixmap(pixmap(png(picture), PICTURE_PX))
+        self.ui.stripLabel.setPixmap(_pixmap(png(picture)))
         name = _("Samples of {name}").format(name=simulation.live.volume.GetName())
         volume = strip_volume(slicer.mrmlScene, picture, simulation.mm_per_px, name)
         self.ui.stripWords.text = _(
             "{count} samples of this pose differ by {sd:.0f} grey levels (mean SD of a pixel). "
             "They are in the volume “{name}” too."
         ).format(count=len(samples), sd=samples.std(axis=0).mean(), name=volume.GetName())
+
+
+def _pixmap(png_bytes: bytes) -> qt.QPixmap:
+    """As wide as the panel allows."""
+    pixmap = qt.QPixmap()
+    pixmap.loadFromData(qt.QByteArray(png_bytes))
+    return pixmap.scaledToWidth(PICTURE_PX, qt.Qt.SmoothTransformation)

@@ -27,7 +27,7 @@ class LagSection(Section):
 
     @property
     def title(self) -> str:
-        return str(_("Calibrate"))
+        return _("Calibrate")
 
     def setup(self) -> None:
         self.run = CommandRun(
@@ -58,11 +58,11 @@ class LagSection(Section):
         """What is still to be chosen, or nothing."""
         parameters = self.parameters
         if not parameters.lagRecording.is_file():
-            return str(_("Choose a recording."))
+            return _("Choose a recording.")
         if parameters.lagTarget == "pin" and self._points() is None:
-            return str(_("Find the pin above, or choose a table of points."))
+            return _("Find the pin above, or choose a table of points.")
         if parameters.lagTarget in ("wires", "content") and not parameters.lagCalibration.is_file():
-            return str(_("Choose the calibration: wires and content need one."))
+            return _("Choose the calibration: wires and content need one.")
         return ""
 
     def _points(self) -> Path | None:

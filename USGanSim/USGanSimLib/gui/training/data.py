@@ -191,4 +191,4 @@ def told(result: dict[str, Any]) -> str:
         ),
         _("Size"): _("{size:.1f} MB").format(size=result["frames_out"] * width_px * height_px / 1e6),
     }
-    return table(rows)
+    return table(rows.items())

@@ -28,7 +28,7 @@ class PinSection(Section):
 
     @property
     def title(self) -> str:
-        return str(_("Calibrate"))
+        return _("Calibrate")
 
     def setup(self) -> None:
         self.run = CommandRun(

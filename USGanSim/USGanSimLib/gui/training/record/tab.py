@@ -43,7 +43,7 @@ class RecordSection(Section):
 
     @property
     def title(self) -> str:
-        return str(_("Record"))
+        return _("Record")
 
     def setup(self) -> None:
         self.recorder = SessionRecorder()
@@ -119,9 +119,9 @@ class RecordSection(Section):
     def problem(self) -> str:
         """Why recording cannot start yet, or nothing."""
         if self.parameters.recordImage is None:
-            return str(_("Choose the volume of the images."))
+            return _("Choose the volume of the images.")
         if self.session.folder is None:
-            return str(_("Choose the folder of the session."))
+            return _("Choose the folder of the session.")
         try:
             self.chain()
         except UserError as error:

@@ -16,8 +16,14 @@ from USGanSimLib.geometry.image_geometry import ImageGeometry  # noqa: E402
 from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.mrml.compounded_volume import add_volume, grid_of  # noqa: E402
 from USGanSimLib.mrml.display import view_axes  # noqa: E402
-from USGanSimLib.mrml.planned_poses import PlannedPoses  # noqa: E402
-from USGanSimLib.mrml.pose_plans import curve_plan, grid_plan, recording_plan, reference_to_ras, slice_pose  # noqa: E402
+from USGanSimLib.mrml.planning import (  # noqa: E402
+    PlannedPoses,
+    curve_plan,
+    grid_plan,
+    recording_plan,
+    reference_to_ras,
+    slice_pose,
+)
 from USGanSimLib.recording.simulated import Compounded  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 

@@ -1,4 +1,5 @@
-"""Poses to simulate at, out of the scene: along a markups curve, of a recorded sequence, around a slice view's plane.
+"""Poses to simulate at: out of the scene, along a markups curve, of a recorded sequence or around a slice view's plane;
+and shown in the 3-D view before they are simulated.
 
 Every plan is in RAS (world); `reference_to_ras` brings it into the frame of the model.
 """
@@ -8,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import slicer
 import slicer.util
 import vtk
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..geometry.image_frame import Offset
@@ -18,7 +21,13 @@ from ..geometry.pose_sets import along_curve, around, at_centre, at_face, offset
 from ..geometry.transforms import Matrix
 from ..recording.simulated import PosePlan
 from ..recording.sweep import TrackedSweep
+from .coverage_model import CoverageModel
 from .transform_chain import PoseProblem, between, from_vtk
+
+_INSIDE_COLOR, _OUTSIDE_COLOR = (1.0, 0.85, 0.2), (0.95, 0.25, 0.2)
+_OPACITY = 0.5
+# More would hide what they stand around.
+_MOST_OUTLINES = 60
 
 
 def reference_to_ras(reference: Any | None) -> Matrix:
@@ -75,3 +84,39 @@ def slice_pose(slice_node: Any, geometry: ImageGeometry) -> Matrix:
     frame[:3, 2] = np.cross(frame[:3, 0], frame[:3, 1])
     frame[:3, 3] = slice_to_ras[:3, 3]
     return at_centre(frame, geometry)
+
+
+class PlannedPoses:
+    """Outlines of the images at the planned poses in the 3-D view: two models in RAS, those outside the trained range
+    in red. `remove` takes them out of the scene."""
+
+    def __init__(self, scene: Any) -> None:
+        self._models = [
+            _outlines(scene, "PlannedPoses", _INSIDE_COLOR),
+            _outlines(scene, "PlannedPosesOutside", _OUTSIDE_COLOR),
+        ]
+
+    @property
+    def in_scene(self) -> bool:
+        return all(model.node.GetScene() is not None for model in self._models)
+
+    def show(self, image_to_ras: Matrix, outside: NDArray[np.bool_], width_px: int, height_px: int) -> None:
+        """Outline images of width × height pixels at poses (N, 4, 4), at most 60; `outside` (N,) the trained range."""
+        some = np.unique(
+            np.linspace(0, len(outside) - 1, min(len(outside), _MOST_OUTLINES)).round().astype(int)
+        )
+        for model, chosen in zip(self._models, (some[~outside[some]], some[outside[some]]), strict=True):
+            model.show(image_to_ras[chosen], width_px, height_px)
+
+    def remove(self) -> None:
+        for model in self._models:
+            model.remove()
+
+
+def _outlines(scene: Any, name: str, color: tuple[float, float, float]) -> CoverageModel:
+    model = CoverageModel(scene, name=name)
+    display = model.node.GetDisplayNode()
+    display.SetColor(*color)
+    display.SetOpacity(_OPACITY)
+    display.SetRepresentation(slicer.vtkMRMLDisplayNode.WireframeRepresentation)
+    return model
