@@ -40,6 +40,7 @@ from USGanSimLib.gui.training.pin.tab import PinSection
 from USGanSimLib.gui.training.record.tab import RecordSection
 from USGanSimLib.gui.training.train import TrainSection
 from USGanSimLib.model.run_folder import RunFolder
+from USGanSimLib.mrml.scene import rename_parameters
 from USGanSimLib.recipe_names import RECIPE_NAMES
 from USGanSimLib.recording.splits import SPLITS
 
@@ -63,6 +64,16 @@ class USGanTraining(ScriptedLoadableModule):
         )
 
 
+# Under these names scenes were saved before the units stood in them.
+RENAMED = {
+    "pinLag": "pinLagS",
+    "maxLag": "maxLagS",
+    "pixelWidth": "pixelWidthMm",
+    "pixelHeight": "pixelHeightMm",
+    "studyBlur": "studyBlurMm",
+}
+
+
 @parameterNodeWrapper
 class USGanTrainingParameterNode:
     """
@@ -72,10 +83,10 @@ class USGanTrainingParameterNode:
     coverageLandmarks, showCoverage - points that the sweeps should see; whether the swept volume is shown.
     importBrowser - a sequence to take into the session.
     pinRecording - a tracked recording of a pinhead; pinMost - how many points of it are kept.
-    pixelSizeKnown, pixelWidth, pixelHeight - mm, held fixed where known; pinLag - seconds.
+    pixelSizeKnown, pixelWidthMm, pixelHeightMm - of a pixel, held fixed where known; pinLagS - of its images.
     calibrationOut - CAL.json to write.
     lagRecording, lagTracker, lagTarget, lagPoints, lagCalibration - of the temporal calibration.
-    maxLag - lags are tried from minus to plus this, seconds.
+    maxLagS - lags are tried from minus to plus this.
     dataRecordings, evaluateModels - paths, one a line.
     dataCalibration - CAL.json or a PLUS XML with ImageToProbe; empty: the session's.
     dataLagS - an image stamped t shows the pose stamped t + lag, seconds.
@@ -89,7 +100,7 @@ class USGanTrainingParameterNode:
     trainDevice - auto, cpu, cuda or mps.
     evaluateObserver, evaluateLandmarks, evaluateClassifier - what judges the images beside plain measures.
     evaluateFolder - the report.
-    studyKind, studyCount, studyBlur, studyFolder - a study by a person; the blur's SDs in mm, with commas.
+    studyKind, studyCount, studyBlurMm, studyFolder - a study by a person; the blur's SDs, with commas.
     """
 
     recordImage: vtkMRMLScalarVolumeNode
@@ -104,16 +115,16 @@ class USGanTrainingParameterNode:
     pinRecording: Path
     pinMost: Annotated[int, WithinRange(8, 1000)] = 40
     pixelSizeKnown: bool = False
-    pixelWidth: Annotated[float, WithinRange(0.001, 20)] = 0.1
-    pixelHeight: Annotated[float, WithinRange(0.001, 20)] = 0.1
-    pinLag: Annotated[float, WithinRange(-1, 1)] = 0.0
+    pixelWidthMm: Annotated[float, WithinRange(0.001, 20)] = 0.1
+    pixelHeightMm: Annotated[float, WithinRange(0.001, 20)] = 0.1
+    pinLagS: Annotated[float, WithinRange(-1, 1)] = 0.0
     calibrationOut: Path
     lagRecording: Path
     lagTracker: Path
     lagTarget: Annotated[str, Choice(LAG_TARGETS), Default(LAG_TARGETS[0])]
     lagPoints: Path
     lagCalibration: Path
-    maxLag: Annotated[float, WithinRange(0.05, 2)] = 0.4
+    maxLagS: Annotated[float, WithinRange(0.05, 2)] = 0.4
     dataRecordings: str
     dataCalibration: Path
     dataLagS: Annotated[float, WithinRange(-2, 2)] = 0.0
@@ -139,7 +150,7 @@ class USGanTrainingParameterNode:
     evaluateFolder: Path
     studyKind: Annotated[str, Choice(STUDIES), Default(REAL_OR_SIMULATED)]
     studyCount: Annotated[int, WithinRange(1, 1000)] = 100
-    studyBlur: str = "2,1.5,1,0.5,0"
+    studyBlurMm: str = "2,1.5,1,0.5,0"
     studyFolder: Path
 
 
@@ -188,7 +199,9 @@ class USGanTrainingLogic(ScriptedLoadableModuleLogic):
         self.startAlone = startAlone
 
     def getParameterNode(self) -> USGanTrainingParameterNode:
-        return USGanTrainingParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        rename_parameters(node, RENAMED)
+        return USGanTrainingParameterNode(node)
 
 
 class StandInRunner:

@@ -117,7 +117,7 @@ def evaluate():
     press(section, "evaluateButton")
     until(lambda: not section.runner.running, "evaluate", 900)
     assert (WORK / "report" / "report.html").is_file(), section.ui.stateLabel.text
-    parameters.studyFolder, parameters.studyCount, parameters.studyBlur = WORK / "study", 3, "0"
+    parameters.studyFolder, parameters.studyCount, parameters.studyBlurMm = WORK / "study", 3, "0"
     press(section, "makeButton")
     until(lambda: not section.runner.running, "study")
     answer_by_keys(section)
@@ -187,7 +187,7 @@ def show_longer_run():
     parameters = section.parameters
     parameters.evaluateModels, parameters.evaluateDataset = str(run / "model.safetensors"), dataset
     parameters.studyKind, parameters.studyFolder = "real-or-simulated", WORK / "longer"
-    parameters.studyCount, parameters.studyBlur = 3, "0"
+    parameters.studyCount, parameters.studyBlurMm = 3, "0"
     press(section, "makeButton")
     until(lambda: not section.runner.running, "study")
     press(section, "answerButton")

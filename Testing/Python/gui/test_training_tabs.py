@@ -329,6 +329,58 @@ def test_curves_come_up_in_the_plot_view(train, played, harness):
     train.ui.plotComboBox.currentIndex = 0
 
 
+OLD_VALUES = {
+    "pinLag": "-0.125",
+    "maxLag": "1.5",
+    "pixelWidth": "0.25",
+    "pixelHeight": "0.5",
+    "studyBlur": "3,0",
+}
+
+
+@pytest.fixture
+def old_scene(panel, harness, tmp_path):
+    """A scene that was saved when five parameters had no unit in their names."""
+    path, node = tmp_path / "old.mrml", panel.parameters.parameterNode
+    for name in node.GetParameterNames():
+        if any(name.startswith(old) for old in OLD_VALUES):
+            node.UnsetParameter(name)
+    for name, value in OLD_VALUES.items():
+        node.SetParameter(name, value)
+    harness.slicer.mrmlScene.Commit(str(path))
+    harness.slicer.mrmlScene.Clear()
+    return path
+
+
+def values(parameters):
+    return [
+        parameters.pinLagS,
+        parameters.maxLagS,
+        parameters.pixelWidthMm,
+        parameters.pixelHeightMm,
+        parameters.studyBlurMm,
+    ]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_scene_saved_before_the_units_were_in_the_names_has_its_values(
+    panel, module, harness, old_scene, shown
+):
+    defaults = [0.0, 0.4, 0.1, 0.1, "2,1.5,1,0.5,0"]
+    assert values(panel.parameters) == defaults
+    if not shown:
+        module.widgetRepresentation().exit()
+    harness.slicer.mrmlScene.SetURL(str(old_scene))
+    harness.slicer.mrmlScene.Connect()
+    if not shown:
+        module.widgetRepresentation().enter()
+    assert values(panel.parameters) == [-0.125, 1.5, 0.25, 0.5, "3,0"]
+    pin, lag = section(panel, "PinSection").ui, section(panel, "LagSection").ui
+    boxes = (pin.pinLagSpinBox, lag.maxLagSpinBox, pin.pixelWidthSpinBox, pin.pixelHeightSpinBox)
+    assert [box.value for box in boxes] == [-0.125, 1.5, 0.25, 0.5]
+    assert not set(panel.parameters.parameterNode.GetParameterNames()) & set(OLD_VALUES)
+
+
 def test_nothing_of_the_tabs_ticks_after_another_module_is_shown(panel, module, harness):
     train = section(panel, "TrainSection")
     assert train._timer.active

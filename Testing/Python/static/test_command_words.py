@@ -38,7 +38,7 @@ PARAMETERS = SimpleNamespace(
     evaluateFolder=Path("/report"),
     studyKind="landmarks",
     studyCount=7,
-    studyBlur="1,0",
+    studyBlurMm="1,0",
     studyFolder=Path("/data/study"),
 )
 

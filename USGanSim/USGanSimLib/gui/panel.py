@@ -149,6 +149,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._on_scene_end_import)
 
     def cleanup(self) -> None:
         for section in self.sections:
@@ -217,3 +218,8 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
     def _on_scene_end_close(self, _caller: Any, _event: str) -> None:
         if self.parent.isEntered:
             self.enter()
+
+    def _on_scene_end_import(self, _caller: Any, _event: str) -> None:
+        # The node of the loaded scene went into ours, under the names of the version that saved it.
+        if self.parameters is not None:
+            self.logic.getParameterNode()

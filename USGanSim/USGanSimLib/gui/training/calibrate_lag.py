@@ -100,7 +100,7 @@ class LagSection(Section):
             "--target",
             parameters.lagTarget,
             "--max-lag-s",
-            str(parameters.maxLag),
+            str(parameters.maxLagS),
             "--out",
             str(self.run.folder / "lag.json"),
         ]
@@ -137,4 +137,4 @@ class LagSection(Section):
         self._show_buttons()
 
     def _on_use(self) -> None:
-        self.parameters.pinLag = self.lag_s
+        self.parameters.pinLagS = self.lag_s

@@ -139,7 +139,7 @@ def make_study_words(parameters: Any) -> list[str]:
         "--count",
         str(parameters.studyCount),
         "--sigma-mm",
-        parameters.studyBlur,
+        parameters.studyBlurMm,
         *landmarks,
     ]
 

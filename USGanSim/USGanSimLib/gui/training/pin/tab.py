@@ -159,10 +159,10 @@ class PinSection(Section):
             str(folder / "calibration.json"),
             "--xml",
             str(folder / "calibration.xml"),
-            f"--lag-s={parameters.pinLag}",
+            f"--lag-s={parameters.pinLagS}",
         ]
         if parameters.pixelSizeKnown:
-            words.append(f"--mm-per-px={parameters.pixelWidth},{parameters.pixelHeight}")
+            words.append(f"--mm-per-px={parameters.pixelWidthMm},{parameters.pixelHeightMm}")
         self._set_result(None)
         self.run.start(_("Calibrating"), words, self._on_calibrated)
         self._show_buttons()
