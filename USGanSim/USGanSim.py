@@ -45,7 +45,7 @@ from USGanSimLib.gui.simulation.registration import RegistrationSection
 from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.gui.texts import facts
-from USGanSimLib.live import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, PoseState, Renderer, Variation
+from USGanSimLib.live import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, PoseState, SamplingRenderer, Variation
 from USGanSimLib.model.info import ModelInfo, read_model_header
 from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
 from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated
@@ -181,10 +181,10 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
     loadRenderer  makes a renderer of a model file; a test gives one that needs no torch
     """
 
-    def __init__(self, loadRenderer: Callable[[Path], Renderer] | None = None) -> None:
+    def __init__(self, loadRenderer: Callable[[Path], SamplingRenderer] | None = None) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._loadRenderer = loadRenderer
-        self._renderers: dict[tuple[Path, int], Renderer] = {}
+        self._renderers: dict[tuple[Path, int], SamplingRenderer] = {}
         self._headers: dict[tuple[Path, int], ModelInfo] = {}
         self.simulation = Simulation(slicer.mrmlScene)
 
@@ -234,7 +234,7 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         for _step in self.starting(parameters):
             pass
 
-    def loading(self, path: Path) -> Generator[str, None, Renderer]:
+    def loading(self, path: Path) -> Generator[str, None, SamplingRenderer]:
         """The renderer of a model, loaded once, in steps: before each that takes time, its words for a person.
 
         Raises UserError where torch or a usable model is missing.
@@ -278,7 +278,7 @@ def isModel(path: Path) -> bool:
     return path.suffix == MODEL_SUFFIX and path.is_file()
 
 
-def loadModelRenderer(path: Path) -> Renderer:
+def loadModelRenderer(path: Path) -> SamplingRenderer:
     """The model's renderer; torch is there."""
     from USGanSimLib.ml.renderer import ModelRenderer
 
