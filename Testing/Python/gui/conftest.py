@@ -36,6 +36,30 @@ def panel(harness, repository):
     panel.cleanup()
 
 
+@pytest.fixture(scope="module")
+def training_module(harness, repository):
+    sys.path.append(str(repository / "USGanTraining"))
+    return harness.load_module(str(repository / "USGanTraining" / "USGanTraining.py"))
+
+
+@pytest.fixture
+def training_panel(training_module, harness, monkeypatch):
+    """The widget of USGanTraining, shown."""
+    monkeypatch.setattr("USGanSimLib.gui.training.train.dependencies.ensure_torch", lambda: None)
+    harness.slicer.mrmlScene.Clear()
+    representation = training_module.widgetRepresentation()
+    representation.enter()
+    yield harness.slicer.util.getModuleWidget("USGanTraining")
+    representation.exit()
+    harness.slicer.mrmlScene.Clear()
+
+
+@pytest.fixture
+def tab(training_panel):
+    """A tab of USGanTraining by the name of its class."""
+    return lambda name: next(one for one in training_panel.sections if type(one).__name__ == name)
+
+
 @pytest.fixture
 def until(harness):
     """Let Qt's events run until a condition holds."""

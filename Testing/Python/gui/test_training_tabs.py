@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -15,30 +14,8 @@ from USGanSimLib.evaluation.study.blind_set import Card, write_blind_set
 from USGanSimLib.model.run_folder import RunFolder
 
 
-@pytest.fixture(scope="module")
-def module(harness, repository):
-    sys.path.append(str(repository / "USGanTraining"))
-    return harness.load_module(str(repository / "USGanTraining" / "USGanTraining.py"))
-
-
 @pytest.fixture
-def panel(module, harness, monkeypatch):
-    """The module's widget, shown."""
-    monkeypatch.setattr("USGanSimLib.gui.training.train.dependencies.ensure_torch", lambda: None)
-    harness.slicer.mrmlScene.Clear()
-    representation = module.widgetRepresentation()
-    representation.enter()
-    yield harness.slicer.util.getModuleWidget("USGanTraining")
-    representation.exit()
-    harness.slicer.mrmlScene.Clear()
-
-
-def section(panel, name):
-    return next(section for section in panel.sections if type(section).__name__ == name)
-
-
-@pytest.fixture
-def data(panel, python_slicer, tmp_path):
+def data(tab, python_slicer, tmp_path):
     """The tab Data with a small recording of the virtual phantom chosen."""
     from USGanSimLib.cli import main
 
@@ -46,7 +23,7 @@ def data(panel, python_slicer, tmp_path):
         main(["phantom", "--out", str(tmp_path / "p.igs.mha"), "--frames", "30", "--size", "80x60", "--json"])
         == 0
     )
-    data = section(panel, "DataSection")
+    data = tab("DataSection")
     data._add([tmp_path / "p.igs.mha"])
     data.parameters.dataCalibration = tmp_path / "p.calibration.json"
     data.parameters.dataFolder = tmp_path / "set"
@@ -110,8 +87,8 @@ def answers(folder):
     return [line.split(",")[1] for line in (folder / "answers.csv").read_text(encoding="utf-8").split()[1:]]
 
 
-def test_keys_answer_a_study_which_can_be_interrupted(panel, harness, sheet_folder):
-    evaluate, qt = section(panel, "EvaluateSection"), harness.qt
+def test_keys_answer_a_study_which_can_be_interrupted(tab, harness, sheet_folder):
+    evaluate, qt = tab("EvaluateSection"), harness.qt
     evaluate.parameters.studyFolder = sheet_folder
     evaluate.ui.answerButton.click()
     window = evaluate.study.window.window
@@ -132,8 +109,8 @@ def test_keys_answer_a_study_which_can_be_interrupted(panel, harness, sheet_fold
     assert evaluate.study.window is None
 
 
-def test_the_keys_of_a_study_are_nobody_elses(panel, harness, sheet_folder):
-    evaluate, qt = section(panel, "EvaluateSection"), harness.qt
+def test_the_keys_of_a_study_are_nobody_elses(tab, harness, sheet_folder):
+    evaluate, qt = tab("EvaluateSection"), harness.qt
     evaluate.parameters.studyFolder = sheet_folder
     evaluate.ui.answerButton.click()
     harness.process_events(0.1)
@@ -144,7 +121,7 @@ def test_the_keys_of_a_study_are_nobody_elses(panel, harness, sheet_folder):
     assert evaluate.study.window is None
 
 
-def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
+def test_a_landmark_is_marked_by_a_point_in_the_scene(tab, harness, tmp_path):
     scene = harness.slicer.mrmlScene
     cards = [Card(np.full((30, 40), 9, np.uint8), {"landmark": "crux"}, {}) for _ in range(3)]
     write_blind_set(
@@ -156,7 +133,7 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
         ("image", "landmark", "outcome", "u_px", "v_px"),
         seed=0,
     )
-    evaluate = section(panel, "EvaluateSection")
+    evaluate = tab("EvaluateSection")
     evaluate.parameters.studyFolder = tmp_path / "marks"
     evaluate.ui.answerButton.click()
     assert "<b>crux</b>" in evaluate.ui.markLabel.text
@@ -176,7 +153,7 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(panel, harness, tmp_path):
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 
 
-def test_a_report_that_is_there_is_shown(panel, tmp_path):
+def test_a_report_that_is_there_is_shown(tab, tmp_path):
     columns = [{"key": "landmark_mean_mm", "heading": "mean of the measured, mm", "digits": 2}]
     rows = [
         {
@@ -187,7 +164,7 @@ def test_a_report_that_is_there_is_shown(panel, tmp_path):
             "landmark_mean_mm_ci_high": 2.0,
         }
     ]
-    evaluate = section(panel, "EvaluateSection")
+    evaluate = tab("EvaluateSection")
     evaluate.parameters.evaluateFolder = tmp_path
     assert not evaluate.ui.openButton.enabled
     (tmp_path / "report.html").touch()
@@ -208,9 +185,9 @@ def test_a_report_that_is_there_is_shown(panel, tmp_path):
 
 
 @pytest.fixture
-def train(panel, python_slicer, tmp_path):
+def train(tab, python_slicer, tmp_path):
     """The tab Train with a training set and a new run folder chosen, and a training that its script plays."""
-    train = section(panel, "TrainSection")
+    train = tab("TrainSection")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "dataset.json").write_text("{}", encoding="utf-8")
     train.parameters.trainDataset, train.parameters.trainRun = tmp_path / "set", tmp_path / "run"
@@ -329,75 +306,25 @@ def test_curves_come_up_in_the_plot_view(train, played, harness):
     train.ui.plotComboBox.currentIndex = 0
 
 
-OLD_VALUES = {
-    "pinLag": "-0.125",
-    "maxLag": "1.5",
-    "pixelWidth": "0.25",
-    "pixelHeight": "0.5",
-    "studyBlur": "3,0",
-}
-
-
-@pytest.fixture
-def old_scene(panel, harness, tmp_path):
-    """A scene that was saved when five parameters had no unit in their names."""
-    path, node = tmp_path / "old.mrml", panel.parameters.parameterNode
-    for name in node.GetParameterNames():
-        if any(name.startswith(old) for old in OLD_VALUES):
-            node.UnsetParameter(name)
-    for name, value in OLD_VALUES.items():
-        node.SetParameter(name, value)
-    harness.slicer.mrmlScene.Commit(str(path))
-    harness.slicer.mrmlScene.Clear()
-    return path
-
-
-def values(parameters):
-    return [
-        parameters.pinLagS,
-        parameters.maxLagS,
-        parameters.pixelWidthMm,
-        parameters.pixelHeightMm,
-        parameters.studyBlurMm,
-    ]
-
-
-@pytest.mark.parametrize("shown", [True, False])
-def test_a_scene_saved_before_the_units_were_in_the_names_has_its_values(
-    panel, module, harness, old_scene, shown
-):
-    defaults = [0.0, 0.4, 0.1, 0.1, "2,1.5,1,0.5,0"]
-    assert values(panel.parameters) == defaults
-    if not shown:
-        module.widgetRepresentation().exit()
-    harness.slicer.mrmlScene.SetURL(str(old_scene))
-    harness.slicer.mrmlScene.Connect()
-    if not shown:
-        module.widgetRepresentation().enter()
-    assert values(panel.parameters) == [-0.125, 1.5, 0.25, 0.5, "3,0"]
-    pin, lag = section(panel, "PinSection").ui, section(panel, "LagSection").ui
-    boxes = (pin.pinLagSpinBox, lag.maxLagSpinBox, pin.pixelWidthSpinBox, pin.pixelHeightSpinBox)
-    assert [box.value for box in boxes] == [-0.125, 1.5, 0.25, 0.5]
-    assert not set(panel.parameters.parameterNode.GetParameterNames()) & set(OLD_VALUES)
-
-
-def test_nothing_of_the_tabs_ticks_after_another_module_is_shown(panel, module, harness):
-    train = section(panel, "TrainSection")
+def test_nothing_of_the_tabs_ticks_after_another_module_is_shown(tab, training_module, harness):
+    train = tab("TrainSection")
     assert train._timer.active
-    module.widgetRepresentation().exit()
+    training_module.widgetRepresentation().exit()
     assert not train._timer.active
     harness.slicer.mrmlScene.Clear()
     assert not train._timer.active
 
 
-def test_a_reload_leaves_no_timer_window_or_observer_of_the_panel_before(panel, module, harness):
+def test_a_reload_leaves_no_timer_window_or_observer_of_the_panel_before(
+    training_panel, training_module, harness
+):
     from harness_common import growth, left
 
     harness.slicer.util.reloadScriptedModule("USGanTraining")
-    module.widgetRepresentation().enter()
+    training_module.widgetRepresentation().enter()
     before = left(harness)
     harness.slicer.util.reloadScriptedModule("USGanTraining")
-    module.widgetRepresentation().enter()
+    training_module.widgetRepresentation().enter()
     assert growth(before, left(harness)) == []
 
 
