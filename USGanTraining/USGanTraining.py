@@ -39,9 +39,9 @@ from USGanSimLib.gui.training.evaluate import EvaluateSection
 from USGanSimLib.gui.training.pin.tab import PinSection
 from USGanSimLib.gui.training.record.tab import RecordSection
 from USGanSimLib.gui.training.train import TrainSection
+from USGanSimLib.model.recipes import RECIPES
 from USGanSimLib.model.run_folder import RunFolder
 from USGanSimLib.mrml.scene import rename_parameters
-from USGanSimLib.recipe_names import RECIPE_NAMES
 from USGanSimLib.recording.splits import SPLITS
 
 
@@ -136,7 +136,7 @@ class USGanTrainingParameterNode:
     dataFolder: Path
     trainDataset: Path
     trainRun: Path
-    trainRecipe: Annotated[str, Choice(tuple(RECIPE_NAMES)), Default(next(iter(RECIPE_NAMES)))]
+    trainRecipe: Annotated[str, Choice(tuple(RECIPES)), Default(next(iter(RECIPES)))]
     trainIterations: Annotated[int, WithinRange(1, 1_000_000)] = 10_000
     trainMinutes: Annotated[float, WithinRange(0, 100_000)] = 0.0
     trainDevice: Annotated[str, Choice(DEVICES), Default(DEVICES[0])]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..model.info import INTENDED_USE
+from ..model.recipes import choose_recipe, recipe_names
 from .options import size_px
 
 
@@ -19,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=Path, nargs="?", help="model.safetensors; without it the weights are random"
     )
-    parser.add_argument("--recipe", default="paper", help="of the random weights (default %(default)s)")
+    parser.add_argument(
+        "--recipe",
+        default="paper",
+        help=f"of the random weights: {recipe_names()} (default %(default)s)",
+    )
     parser.add_argument(
         "--size", default="160x120", metavar="WxH", help="of their images (default %(default)s)"
     )
@@ -48,7 +53,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from ..ml import benchmark
     from ..ml.devices import MOST_THREADS, choose_device, device_name
     from ..ml.model_file import load_model
-    from ..ml.recipes import choose_recipe
 
     device = choose_device(arguments.device)
     generator, info = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import __version__
 from ..errors import UserError
@@ -15,14 +15,13 @@ from ..evaluation.report.pictures import panel_frames, save_panel
 from ..evaluation.study.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled, pooled_warnings
 from ..evaluation.study.facts import about_dataset
 from ..files import replacing_folder
+from ..model.recipes import choose_recipe, recipe_names
+from ..model.settings import RANGES, TrainSettings
 from ..progress import Progress, terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset
 from ..recording.exclusion import Exclusion
 from .evaluate import add_measure_options, show, suite_options
 from .exclusion_options import add_exclusion_options, chosen_exclusion
-
-if TYPE_CHECKING:
-    from ..ml.settings import TrainSettings
 
 __all__ = ["add_arguments", "run", "show"]
 
@@ -45,10 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_exclusion_options(parser)
     parser.add_argument(
         "--recipe",
-        help="also train a model a fold: paper, paper-fig1, paper-l2, regression, encoded or scored",
+        help=f"also train a model a fold: {recipe_names()}",
     )
-    parser.add_argument("--iterations", type=int, default=10_000, help="of each model (default %(default)s)")
-    parser.add_argument("--minutes", type=float, help="end each training with a model after this time")
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=TrainSettings.iterations,
+        help=f"of each model, {RANGES['iterations']} (default %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help=f"end each training with a model after this time, {RANGES['minutes']}",
+    )
     parser.add_argument(
         "--runs",
         type=Path,
@@ -110,9 +118,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _settings(arguments: argparse.Namespace, dataset: Dataset) -> TrainSettings:
-    from ..ml.recipes import choose_recipe
-    from ..ml.settings import TrainSettings
-
     recipe = choose_recipe(arguments.recipe, **{name: getattr(arguments, name) for name in _OF_RECIPE})
     # Networks that cannot be built are told now, not after the first fold's baselines.
     recipe.network(dataset.geometry.width_px, dataset.geometry.height_px)

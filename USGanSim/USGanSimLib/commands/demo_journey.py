@@ -120,9 +120,9 @@ class _Took:
 
 
 def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    from ..ml.recipes import choose_recipe
-    from ..ml.settings import TrainSettings
     from ..ml.training.trainer import train
+    from ..model.recipes import choose_recipe
+    from ..model.settings import TrainSettings
     from ..recording.dataset import open_dataset
 
     _tell(

@@ -12,68 +12,70 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
+from ..model import network_settings
+from ..model.recipes import RECIPES, choose_recipe, of_recipes, recipe_names
+from ..model.settings import PRECISIONS, RANGES, TrainSettings
 from ..progress import JsonLines, Progress, Terminal
-
-if TYPE_CHECKING:
-    from ..ml.settings import TrainSettings
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
 _OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations")
-_OF_RUN = (
-    "iterations",
-    "seed",
-    "ema_decay",
-    "device",
-    "precision",
-    "threads",
-    "minutes",
-    "checkpoint_every",
-    "sample_every",
-)
+_OF_RUN = {
+    "iterations": ("updates of each network, in all", int),
+    "seed": ("of weights, frame order and noise", int),
+    "device": ("auto, cpu, cuda or mps", str),
+    "precision": (f"{', '.join(PRECISIONS)}; auto takes bf16 where a GPU has it", str),
+    "threads": ("CPU threads", int),
+    "minutes": ("end with a model after this time", float),
+    "checkpoint_every": ("iterations between checkpoints", int),
+    "sample_every": ("iterations between panels", int),
+    "ema_decay": ("of the average generator", float),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument(
-        "--recipe", help="paper, paper-fig1, paper-l2, regression, encoded or scored (default paper)"
-    )
-    parser.add_argument("--iterations", type=int, help="updates of each network, in all (default 10000)")
-    parser.add_argument("--batch", type=int, help="images an iteration, over all processes (default 36)")
-    parser.add_argument("--seed", type=int, help="of weights, frame order and noise (default 0)")
-    parser.add_argument("--device", help="auto, cpu, cuda or mps (default auto)")
-    parser.add_argument("--precision", help="auto, fp32 or bf16; auto takes bf16 where a GPU has it")
-    parser.add_argument("--threads", type=int, help="CPU threads")
-    parser.add_argument("--minutes", type=float, help="end with a model after this time")
-    parser.add_argument("--checkpoint-every", type=int, metavar="N", help="iterations (default 500)")
-    parser.add_argument(
-        "--sample-every", type=int, metavar="N", help="iterations between panels (default 250)"
-    )
-    parser.add_argument("--ema-decay", type=float, help="of the average generator (default 0.999)")
-    parser.add_argument(
-        "--generator-channels",
-        type=int,
-        metavar="N",
-        help="first channels of the generator, for quick runs (default 512)",
-    )
-    parser.add_argument(
-        "--discriminator-channels",
-        type=int,
-        metavar="N",
-        help="first channels of the discriminator, for quick runs (default 32)",
-    )
-    parser.add_argument(
-        "--alone-iterations",
-        type=int,
-        metavar="N",
-        help="iterations with the L2 term alone before the discriminator joins, of all (default 0; "
-        "1000 with encoded)",
-    )
+    parser.add_argument("--recipe", help=f"{recipe_names()} (default {TrainSettings.recipe.name})")
+    for name, (what, kind) in _OF_RUN.items():
+        allowed, own = RANGES.get(name), getattr(TrainSettings, name)
+        words = what if allowed is None else f"{what}, {allowed}"
+        parser.add_argument(
+            _option(name),
+            type=kind,
+            metavar="N" if kind is int else None,
+            help=words if own is None else f"{words} (default {own})",
+        )
+    for name, words in _numbers_of_recipes().items():
+        parser.add_argument(_option(name), type=int, metavar="N", help=words)
+    parser.epilog = " ".join(f"{name}: {recipe.words}." for name, recipe in RECIPES.items())
+
+
+def _numbers_of_recipes() -> dict[str, str]:
+    """The help of each option of _OF_RECIPE: what it is, what it may be, and each recipe's own."""
+    channels = network_settings.RANGES
+    return {
+        "batch": "images an iteration, over all processes, "
+        f"{of_recipes(lambda recipe: recipe.least_batch)} or more "
+        f"(default {of_recipes(lambda recipe: recipe.batch)})",
+        "generator_channels": "first channels of the generator, for quick runs, a multiple of "
+        f"{of_recipes(lambda recipe: 2**recipe.shape.up_layers)} "
+        f"(default {of_recipes(lambda recipe: recipe.shape.generator_channels)})",
+        "discriminator_channels": "first channels of the discriminator, for quick runs, "
+        f"{channels['discriminator_channels']} "
+        f"(default {of_recipes(lambda recipe: recipe.shape.discriminator_channels)})",
+        "alone_iterations": "iterations with the L2 term alone before another objective, of all, 0 or more "
+        f"(default {of_recipes(lambda recipe: recipe.alone_iterations)})",
+    }
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -106,8 +108,6 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> TrainSettings:
-    from ..ml.recipes import choose_recipe
-    from ..ml.settings import TrainSettings
     from ..ml.training.checkpoint import load_checkpoint
     from ..model.run_folder import RunFolder
 
@@ -115,11 +115,11 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
     if arguments.resume:
         saved = load_checkpoint(RunFolder(arguments.out).checkpoint)
         begun = dataclasses.replace(saved.settings, minutes=None)  # A limit of time is of one sitting.
-    recipe_changes = {name: getattr(arguments, name) for name in _OF_RECIPE}
-    if arguments.recipe is None or arguments.recipe == begun.recipe.name:
-        given = {name: value for name, value in recipe_changes.items() if value is not None}
-        recipe = dataclasses.replace(begun.recipe, **given)
-    else:
-        recipe = choose_recipe(arguments.recipe, **recipe_changes)
+    numbers = {name: getattr(arguments, name) for name in _OF_RECIPE}
+    recipe = (
+        begun.recipe.changed(**numbers)
+        if arguments.recipe in (None, begun.recipe.name)
+        else choose_recipe(arguments.recipe, **numbers)
+    )
     of_run = {name: getattr(arguments, name) for name in _OF_RUN if getattr(arguments, name) is not None}
     return dataclasses.replace(begun, recipe=recipe, **of_run)

@@ -20,9 +20,9 @@ from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 from ..model.info import ModelInfo
+from ..model.recipes import Recipe
 from .naive_path import NaivePath
 from .networks import Generator
-from .recipes import Recipe
 from .renderer import ModelRenderer, draw_noise
 
 SAMPLES = (8, 36)

@@ -1,6 +1,6 @@
 """What the generator is told at each of its levels, beside its own features: where its cells lie, and what is there.
 
-In the paper that is the physical position of each cell, x, y, z. More can be told (NetworkSettings):
+In the paper that is the physical position of each cell, x, y, z. More can be told (NetworkShape):
 
 - `octaves`: sines and cosines of the position (`encoded`).
 - `volume`: features of the tissue there, read from a volume in Reference that is learned with the weights, at each
@@ -28,6 +28,7 @@ _FIRST_OCTAVE = math.pi / 2
 VOLUME_REACH = 2.4
 # Adam moves every number by about its learning rate; features have further to go than the weights of a convolution.
 FEATURE_SCALE, _FEATURE_SD = 10.0, 1e-3
+# The lattice of noise has so many cells each way and then repeats; it is a mixture of so many patterns of signs.
 NOISE_CELLS, _NOISE_PATTERNS = 48, 8
 # Down the image and across it; the generator mixes them as each place needs it.
 SPECKLE_SD_PX = ((0.5, 0.5), (0.5, 1.0), (0.6, 1.5), (0.9, 2.5))
@@ -106,15 +107,21 @@ def noise_lattices(noise: Tensor) -> Tensor:
     return (weights @ signs).view(len(noise), NOISE_CELLS**3, 2)
 
 
-class TissueSpeckle:
+class TissueSpeckle(nn.Module):
     """Fully developed speckle that sticks to the tissue: a lattice's noise at the pixels, blurred by some widths of
     beam and pulse, its power in logarithms, as a display shows it (Goodman 1975)."""
 
     channels = len(SPECKLE_SD_PX)
+    kernels: Tensor
 
     def __init__(self, cell: float) -> None:
         """`cell` is the size of a cell of the lattice in normalised coordinates."""
-        self.cell, self._kernels = cell, _blurs()
+        super().__init__()
+        self.cell = cell
+        kernels = _blurs()
+        self._kernel_shape = kernels.shape
+        # Flat, as the features of a volume are. They are computed, so no file has to hold them.
+        self.register_buffer("kernels", kernels.flatten(), persistent=False)
 
     @torch.no_grad()
     def at(self, pixels: Tensor, lattices: Tensor) -> Tensor:
@@ -125,7 +132,7 @@ class TissueSpeckle:
         echoes = torch.stack([lattice[place] for lattice, place in zip(lattices, places, strict=True)])
         height, width = pixels.shape[2:]
         fields = echoes.transpose(1, 2).reshape(2 * len(lattices), 1, height, width)
-        blurred = functional.conv2d(fields, self._kernels.to(fields), padding="same")
+        blurred = functional.conv2d(fields, self.kernels.view(self._kernel_shape).to(fields), padding="same")
         power = blurred.view(len(lattices), 2, self.channels, height, width).square().mean(dim=1)
         # Power of mean 1 has an exponential distribution; its logarithm has the mean −0.577… and the SD π / √6.
         return (power.log_() + np.euler_gamma).div_(math.pi / math.sqrt(6)).clamp_min_(_DARKEST_SD)

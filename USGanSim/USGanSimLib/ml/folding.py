@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..model.network_settings import NetworkSettings
 from .conditions import Conditions, coordinate_grid, noise_lattices, with_speckle
-from .networks import Generator, NetworkSettings, UpLayer
+from .networks import Generator, UpLayer
 
 BLOCK_PX = 4
 Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
@@ -77,7 +78,7 @@ class FoldedGenerator(nn.Module):
             for layer, conditions in zip(generator.layers, generator.conditions, strict=True)
         )
         self.first, self.others = first, nn.ModuleList(others)
-        self.speckle = generator.speckle
+        self.speckle = copy.deepcopy(generator.speckle)
         self.last = folded(generator.last, generator.last_norm)
         one_channel = generator.to_image.out_channels == 1
         self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..errors import UserError
 from ..files import replacing_file
 from ..model.info import METADATA_KEY, ModelInfo, read_model_header
-from .networks import Generator, NetworkSettings
+from ..model.network_settings import NetworkSettings
+from .networks import Generator
 
 _HINT = "Choose a model.safetensors that 'usgansim train' wrote, or train again."
 

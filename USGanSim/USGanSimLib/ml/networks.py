@@ -1,4 +1,5 @@
-"""The generator and the discriminator of Hu et al. 2017, as presets of one configurable pair (METHOD.md).
+"""The generator and the discriminator of Hu et al. 2017, as presets of one configurable pair
+(model/network_settings.py).
 
 Generator   z → dense + ReLU → seed map → K × [concatenate the coordinate grid, transposed conv ×2, conv]
             → conv → conv + tanh. Sizes halve from the image down to the seed, rounding up; where a doubled size
@@ -14,17 +15,14 @@ without batch norm. Then it is the same function in training and live, whatever 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import UserError
+from ..model.network_settings import NetworkSettings
 from .conditions import (
     Conditions,
     FeatureVolume,
@@ -37,98 +35,6 @@ from .conditions import (
 LEAKY_SLOPE = 0.2
 BLACK = -1.0
 _INITIAL_SD = 0.02
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """Everything that fixes the shape of both networks.
-
-    width_px, height_px     image size
-    noise_size              length of z (paper: 100)
-    up_layers               K, up-sampling layers of the generator; the seed is the image halved K times
-    generator_channels      n1, channels of the seed map, halved at each up-sampling layer (paper: 512)
-    down_layers             I, down-sampling layers of the discriminator
-    discriminator_channels  m0, channels after the first convolution, doubled at each down-sampling (paper: 32)
-    octaves                 sines and cosines of the generator's coordinates at its finest level (paper: 0, none)
-    volume                  features of the learned volume at each level (paper: 0, none)
-    volume_cells            its cells along each axis at the finest level, half as many at each level before
-    speckle                 whether the generator gets noise that sticks to the tissue (paper: no)
-    speckle_cell            size of its cells in normalised coordinates: that of a pixel
-    least_channels          the generator's channels are halved no further (paper: 1, always halved)
-    batch_norm              whether the generator has it (paper: yes)
-    fan                     whether the generator leaves black what no training image shows (paper: no)
-    """
-
-    width_px: int = 160
-    height_px: int = 120
-    noise_size: int = 100
-    up_layers: int = 5
-    generator_channels: int = 512
-    down_layers: int = 4
-    discriminator_channels: int = 32
-    octaves: int = 0
-    volume: int = 0
-    volume_cells: int = 0
-    speckle: bool = False
-    speckle_cell: float = 0.02
-    least_channels: int = 1
-    batch_norm: bool = True
-    fan: bool = False
-
-    def __post_init__(self) -> None:
-        smallest = 2**self.up_layers
-        if self.generator_channels % smallest:
-            raise UserError(
-                f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
-                f"Use a multiple of {smallest}.",
-            )
-        if self.volume and self.volume_cells < smallest:
-            raise UserError(
-                f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
-                f"Use {smallest} or more.",
-            )
-        if min(self.width_px, self.height_px) < 2 ** max(self.up_layers, self.down_layers):
-            raise UserError(
-                f"An image of {self.width_px}×{self.height_px} px is too small for {self.up_layers} "
-                f"up- and {self.down_layers} down-sampling layers.",
-                "Prepare larger images.",
-            )
-
-    @property
-    def level_sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of the generator's maps, from the seed to the image; K + 1 of them."""
-        sizes = [(self.height_px, self.width_px)]
-        for _ in range(self.up_layers):
-            height, width = sizes[0]
-            sizes.insert(0, ((height + 1) // 2, (width + 1) // 2))
-        return sizes
-
-    def channels_at(self, level: int) -> int:
-        """Channels of the generator's features that come to a level; of the image's own, for level K."""
-        return max(self.generator_channels >> level, self.least_channels)
-
-    def stride_at(self, level: int) -> int:
-        """Image pixels, each way, that a cell of a level covers."""
-        return 1 << (self.up_layers - level)
-
-    def octaves_at(self, level: int) -> int:
-        """Octaves of a level of the generator, 0 the coarsest: each level back has cells twice as large, which cannot
-        hold the finest one any more."""
-        return max(0, self.octaves - (self.up_layers - 1 - level))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> NetworkSettings:
-        """Settings from a model's metadata. Raises UserError for names that this version does not know."""
-        try:
-            return cls(**{name: type(getattr(cls, name))(value) for name, value in values.items()})
-        except (AttributeError, TypeError, ValueError) as error:
-            raise UserError(
-                f"The model's network settings are not understood ({error}).",
-                "It may come from a newer version; update this software.",
-            ) from error
-
-    def as_dict(self) -> dict[str, float]:
-        return dataclasses.asdict(self)
 
 
 class UpLayer(nn.Module):

@@ -33,7 +33,7 @@ _LARGEST_HEADER_BYTES = 64 * 1024 * 1024
 class ModelInfo:
     """The metadata of a model. All lengths are in millimetres, pixels are those of the model's own image.
 
-    recipe, network          name of the recipe, and the generator's settings (see ml/networks.py)
+    recipe, network          name of the recipe, and the generator's settings (see network_settings.py)
     geometry                 image size and ImageToProbe of the model's pixel grid
     source_size_px, crop     the recording's image size and the part of it that the model shows
     reference_frame          the frame of the conditioning coordinates, usually `Reference`

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from ..errors import UserError
 from ..files import disk_error, replacing_file
@@ -95,6 +96,7 @@ class MetricsFile:
         """Begin after `after_step`: lines of later steps, which a killed run left behind, are dropped."""
         self._path, self._names = path, ["step", *names]
         kept = _lines_until(path, after_step, len(self._names)) if after_step else []
+        self._stream: TextIO | None = None
         with replacing_file(path) as part:
             part.write_text("\n".join([",".join(self._names), *kept]) + "\n", encoding="utf-8")
 
@@ -103,10 +105,19 @@ class MetricsFile:
         # Nine digits carry a 32-bit number exactly. What an iteration does not have is left empty.
         numbers = [f"{values[name]:.9g}" if name in values else "" for name in self._names[1:]]
         try:
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(",".join([str(step), *numbers]) + "\n")
+            if self._stream is None:
+                # Buffered by the line: whoever reads the file meanwhile, or after a kill, finds whole ones.
+                self._stream = self._path.open("a", buffering=1, encoding="utf-8")
+            self._stream.write(",".join([str(step), *numbers]) + "\n")
         except OSError as error:
             raise disk_error(error, self._path) from error
+
+    def close(self) -> None:
+        """Let go of the file; the next line opens it again."""
+        if self._stream is not None:
+            with contextlib.suppress(OSError):  # A line that found no place was told of by `append`.
+                self._stream.close()
+            self._stream = None
 
 
 def _lines_until(path: Path, last_step: int, fields: int) -> list[str]:

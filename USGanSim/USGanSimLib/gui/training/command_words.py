@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...model.recipes import RECIPES
 from ...recording.session import SESSION_FILE
 
 # Channels of generator and discriminator; None leaves the recipe's.
@@ -76,7 +77,7 @@ def train_words(parameters: Any, resume: bool = False, dataset: Path | None = No
     ]
     if resume:
         return [*words, "--resume"]
-    channels = WIDTHS[parameters.trainWidth] if has_width(parameters.trainRecipe) else None
+    channels = WIDTHS[parameters.trainWidth] if can_be_narrower(parameters.trainRecipe) else None
     of_recipe = (
         ["--generator-channels", str(channels[0]), "--discriminator-channels", str(channels[1])]
         if channels
@@ -86,9 +87,11 @@ def train_words(parameters: Any, resume: bool = False, dataset: Path | None = No
     return [*words, "--recipe", parameters.trainRecipe, *batch, *of_recipe]
 
 
-def has_width(recipe: str) -> bool:
-    """Whether a recipe's channels can be chosen; `scored` is made for a CPU, and narrower than any choice."""
-    return recipe != "scored"
+def can_be_narrower(recipe: str) -> bool:
+    """Whether a recipe's channels can be chosen: whether it is wider than every choice."""
+    return RECIPES[recipe].shape.generator_channels > max(
+        channels[0] for channels in WIDTHS.values() if channels
+    )
 
 
 def evaluate_words(parameters: Any) -> list[str]:

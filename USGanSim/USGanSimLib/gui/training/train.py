@@ -17,16 +17,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import UserError
+from ...model.recipes import RECIPES
 from ...model.run_folder import RunFolder
 from ...model.run_watch import RunState, RunStatus, RunWatch
 from ...mrml.training.plots import LOSSES, SCORES, TrainingPlots
-from ...recipe_names import RECIPE_NAMES
 from ...recording.dataset import MARKER
 from .. import dependencies
 from ..panel import Section
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..texts import duration, in_two_lines, show_picture
-from .command_words import has_width, train_words, with_added
+from .command_words import can_be_narrower, train_words, with_added
 
 TICK_MS = 500
 # A curve need not grow faster than a person reads.
@@ -80,8 +80,7 @@ class TrainSection(Section):
         self.close_scene()
 
     def show(self) -> None:
-        self.ui.recipeInfoLabel.text = _(RECIPE_NAMES[self.parameters.trainRecipe])
-        self.ui.widthComboBox.enabled = has_width(self.parameters.trainRecipe)
+        self._show_recipe(self.parameters.trainRecipe)
         run = self.parameters.trainRun
         if self._watch is None or self._watch.folder.path != run:
             self._refusal, self._stop_wanted, self._alone = "", False, None
@@ -177,7 +176,7 @@ class TrainSection(Section):
         self.parameters.trainIterations = settings["iterations"]
         if dataset is not None:
             self.parameters.trainDataset = dataset
-        if recipe.get("name") in RECIPE_NAMES:
+        if recipe.get("name") in RECIPES:
             self.parameters.trainRecipe, self.parameters.trainBatch = recipe["name"], recipe["batch"]
 
     def _find_last_run(self) -> None:
@@ -187,6 +186,19 @@ class TrainSection(Section):
             self.parameters.trainRun = Path(last)
 
     # What is shown
+
+    def _show_recipe(self, name: str) -> None:
+        recipe = RECIPES[name]
+        self.ui.recipeInfoLabel.text = _(recipe.words)
+        self.ui.recipeInfoLabel.toolTip = _(recipe.about)
+        self.ui.widthComboBox.enabled = can_be_narrower(name)
+        self.ui.widthComboBox.toolTip = _(
+            "Channels of the networks: full are the recipe's own ({generator} in the generator); fewer are faster, "
+            "and draw less well. A recipe that is narrow already has no choice"
+        ).format(generator=recipe.shape.generator_channels)
+        self.ui.batchSpinBox.toolTip = _("Images that each update looks at; {recipe} has {batch}").format(
+            recipe=name, batch=recipe.batch
+        )
 
     def _show_status(self) -> None:
         status, missing = self._status, self.problem()

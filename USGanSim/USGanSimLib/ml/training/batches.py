@@ -6,7 +6,9 @@ processes draw the same batch and each takes its share, so their number changes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +113,22 @@ class Batches:
 
     def _to_device(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
+
+
+@contextlib.contextmanager
+def made_ahead(make: Callable[[int], Batch], end: int) -> Iterator[Callable[[int], Batch]]:
+    """Yield `make` for steps in order, with each next batch before step `end` made by a thread while the last is
+    trained on. What goes wrong in the thread is raised where its batch is taken."""
+    coming: dict[int, Future[Batch]] = {}
+    with ThreadPoolExecutor(1, "batches") as thread:
+
+        def taken(step: int) -> Batch:
+            this = coming.pop(step, None) or thread.submit(make, step)
+            if step + 1 < end:
+                coming[step + 1] = thread.submit(make, step + 1)
+            return this.result()
+
+        yield taken
 
 
 def to_unit_range(grey: Tensor) -> Tensor:

@@ -18,9 +18,10 @@ from torch import nn
 
 from ...errors import UserError
 from ...files import replacing_file
-from ..networks import Discriminator, Generator, NetworkSettings
-from ..recipes import Recipe
-from ..settings import TrainSettings
+from ...model.network_settings import NetworkSettings
+from ...model.recipes import Recipe
+from ...model.settings import TrainSettings
+from ..networks import Discriminator, Generator
 
 FORMAT_VERSION = 1
 
@@ -98,8 +99,9 @@ class SavedRun:
                 f"{training_set_sha256[:12]}….",
                 "Resume with the run's own training set, or choose another --out.",
             )
-        for name, before in self.settings.fixed.items():
-            now = settings.fixed[name]
+        began, goes_on = self.settings.fixed, settings.fixed
+        for name in {**began, **goes_on}:
+            before, now = began.get(name), goes_on.get(name)
             if now != before:
                 raise UserError(
                     f"The run began with {name} {before}, now {name} is {now}.",
@@ -165,4 +167,5 @@ def _write(content: dict[str, Any], path: Path) -> None:
 
 
 def _adam(network: nn.Module, recipe: Recipe) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=recipe.betas)
+    # The rate is that of the stage at each iteration.
+    return torch.optim.Adam(network.parameters(), lr=recipe.stages[-1].learning_rate, betas=recipe.betas)

@@ -33,12 +33,12 @@ class Workers:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
-    def require_shares(self, batch: int) -> None:
-        """Raise UserError unless a batch can be dealt out evenly, two images or more to each process."""
-        if batch % self.size or batch < 2 * self.size:
+    def require_shares(self, batch: int, least: int = 2) -> None:
+        """Raise UserError unless a batch can be dealt out evenly, `least` images or more to each process."""
+        if batch % self.size or batch < least * self.size:
             raise UserError(
                 f"A batch of {batch} cannot be dealt out evenly to {self.size} processes.",
-                f"Use --batch with a multiple of {self.size}, at least {2 * self.size}.",
+                f"Use --batch with a multiple of {self.size}, at least {least * self.size}.",
             )
 
     def share(self, module: nn.Module) -> nn.Module:
@@ -50,13 +50,13 @@ class Workers:
         # Running statistics need no broadcast: training never uses them.
         return DistributedDataParallel(module, broadcast_buffers=False)
 
-    def mean(self, values: dict[str, Tensor]) -> dict[str, float]:
-        """The mean over the processes of some scalars."""
+    def mean(self, values: dict[str, Tensor]) -> Tensor:
+        """The mean over the processes of some scalars, (len(values),), still on the device."""
         stacked = torch.stack([value.detach().float() for value in values.values()])
         if self.size > 1:
             distributed.all_reduce(stacked)
             stacked /= self.size
-        return dict(zip(values, stacked.tolist(), strict=True))
+        return stacked
 
     def largest(self, value: int) -> int:
         """The largest value that any process gives; so all of them come to the same decision."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import shutil
 import tempfile
@@ -11,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from ...files import replacing_file
+from ...model.recipes import choose_recipe
 from ...model.run_folder import RunFolder
+from ...model.settings import TrainSettings
 from ...progress import Progress
 from ...recording.calibration_file import Calibration
 from ...recording.dataset import open_dataset
 from ...recording.prepare import PrepareOptions, prepare
-from ..recipes import RECIPES
-from ..settings import TrainSettings
 from .trainer import train
 
 # What shows anatomy and speckle after two minutes of one slow CPU core: some hundreds of iterations.
-QUICK_RECIPE = dataclasses.replace(RECIPES["scored"], alone_iterations=150)
+QUICK_RECIPE = choose_recipe("scored", alone_iterations=150)
 QUICK_MINUTES = 2.0
 
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...geometry.pose_distance import PoseRange
 from ...model.info import ModelInfo
+from ...model.recipes import Recipe
 from ...model.run_folder import RunFolder
+from ...model.settings import TrainSettings
 from ...progress import Progress
 from ...recording.dataset import Dataset
 from ..model_file import save_model
 from ..networks import Generator
-from ..recipes import Recipe
-from ..settings import TrainSettings
 from .batches import Batches, to_grey
 from .checkpoint import TrainingState
 from .ema import recompute_statistics
@@ -63,7 +63,7 @@ def sample_panel(
         mean_abs_difference_grey=round(float(np.abs(difference).mean()), 3),
         spread_grey=round(spread_grey(samples), 3),
     )
-    many_valued = recipe.many_valued and not recipe.alone_at(state.step - 1)
+    many_valued = recipe.stage_at(state.step - 1).objective.many_valued
     faults = sample_faults(samples, real, many_valued) if state.step >= _JUDGED_FROM_STEP else []
     for fault in faults:
         progress.emit("warning", step=state.step, of=iterations, message=fault)

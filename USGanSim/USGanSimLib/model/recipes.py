@@ -1,0 +1,298 @@
+"""The recipes: what is trained on what. Each is one entry of RECIPES: network shape, objectives one after another,
+optimiser, batch, and its words for people. Command lines and panels make their choices, defaults and help of it.
+
+No torch is needed to know a recipe. What its objectives do with networks is in ml/training/objectives.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ..errors import UserError
+from .network_settings import NetworkSettings, NetworkShape
+
+_NORMALISED = (2, "batch normalisation")
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """What an objective depends on, and what is known of it without networks.
+
+    kind           its name in files
+    adversarial    whether it needs a discriminator
+    many_valued    whether samples of one pose should differ under it
+    least_batch    the fewest images an iteration, and what for
+    """
+
+    kind: ClassVar[str]
+    adversarial: ClassVar[bool] = False
+    many_valued: ClassVar[bool] = False
+    least_batch: ClassVar[tuple[int, str]] = (1, "training")
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """The numbers that an iteration gives, in the order of metrics.csv."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gan(ObjectiveSettings):
+    """The losses of equations (1) and (2) of Hu et al. 2017, a discriminator against the generator.
+
+    l2_weight       weight of mean((G(z, c) − x)²) in the generator's loss, images in [−1, 1]
+    l2_square_px    side of the squares that this term compares the means of; 1 are the pixels themselves
+    real_label      one-sided label smoothing: the discriminator's target for real images
+    """
+
+    kind = "gan"
+    adversarial = many_valued = True
+    least_batch = _NORMALISED
+
+    l2_weight: float = 0.0
+    l2_square_px: int = 1
+    real_label: float = 0.9
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        names = ("loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g")
+        return (*names, "loss_l2") if self.l2_weight else names
+
+
+@dataclass(frozen=True)
+class L2(ObjectiveSettings):
+    """The L2 term alone, mean((G(z, c) − x)²) over pixels, images in [−1, 1]; without a discriminator."""
+
+    kind = "l2"
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        return ("loss_l2",)
+
+
+@dataclass(frozen=True)
+class Score(ObjectiveSettings):
+    """Two samples of each pose scored against the real image (ml/training/losses.py, energy_score)."""
+
+    kind = "score"
+    many_valued = True
+    least_batch = (2, "a score, whose second sample of a pose takes the noise of its neighbour")
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        return ("loss_score",)
+
+
+# In the order of their losses in metrics.csv.
+OBJECTIVES: tuple[type[ObjectiveSettings], ...] = (Gan, L2, Score)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An objective for some iterations, or with None for all that are left, with the learning rate of Adam in them."""
+
+    objective: ObjectiveSettings
+    learning_rate: float = 2e-4
+    iterations: int | None = None
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Largest turn, share of size and share of the image's width by which frames are augmented."""
+
+    turn_deg: float
+    scale: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Networks, objectives and optimiser.
+
+    stages      one after another; the last goes on to the end
+    shape       of the networks
+    moves       how frames are moved in their own plane, if they are
+    batch       images an iteration, over all processes together
+    betas       of Adam, for both networks; no weight decay, no gradient clipping
+    words       what it is, in a line; `about` tells more. Neither is part of a run's settings.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    shape: NetworkShape = field(default_factory=NetworkShape)
+    moves: Moves | None = None
+    batch: int = 36
+    betas: tuple[float, float] = (0.5, 0.999)
+    words: str = field(default="", compare=False)
+    about: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        *before, last = self.stages
+        if last.iterations is not None or not all((stage.iterations or 0) > 0 for stage in before):
+            raise ValueError("every stage but the last has a number of iterations, 1 or more")
+        least, reason = self._least_batch
+        if self.batch < least:
+            raise UserError(
+                f"A batch of {self.batch} is too small for {reason}.", f"Use --batch {least} or more."
+            )
+
+    def network(
+        self, width_px: int, height_px: int, speckle_cell: float = NetworkSettings.speckle_cell
+    ) -> NetworkSettings:
+        """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
+        return NetworkSettings(width_px, height_px, speckle_cell, **dataclasses.asdict(self.shape))
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage of iteration `step`, counted from 0."""
+        for stage in self.stages[:-1]:
+            assert stage.iterations is not None
+            if step < stage.iterations:
+                return stage
+            step -= stage.iterations
+        return self.stages[-1]
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether there is a discriminator."""
+        return any(stage.objective.adversarial for stage in self.stages)
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """The columns of metrics.csv between step and seconds."""
+        found = [stage.objective for stage in self.stages]
+        ordered = sorted(found, key=lambda objective: OBJECTIVES.index(type(objective)))
+        return tuple(dict.fromkeys(name for objective in ordered for name in objective.loss_names))
+
+    @property
+    def alone_iterations(self) -> int:
+        """How many iterations with the L2 term alone come before another objective."""
+        return (self.stages[0].iterations or 0) if isinstance(self.stages[0].objective, L2) else 0
+
+    @property
+    def least_batch(self) -> int:
+        """The fewest images an iteration that every stage can do with."""
+        return self._least_batch[0]
+
+    @property
+    def _least_batch(self) -> tuple[int, str]:
+        needs = [stage.objective.least_batch for stage in self.stages]
+        return max([*([_NORMALISED] * self.shape.batch_norm), *needs], key=lambda need: need[0])
+
+    def changed(
+        self, batch: int | None = None, alone_iterations: int | None = None, **of_shape: int | None
+    ) -> Recipe:
+        """The same with those numbers changed that are given (not None): the batch, the iterations with the L2 term
+        alone, and any of the shape's. Raises UserError for what cannot be."""
+        given: dict[str, Any] = {name: number for name, number in of_shape.items() if number is not None}
+        return dataclasses.replace(
+            self,
+            batch=self.batch if batch is None else batch,
+            stages=self.stages if alone_iterations is None else self._stages_after(alone_iterations),
+            shape=dataclasses.replace(self.shape, **given),
+        )
+
+    def _stages_after(self, alone_iterations: int) -> tuple[Stage, ...]:
+        if alone_iterations < 0:
+            raise UserError(f"--alone-iterations is {alone_iterations}.", "Give 0 or more.")
+        # A regression is alone for ever.
+        if isinstance(self.stages[-1].objective, L2):
+            return self.stages
+        first, rest = (
+            (self.stages[0], self.stages[1:]) if self.alone_iterations else (Stage(L2()), self.stages)
+        )
+        return (dataclasses.replace(first, iterations=alone_iterations), *rest) if alone_iterations else rest
+
+
+_MOVES = Moves(turn_deg=8.0, scale=0.08, shift=0.06)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "paper",
+            (Stage(Gan()),),
+            words="the GAN as the text of Hu et al. 2017 has it",
+            about="Five up-sampling layers in the generator, four down-sampling layers in the discriminator.",
+        ),
+        Recipe(
+            "paper-fig1",
+            (Stage(Gan()),),
+            NetworkShape(up_layers=4, down_layers=5),
+            words="the same as its Fig. 1 has it",
+            about="Four up-sampling layers in the generator, five down-sampling layers in the discriminator.",
+        ),
+        Recipe(
+            "paper-l2",
+            (Stage(Gan(l2_weight=1.0)),),
+            words="paper, with an L2 term beside",
+            about="The L2 term is equally weighted in the generator's loss.",
+        ),
+        Recipe(
+            "regression",
+            (Stage(L2()),),
+            words="that L2 term alone, without a discriminator: blurred, and quickly there",
+            about="The generator of paper.",
+        ),
+        Recipe(
+            "encoded",
+            (Stage(L2(), 1e-3, 1000), Stage(Gan(l2_weight=50.0, l2_square_px=4))),
+            NetworkShape(octaves=6),
+            _MOVES,
+            words="not in the paper: anatomy in its place after fewer iterations, then a discriminator",
+            about="The generator's coordinates come with their sines and cosines: on raw coordinates it copies "
+            "training frames, which look right and sit in the wrong place. Every frame comes turned, scaled and "
+            "shifted a little in its own plane, its coordinates with it, so that no frame can be learnt by heart. "
+            "It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the L2 "
+            "term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.",
+        ),
+        Recipe(
+            "scored",
+            (Stage(L2(), 1e-3, 300), Stage(Score(), 1e-3)),
+            NetworkShape(
+                up_layers=4,
+                generator_channels=96,
+                least_channels=16,
+                batch_norm=False,
+                fan=True,
+                volume=8,
+                volume_cells=80,
+                speckle=True,
+            ),
+            _MOVES,
+            batch=8,
+            betas=(0.5, 0.99),
+            words="not in the paper, and no GAN: sharp anatomy after minutes of a CPU, speckle and its variety "
+            "soon after",
+            about="Frames are moved as in encoded. The generator reads features of the tissue from a volume in "
+            "Reference, learned with its weights: anatomy is in its place, and sharp, after hundreds of iterations. "
+            "Its speckle is noise that sticks to the tissue and moves with it. Without batch norm an image is the "
+            "same in training and live, whatever else is in the batch. It begins with the L2 term alone; then two "
+            "samples a pose are scored against the real image, which teaches how images of a pose differ, speckle "
+            "included.",
+        ),
+    )
+}
+
+
+def choose_recipe(name: str, **changes: int | None) -> Recipe:
+    """A recipe, with those of its numbers changed (Recipe.changed) that are given, not None. Raises UserError for an
+    unknown name, and for what cannot be."""
+    if name not in RECIPES:
+        raise UserError(f"There is no recipe '{name}'.", f"Choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name].changed(**changes)
+
+
+def recipe_names() -> str:
+    """The names of all recipes in words: 'a, b or c'."""
+    *names, last = RECIPES
+    return f"{', '.join(names)} or {last}"
+
+
+def of_recipes(number: Callable[[Recipe], int]) -> str:
+    """A number of every recipe in words: that of most, then the others by name ('36; scored 8')."""
+    numbers = {name: number(recipe) for name, recipe in RECIPES.items()}
+    usual = Counter(numbers.values()).most_common(1)[0][0]
+    return "; ".join([str(usual), *(f"{name} {own}" for name, own in numbers.items() if own != usual)])
