@@ -11,7 +11,7 @@ from USGanSimLib.cli import main
 from USGanSimLib.ml import benchmark
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import save_model
-from USGanSimLib.ml.recipes import choose_recipe
+from USGanSimLib.model.recipes import choose_recipe
 
 KEYS = {"name", "batch", "width_px", "height_px", "dtype", "median_ms", "p95_ms", "ratio_to_naive"}
 

@@ -22,9 +22,10 @@ from USGanSimLib.geometry.transforms import TransformTrack  # noqa: E402
 from USGanSimLib.link.client import LinkClient  # noqa: E402
 from USGanSimLib.link.replay_process import replay_process  # noqa: E402
 from USGanSimLib.ml.model_file import save_model  # noqa: E402
-from USGanSimLib.ml.networks import Generator, NetworkSettings  # noqa: E402
+from USGanSimLib.ml.networks import Generator  # noqa: E402
 from USGanSimLib.ml.renderer import ModelRenderer  # noqa: E402
 from USGanSimLib.model.info import ModelInfo  # noqa: E402
+from USGanSimLib.model.network_settings import NetworkSettings  # noqa: E402
 from USGanSimLib.progress import Silent  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep, write_sweep  # noqa: E402
 from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402

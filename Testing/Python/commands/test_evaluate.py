@@ -61,7 +61,8 @@ def a_model(dotted: Dataset, tmp_path: Path) -> Path:
     """A generator of the set's size with random weights, large enough that its images are not one grey level."""
     torch = pytest.importorskip("torch")
     from USGanSimLib.ml.model_file import save_model
-    from USGanSimLib.ml.networks import Generator, NetworkSettings
+    from USGanSimLib.ml.networks import Generator
+    from USGanSimLib.model.network_settings import NetworkSettings
 
     settings = NetworkSettings(
         WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2

@@ -18,8 +18,8 @@ from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import save_model
-from USGanSimLib.ml.recipes import choose_recipe
 from USGanSimLib.ml.renderer import ModelRenderer
+from USGanSimLib.model.recipes import choose_recipe
 from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.sequence_file import read_sweep, write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep

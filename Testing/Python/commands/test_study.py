@@ -32,7 +32,8 @@ def noisy(tmp_path: Path) -> Dataset:
 @pytest.fixture
 def a_model(noisy: Dataset, tmp_path: Path) -> Path:
     from USGanSimLib.ml.model_file import save_model
-    from USGanSimLib.ml.networks import Generator, NetworkSettings
+    from USGanSimLib.ml.networks import Generator
+    from USGanSimLib.model.network_settings import NetworkSettings
 
     settings = NetworkSettings(
         WIDTH_PX, HEIGHT_PX, noise_size=8, up_layers=3, generator_channels=16, down_layers=2

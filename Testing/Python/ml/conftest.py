@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.recipes import choose_recipe
-from USGanSimLib.ml.settings import TrainSettings
+from USGanSimLib.ml.training import results
+from USGanSimLib.ml.training.checkpoint import load_checkpoint
+from USGanSimLib.model.recipes import choose_recipe
+from USGanSimLib.model.settings import TrainSettings
 from USGanSimLib.recording.dataset import Dataset, write_dataset
+
+
+@pytest.fixture(autouse=True)
+def few_statistics(monkeypatch):
+    """Batch-norm statistics over one batch for the models here; test_ema.py is about statistics."""
+    monkeypatch.setattr(results, "_MODEL_STATISTICS_FRAMES", 36)
+    monkeypatch.setattr(results, "_PANEL_STATISTICS_FRAMES", 36)
 
 
 @pytest.fixture
@@ -40,10 +51,64 @@ def tiny():
 
     def settings(recipe: str = "paper", **changes) -> TrainSettings:
         small = choose_recipe(recipe, batch=4, generator_channels=32, discriminator_channels=4)
-        small = dataclasses.replace(small, volume_cells=min(small.volume_cells, 16))
+        small = small.changed(volume_cells=min(small.shape.volume_cells, 16))
         return TrainSettings(**{"recipe": small, "iterations": 4, "device": "cpu", "threads": 1, **changes})
 
     return settings
+
+
+@pytest.fixture
+def with_stages():
+    """A function that changes settings' stages: `with_stages(settings, learning_rate=0.0)` in all of them."""
+
+    def changed(settings: TrainSettings, **changes) -> TrainSettings:
+        stages = tuple(dataclasses.replace(stage, **changes) for stage in settings.recipe.stages)
+        return dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, stages=stages))
+
+    return changed
+
+
+@pytest.fixture
+def metrics():
+    """A function that reads the metrics of a run, without the seconds."""
+    return read_metrics
+
+
+def read_metrics(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as stream:
+        return [
+            {name: value for name, value in line.items() if name != "seconds"}
+            for line in csv.DictReader(stream)
+        ]
+
+
+@pytest.fixture
+def same_weights():
+    """A function that says whether two state dicts are equal, bit for bit."""
+    return equal
+
+
+def equal(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def require_same_runs():
+    """A function that compares two runs bit for bit: every loss, every weight, every moment of the optimisers."""
+
+    def same(first: Path, second: Path) -> None:
+        assert read_metrics(first) == read_metrics(second)
+        one, other = (load_checkpoint(run / "checkpoint.pt") for run in (first, second))
+        assert one.step == other.step
+        assert one.states.keys() == other.states.keys()
+        for name in one.states:
+            if name.startswith("optimiser"):
+                moments = [states[name]["state"] for states in (one.states, other.states)]
+                assert all(equal(moments[0][index], moments[1][index]) for index in moments[0])
+            else:
+                assert equal(one.states[name], other.states[name])
+
+    return same
 
 
 class Recorder:

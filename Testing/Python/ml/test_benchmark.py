@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from USGanSimLib.ml import benchmark
-from USGanSimLib.ml.recipes import choose_recipe
+from USGanSimLib.model.recipes import choose_recipe
 
 
 def variant(name, sleep_s, grey, naive="naive"):

@@ -23,9 +23,10 @@ from USGanSimLib.ml.conditions import (
     place_in_image,
     with_speckle,
 )
-from USGanSimLib.ml.networks import Generator, NetworkSettings
+from USGanSimLib.ml.networks import Generator
 from USGanSimLib.ml.renderer import ModelRenderer
 from USGanSimLib.ml.training.trainer import train
+from USGanSimLib.model.network_settings import NetworkSettings
 from USGanSimLib.recording.dataset import write_dataset
 
 SETTINGS = NetworkSettings(

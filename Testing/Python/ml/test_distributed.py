@@ -29,7 +29,7 @@ from torch import distributed
 from USGanSimLib.ml.training.trainer import Trainer
 from USGanSimLib.ml.training.distributed import join_workers
 from USGanSimLib.model.run_folder import RunFolder
-from USGanSimLib.ml.settings import TrainSettings
+from USGanSimLib.model.settings import TrainSettings
 from USGanSimLib.progress import JsonLines, Silent
 from USGanSimLib.recording.dataset import open_dataset
 
@@ -111,7 +111,7 @@ def test_an_encoded_run_is_the_same_on_both_before_and_after_the_discriminator_j
     make_dataset, tiny, tmp_path, recorder, two_processes
 ):
     dataset, settings = make_dataset(), tiny("encoded", iterations=12)
-    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, alone_iterations=6))
+    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=6))
     lines = two_processes(dataset, tmp_path / "two", settings)
     assert lines[-1]["equal"]
     train(dataset, tmp_path / "one", settings, recorder())

@@ -6,10 +6,13 @@ import dataclasses
 import pytest
 import torch
 
-from USGanSimLib.ml.networks import Generator, NetworkSettings
+from USGanSimLib.ml.networks import Generator
 from USGanSimLib.ml.training.ema import decay_at, recompute_statistics, update_average
+from USGanSimLib.model.network_settings import NetworkSettings
 
-SETTINGS = NetworkSettings(32, 32, 8, 5, 32, 2, 4)
+SETTINGS = NetworkSettings(
+    32, 32, noise_size=8, up_layers=5, generator_channels=32, down_layers=2, discriminator_channels=4
+)
 
 
 @pytest.fixture

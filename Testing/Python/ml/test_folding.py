@@ -12,7 +12,7 @@ from USGanSimLib.geometry.conditioning import grid
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.folding import FoldedGenerator, to_grey_levels
 from USGanSimLib.ml.naive_path import NaivePath
-from USGanSimLib.ml.recipes import choose_recipe
+from USGanSimLib.model.recipes import choose_recipe
 
 # Rows 15 and 30 of `paper` at 160×120 are cropped; 120 px high is in 4 × 4 blocks, 41 and 46 are not.
 SCORED = {

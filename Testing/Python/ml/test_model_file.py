@@ -13,8 +13,8 @@ import torch
 from USGanSimLib.errors import UserError
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import load_model, save_model
-from USGanSimLib.ml.recipes import choose_recipe
 from USGanSimLib.model.info import METADATA_KEY, read_model_header
+from USGanSimLib.model.recipes import choose_recipe
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_weights_and_metadata_come_back_bit_for_bit(model, path):
 
 
 def test_a_learned_volume_comes_back_with_half_its_bits(tmp_path):
-    recipe = choose_recipe("scored", generator_channels=16)
-    generator, info = untrained_model(dataclasses.replace(recipe, volume_cells=16), 40, 32)
+    recipe = choose_recipe("scored", generator_channels=16, volume_cells=16)
+    generator, info = untrained_model(recipe, 40, 32)
     save_model(tmp_path / "model.safetensors", generator.state_dict(), info)
     again, same_info = load_model(tmp_path / "model.safetensors")
     assert same_info.network == info.network

@@ -10,8 +10,8 @@ import torch
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.ml.networks import Discriminator, Generator
-from USGanSimLib.ml.recipes import RECIPES, Recipe, choose_recipe
 from USGanSimLib.ml.training.checkpoint import TrainingState
+from USGanSimLib.model.recipes import RECIPES, Recipe, choose_recipe
 
 OF_THE_PAPER = ["paper", "paper-fig1", "paper-l2", "regression"]
 

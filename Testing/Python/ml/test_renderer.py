@@ -11,8 +11,8 @@ import torch
 from USGanSimLib.errors import UserError
 from USGanSimLib.ml.benchmark import untrained_model
 from USGanSimLib.ml.model_file import save_model
-from USGanSimLib.ml.recipes import choose_recipe
 from USGanSimLib.ml.renderer import SAMPLE_BATCH, ModelRenderer
+from USGanSimLib.model.recipes import choose_recipe
 
 CPU = torch.device("cpu")
 CORRELATION = 0.8

@@ -7,6 +7,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from USGanSimLib.model.recipes import RECIPES  # noqa: E402
 from USGanSimLib.model.run_watch import Metrics  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
 from USGanSimLib.mrml.training.plots import LOSSES, MOST_POINTS, SCORES, TrainingPlots  # noqa: E402
@@ -83,9 +84,5 @@ def test_a_long_run_is_thinned_and_keeps_its_mean(scene):
 
 
 def test_whatever_a_recipe_writes_has_a_curve():
-    pytest.importorskip("torch")
-    from USGanSimLib.ml.recipes import RECIPES
-    from USGanSimLib.ml.training.trainer import loss_names
-
     drawn = {curve.column for chart in (LOSSES, SCORES) for curve in chart.curves}
-    assert {name for recipe in RECIPES.values() for name in loss_names(recipe)} == drawn
+    assert {name for recipe in RECIPES.values() for name in recipe.loss_names} == drawn

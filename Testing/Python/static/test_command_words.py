@@ -9,7 +9,7 @@ import pytest
 
 from USGanSimLib import cli
 from USGanSimLib.gui.training import command_words
-from USGanSimLib.recipe_names import RECIPE_NAMES
+from USGanSimLib.model.recipes import RECIPES, choose_recipe
 from USGanSimLib.recording.session import create_session
 
 PARAMETERS = SimpleNamespace(
@@ -100,9 +100,7 @@ def test_resuming_keeps_what_a_run_began_with():
 
 
 def test_every_width_can_be_built_by_every_recipe():
-    from USGanSimLib.ml.recipes import choose_recipe
-
-    for name in RECIPE_NAMES:
+    for name in RECIPES:
         for channels in filter(None, command_words.WIDTHS.values()):
             choose_recipe(name, generator_channels=channels[0], discriminator_channels=channels[1]).network(
                 80, 60

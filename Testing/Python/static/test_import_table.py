@@ -36,7 +36,6 @@ RING_OF = {
     "progress": "core",
     "watched": "core",
     "locking": "core",
-    "recipe_names": "core",
     "__init__": "core",
     "sample_data": "core",
     "ml": "ml",

@@ -1,0 +1,112 @@
+"""A run that goes on is, bit for bit, the run that never ended; and one that cannot go on says why."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+
+import pytest
+
+from USGanSimLib.errors import UserError
+from USGanSimLib.ml.model_file import load_model
+from USGanSimLib.ml.training.checkpoint import load_checkpoint
+from USGanSimLib.ml.training.trainer import train
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(
+    make_dataset, tiny, tmp_path, recorder, metrics, require_same_runs
+):
+    dataset = make_dataset()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(dataset, tmp_path / name, tiny(seed=seed), recorder())
+    require_same_runs(tmp_path / "a", tmp_path / "b")
+    assert metrics(tmp_path / "a") != metrics(tmp_path / "c")
+
+
+def test_more_iterations_on_resume_equal_one_long_run(
+    make_dataset, tiny, tmp_path, recorder, same_weights, require_same_runs
+):
+    dataset = make_dataset()
+    train(dataset, tmp_path / "whole", tiny(iterations=7, sample_every=2), recorder())
+    train(dataset, tmp_path / "parts", tiny(iterations=3), recorder())
+    train(dataset, tmp_path / "parts", tiny(iterations=7), recorder(), resume=True)
+    require_same_runs(tmp_path / "whole", tmp_path / "parts")
+    models = [load_model(tmp_path / run / "model.safetensors")[0].state_dict() for run in ("whole", "parts")]
+    assert same_weights(*models)
+
+
+@pytest.mark.parametrize("alone", [2, 5])
+def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins(
+    alone, make_dataset, tiny, tmp_path, recorder, metrics, require_same_runs
+):
+    dataset = make_dataset()
+    settings = tiny("encoded", iterations=7)
+    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
+    train(dataset, tmp_path / "whole", settings, recorder())
+    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
+    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
+    require_same_runs(tmp_path / "whole", tmp_path / "parts")
+    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [
+        step >= alone for step in range(7)
+    ]
+
+
+@pytest.mark.parametrize("alone", [0, 2])
+def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recorder, metrics, same_weights):
+    dataset, settings = make_dataset(), tiny("scored", iterations=5)
+    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
+    train(dataset, tmp_path / "whole", settings, recorder())
+    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
+    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "parts")
+    assert [bool(line.get("loss_l2")) for line in metrics(tmp_path / "whole")] == [
+        step < alone for step in range(5)
+    ]
+    assert [bool(line["loss_score"]) for line in metrics(tmp_path / "whole")] == [
+        step >= alone for step in range(5)
+    ]
+    models = [load_model(tmp_path / run / "model.safetensors")[0].state_dict() for run in ("whole", "parts")]
+    assert same_weights(*models)
+
+
+def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tiny, tmp_path, recorder):
+    first, second = make_dataset("first"), make_dataset("second", seed=1)
+    train(first, tmp_path / "run", tiny(), recorder())
+    with pytest.raises(UserError, match=f"{first.sha256[:12]}.*{second.sha256[:12]}"):
+        train(second, tmp_path / "run", tiny(iterations=9), recorder(), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": "paper-l2"}, "began with name paper, now name is paper-l2"),
+        ({"seed": 3}, "began with seed 0, now seed is 3"),
+    ],
+)
+def test_resuming_with_another_recipe_or_seed_is_refused_with_both(
+    changes, words, make_dataset, tiny, tmp_path, recorder
+):
+    dataset, run = make_dataset(), tmp_path / "run"
+    train(dataset, run, tiny(), recorder())
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(UserError, match=words):
+        train(dataset, run, tiny(**{"iterations": 9, **changes}), recorder(), resume=True)
+    assert before == {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+def test_control_c_ends_the_step_saves_a_checkpoint_and_interrupts(
+    make_dataset, tiny, tmp_path, recorder, require_same_runs
+):
+    def press(event, fields):
+        if (event, fields["step"]) == ("step", 3):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(make_dataset(), tmp_path / "run", tiny(iterations=20), recorder(press))
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").step == 3
+    assert signal.getsignal(signal.SIGINT) is before
+    train(make_dataset("again"), tmp_path / "run", tiny(iterations=4), recorder(), resume=True)
+    train(make_dataset("again2"), tmp_path / "whole", tiny(iterations=4), recorder())
+    require_same_runs(tmp_path / "run", tmp_path / "whole")
