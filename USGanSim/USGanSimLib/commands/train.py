@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import UserError
 from ..model import network_settings
 from ..model.recipes import RECIPES, choose_recipe, of_recipes, recipe_names
-from ..model.settings import PRECISIONS, RANGES, TrainSettings
+from ..model.settings import RANGES, TrainSettings
 from ..progress import JsonLines, Progress, Terminal
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
@@ -27,7 +27,7 @@ _OF_RUN = {
     "iterations": ("updates of each network, in all", int),
     "seed": ("of weights, frame order and noise", int),
     "device": ("auto, cpu, cuda or mps", str),
-    "precision": (f"{', '.join(PRECISIONS)}; auto takes bf16 where a GPU has it", str),
+    "precision": ("auto, fp32 or bf16; auto takes bf16 where a GPU has it", str),
     "threads": ("CPU threads", int),
     "minutes": ("end with a model after this time", float),
     "checkpoint_every": ("iterations between checkpoints", int),

@@ -19,4 +19,4 @@ class Range:
 
     def __str__(self) -> str:
         lower = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
-        return lower if math.isinf(self.below) else f"{lower}, and less than {self.below}"
+        return lower if math.isinf(self.below) else f"{lower}, and less than {self.below:g}"
