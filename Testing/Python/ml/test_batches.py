@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 
 from USGanSimLib.ml.conditions import coordinate_grid
-from USGanSimLib.ml.training.batches import Batches, to_grey, to_unit_range
+from USGanSimLib.ml.training.batches import Batches, made_ahead, to_grey, to_unit_range
 
 CPU = torch.device("cpu")
 
@@ -83,3 +85,49 @@ def test_grey_levels_map_to_the_ends_of_the_unit_range_and_back_exactly():
     images = to_unit_range(grey)
     assert (images.min().item(), images.max().item(), images.shape) == (-1, 1, (1, 1, 16, 16))
     assert np.array_equal(to_grey(images), grey.numpy())
+
+
+def test_batches_made_ahead_are_the_same_in_the_same_order(dataset):
+    ours, theirs = Batches(dataset, 4, 3, 7, CPU), Batches(dataset, 4, 3, 7, CPU)
+    with made_ahead(ours.training, 12) as batch_at:
+        for step in range(3, 12):
+            ahead, plain = batch_at(step), theirs.training(step)
+            for name in ("images", "affine", "noise"):
+                assert torch.equal(getattr(ahead, name), getattr(plain, name))
+
+
+def test_one_batch_is_made_ahead_and_none_beyond_the_end():
+    made, third = [], threading.Event()
+
+    def make(step: int) -> int:
+        made.append(step)
+        if step == 2:
+            third.set()
+        return step
+
+    with made_ahead(make, 4) as batch_at:
+        assert batch_at(1) == 1
+        assert third.wait(10)
+        assert made == [1, 2]
+        assert [batch_at(2), batch_at(3)] == [2, 3]
+    assert made == [1, 2, 3]
+
+
+def test_what_goes_wrong_ahead_is_raised_where_its_batch_is_taken():
+    def make(step: int) -> int:
+        if step == 1:
+            raise OSError("the disk is gone")
+        return step
+
+    with made_ahead(make, 5) as batch_at:
+        assert batch_at(0) == 0
+        with pytest.raises(OSError, match="the disk is gone"):
+            batch_at(1)
+
+
+def test_no_thread_is_left_when_training_ends_however_it_does():
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt), made_ahead(lambda step: step, 5) as batch_at:
+        batch_at(0)
+        raise KeyboardInterrupt
+    assert threading.active_count() == before

@@ -230,6 +230,21 @@ def test_what_no_training_image_shows_stays_black(make_dataset, tiny, tmp_path, 
     assert samples[:, :, 7:].any(axis=0).all()
 
 
+def test_the_blurs_of_speckle_follow_the_network_to_its_device_and_type():
+    tissue = TissueSpeckle(CELL)
+    exact = tissue.kernels.double()
+    assert torch.equal(tissue.double().kernels, exact)
+    assert Generator(SETTINGS).to("meta").speckle.kernels.device.type == "meta"
+
+
+def test_the_blurs_stay_as_they_are_when_channels_come_last_in_memory():
+    generator = Generator(SETTINGS)
+    before, strides = generator.speckle.kernels.clone(), generator.speckle.kernels.stride()
+    generator.to(memory_format=torch.channels_last)
+    assert torch.equal(generator.speckle.kernels, before)
+    assert generator.speckle.kernels.stride() == strides
+
+
 def test_a_model_file_holds_no_noise():
     names = {name.split(".")[-1] for name in Generator(SETTINGS).state_dict()}
     assert names == {"weight", "bias", "features"}

@@ -39,6 +39,17 @@ def test_the_average_is_the_weighted_sum_of_its_past(generator):
     assert torch.allclose(average.project.weight, past + 0.25)
 
 
+def test_all_weights_at_once_move_exactly_as_one_after_another(generator):
+    average, one_by_one = copy.deepcopy(generator), copy.deepcopy(generator)
+    with torch.no_grad():
+        for weight in generator.parameters():
+            weight.add_(torch.randn_like(weight))
+        for mean, weight in zip(one_by_one.parameters(), generator.parameters(), strict=True):
+            mean.lerp_(weight, 1 - 0.999)
+    update_average(average, generator, 0.999)
+    assert all(map(torch.equal, average.parameters(), one_by_one.parameters()))
+
+
 def test_a_short_run_forgets_its_initial_weights():
     share_of_initial = 1.0
     for step in range(100):

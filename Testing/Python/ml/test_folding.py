@@ -128,6 +128,16 @@ def test_the_original_generator_is_left_as_it_was(model):
     assert generator.to_image.weight.is_contiguous()
 
 
+def test_the_folded_generator_shares_no_memory_with_the_original(model):
+    generator = model[0]
+    ours, theirs = (
+        {tensor.data_ptr() for tensor in [*network.parameters(), *network.buffers()] if tensor.numel()}
+        for network in (FoldedGenerator(generator), generator)
+    )
+    assert ours
+    assert not ours & theirs
+
+
 def test_grey_levels_are_the_nearest_whole_numbers():
     levels = torch.tensor([0.0, 10.4, 10.6, 127.5, 254.6, 255.0], dtype=torch.float64)
     assert to_grey_levels(levels / 127.5 - 1).tolist() == [0, 10, 11, 128, 255, 255]

@@ -7,11 +7,13 @@ import os
 import signal
 
 import pytest
+import torch
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.ml.model_file import load_model
 from USGanSimLib.ml.training.checkpoint import load_checkpoint
 from USGanSimLib.ml.training.trainer import train
+from USGanSimLib.model.recipes import L2, RECIPES, Gan, Moves, Recipe, Score
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
@@ -70,6 +72,44 @@ def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recor
     assert same_weights(*models)
 
 
+def flat(recipe: Recipe) -> dict:
+    """A recipe of two stages or one as versions wrote it that knew no stages."""
+    last = recipe.stages[-1]
+    moves = recipe.moves or Moves(0.0, 0.0, 0.0)
+    return {
+        "name": recipe.name,
+        **dataclasses.asdict(recipe.shape),
+        "adversarial": isinstance(last.objective, Gan),
+        "scored": isinstance(last.objective, Score),
+        "l2_weight": 1.0 if isinstance(last.objective, L2) else getattr(last.objective, "l2_weight", 0.0),
+        "l2_square_px": getattr(last.objective, "l2_square_px", 1),
+        "real_label": 0.9,
+        "alone_iterations": recipe.alone_iterations,
+        "alone_learning_rate": recipe.stages[0].learning_rate,
+        "learning_rate": last.learning_rate,
+        **dataclasses.asdict(moves),
+        "batch": recipe.batch,
+        "betas": recipe.betas,
+    }
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_checkpoint_of_an_older_version_goes_on_exactly(
+    name, make_dataset, tiny, tmp_path, recorder, require_same_runs
+):
+    dataset, settings = make_dataset(), tiny(name, iterations=5)
+    alone = 2 if settings.recipe.alone_iterations else 0
+    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
+    train(dataset, tmp_path / "whole", settings, recorder())
+    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
+    path = tmp_path / "parts" / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["settings"]["recipe"] = flat(settings.recipe)
+    torch.save(content, path)
+    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
+    require_same_runs(tmp_path / "whole", tmp_path / "parts")
+
+
 def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tiny, tmp_path, recorder):
     first, second = make_dataset("first"), make_dataset("second", seed=1)
     train(first, tmp_path / "run", tiny(), recorder())
@@ -93,6 +133,25 @@ def test_resuming_with_another_recipe_or_seed_is_refused_with_both(
     with pytest.raises(UserError, match=words):
         train(dataset, run, tiny(**{"iterations": 9, **changes}), recorder(), resume=True)
     assert before == {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch": 6}, "began with batch 4, now batch is 6"),
+        ({"generator_channels": 64}, "network generator_channels 32, now network generator_channels is 64"),
+        ({"alone_iterations": 7}, "stage 1 iterations 300, now stage 1 iterations is 7"),
+        ({"alone_iterations": 0}, "stage 1 objective l2, now stage 1 objective is score"),
+    ],
+)
+def test_resuming_with_another_number_of_the_recipe_is_refused_with_both(
+    changes, words, make_dataset, tiny, tmp_path, recorder
+):
+    dataset, settings = make_dataset(), tiny("scored", iterations=1)
+    train(dataset, tmp_path / "run", settings, recorder())
+    other = dataclasses.replace(settings, recipe=settings.recipe.changed(**changes))
+    with pytest.raises(UserError, match=words):
+        train(dataset, tmp_path / "run", other, recorder(), resume=True)
 
 
 def test_control_c_ends_the_step_saves_a_checkpoint_and_interrupts(

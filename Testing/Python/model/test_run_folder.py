@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import pytest
 
 from USGanSimLib.errors import UserError
@@ -75,3 +78,27 @@ def test_the_log_of_a_panel_and_the_lock_do_not_spoil_a_new_run(tmp_path):
     folder.log.touch()
     with folder.training():
         folder.require_new()
+
+
+def test_every_line_of_metrics_can_be_read_while_the_file_is_open(tmp_path):
+    path = tmp_path / "metrics.csv"
+    with contextlib.closing(MetricsFile(path, ["a"], 0)) as metrics:
+        for step in (1, 2, 3):
+            metrics.append(step, {"a": step / 4})
+            assert path.read_text().splitlines()[-1] == f"{step},{step / 4}"
+    metrics.append(4, {"a": 1})
+    metrics.close()
+    assert path.read_text() == "step,a\n1,0.25\n2,0.5\n3,0.75\n4,1\n"
+
+
+def test_metrics_on_a_full_disk_are_said_in_one_line_and_closing_says_no_more(tmp_path):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no disk that is always full")
+    metrics = MetricsFile(tmp_path / "metrics.csv", ["a"], 0)
+    (tmp_path / "metrics.csv").unlink()
+    (tmp_path / "metrics.csv").symlink_to(full)
+    with pytest.raises(UserError, match="disk is full") as caught:
+        metrics.append(1, {"a": 1})
+    assert "\n" not in str(caught.value)
+    metrics.close()

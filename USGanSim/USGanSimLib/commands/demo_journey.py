@@ -17,6 +17,8 @@ import numpy as np
 
 from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
+from ..model.recipes import choose_recipe
+from ..model.settings import TrainSettings
 from ..progress import Progress
 from .demo_live import DemoModel, Recording, run_live_demo
 from .demo_steps import prepared, reported, step
@@ -36,6 +38,10 @@ def journey(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]
     what each step took. Raises UserError where files stand in the way."""
     if arguments.recording is not None or arguments.model is not None:
         raise UserError("--train records and trains by itself.", "Leave --recording and --model out.")
+    # Told now, not after the recording.
+    settings = TrainSettings(
+        choose_recipe(RECIPE), ema_decay=EMA_DECAY, device=arguments.device, minutes=arguments.minutes
+    )
     out, took = arguments.out, _Took()
     run = out / "run"
     if run.exists():
@@ -81,7 +87,7 @@ def journey(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]
 
     dataset = prepared(out / "dataset", [scan], calibration)
     took.note("prepare")
-    trained = _train(dataset, run, arguments, progress)
+    trained = _train(dataset, run, settings, progress)
     took.note("train")
     report = reported(
         out / "report", dataset, Path(trained["model"]), Path(made["landmarks"]), arguments.device
@@ -119,18 +125,13 @@ class _Took:
         self.seconds[name], self._since_s = now_s - self._since_s, now_s
 
 
-def _train(dataset: Path, run: Path, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+def _train(dataset: Path, run: Path, settings: TrainSettings, progress: Progress) -> dict[str, Any]:
     from ..ml.training.trainer import train
-    from ..model.recipes import choose_recipe
-    from ..model.settings import TrainSettings
     from ..recording.dataset import open_dataset
 
     _tell(
         f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} --ema-decay {EMA_DECAY} "
-        f"--minutes {arguments.minutes:g}"
-    )
-    settings = TrainSettings(
-        choose_recipe(RECIPE), ema_decay=EMA_DECAY, device=arguments.device, minutes=arguments.minutes
+        f"--minutes {settings.minutes:g}"
     )
     result = train(open_dataset(dataset), run, settings, progress)
     _tell(f"Trained for {result['step']} iterations: {result['model']}; panels in {run / 'samples'}.")
