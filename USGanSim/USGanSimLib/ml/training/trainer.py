@@ -120,7 +120,7 @@ class Trainer:
                 reason = Stop(self.workers.largest(self._reason_to_stop(interrupted())))
                 if self.workers.leads:
                     self._save_what_is_due(reason)
-            self._report()
+            self._report()  # Processes that save nothing have not looked yet.
         self.workers.wait()
         if reason == Stop.INTERRUPTED:
             raise KeyboardInterrupt
