@@ -231,6 +231,20 @@ def played(train):
     train.logic.startAlone = before
 
 
+@pytest.mark.parametrize(
+    ("recipe", "said", "channels", "wide"),
+    [("scored", "no GAN", 96, False), ("paper", "Hu et al.", 512, True)],
+)
+def test_the_chosen_recipe_is_told_with_its_own_numbers(panel, recipe, said, channels, wide):
+    train = section(panel, "TrainSection")
+    train.parameters.trainRecipe = recipe
+    train.show()
+    assert said in train.ui.recipeInfoLabel.text
+    assert f"{channels} in the generator" in train.ui.widthComboBox.toolTip
+    assert train.ui.widthComboBox.enabled == wide
+    assert train.ui.batchSpinBox.toolTip.endswith(f"{recipe} has {8 if recipe == 'scored' else 36}")
+
+
 def test_a_training_is_started_watched_stopped_and_can_be_resumed(train, played):
     train.ui.startButton.click()
     assert played.words[0] == "train"
