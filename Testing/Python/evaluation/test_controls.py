@@ -148,7 +148,7 @@ def test_the_field_of_view_is_the_fan_with_its_holes_and_all_where_there_is_none
     tmp_path, dotted_set
 ) -> None:
     v, u = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
-    fan = np.hypot(u - 40, v + 10) < 60
+    fan = (np.hypot(u - 40, v + 10) < 60) & (np.abs(np.degrees(np.arctan2(u - 40, v + 10))) < 50)
     lit = fan & ~((np.abs(u - 40) < 4) & (np.abs(v - 25) < 4))
     random = np.random.default_rng(0)
     images = np.where(lit, random.integers(20, 200, (20, HEIGHT_PX, WIDTH_PX)), 3).astype(np.uint8)

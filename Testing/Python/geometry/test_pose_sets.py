@@ -72,7 +72,7 @@ def test_curves_that_tell_no_plane_are_refused_with_the_place():
 def test_an_image_is_placed_with_its_rigid_probe():
     """The face stands where it is to be, and the probe that holds it there is a rotation and a translation alone."""
     frames = along_curve(circle(30), 10.0, UP, in_plane=False)
-    poses = at_face(frames, GEOMETRY)
+    poses = at_face(frames, GEOMETRY, (50.0, 0.0))
     np.testing.assert_allclose(poses @ [50, 0, 0, 1], frames[..., 3], atol=1e-9)
     depth = poses[:, :3, 1] / 0.4
     np.testing.assert_allclose(depth, frames[:, :3, 1], atol=1e-9)
@@ -92,7 +92,7 @@ def test_a_grid_has_all_combinations_and_the_middle():
     assert sorted({one.across_mm for one in offsets}) == [-4, -2, 0, 2, 4]
     assert sorted({one.tilt_deg for one in offsets}) == [-10, -5, 0, 5, 10]
     assert offsets[12] == Offset()
-    poses = around(IMAGE_TO_PROBE, 101, offsets)
+    poses = around(IMAGE_TO_PROBE, (50.0, 0.0), offsets)
     np.testing.assert_allclose(poses[12], IMAGE_TO_PROBE, atol=1e-12)
     apart_mm = np.linalg.norm((poses @ [50, 0, 0, 1])[:, :3] - (IMAGE_TO_PROBE @ [50, 0, 0, 1])[:3], axis=1)
     np.testing.assert_allclose(apart_mm, [abs(one.across_mm) for one in offsets], atol=1e-9)

@@ -235,8 +235,8 @@ def played(train):
     ("recipe", "said", "channels", "wide"),
     [("scored", "no GAN", 96, False), ("paper", "Hu et al.", 512, True)],
 )
-def test_the_chosen_recipe_is_told_with_its_own_numbers(panel, recipe, said, channels, wide):
-    train = section(panel, "TrainSection")
+def test_the_chosen_recipe_is_told_with_its_own_numbers(tab, recipe, said, channels, wide):
+    train = tab("TrainSection")
     train.parameters.trainRecipe = recipe
     train.show()
     assert said in train.ui.recipeInfoLabel.text

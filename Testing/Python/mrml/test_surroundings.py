@@ -11,13 +11,15 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
 
+from USGanSimLib.geometry.field_of_view import FieldOfView  # noqa: E402
 from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
 from USGanSimLib.mrml.headless.tick_cost import NullRenderer  # noqa: E402
 from USGanSimLib.mrml.live.surroundings import Surroundings  # noqa: E402
 from USGanSimLib.mrml.live.swept_region import swept_region  # noqa: E402
 
 IMAGE_TO_PROBE = np.array([[0.5, 0, 0, -10], [0, 0.5, 0, 4], [0, 0, 1, 0], [0, 0, 0, 1]], float)
-CORNERS = np.array([[39, 0], [39, 29], [0, 29], [0, 0]], float)
+# The pixels between the middles of the corner pixels.
+FIELD = FieldOfView.trapezoid((40, 30), ((0.0, 0.0), (39.0, 0.0), (39.0, 29.0), (0.0, 29.0)))
 
 
 def slab(thickness_mm: float, step_mm: float) -> PoseRange:
@@ -42,7 +44,7 @@ def model(scene, name):
 def shown(scene, nodes):
     place = nodes.new("ImageToReference")
     surroundings = Surroundings(scene)
-    surroundings.show(NullRenderer(slab(30, 1), IMAGE_TO_PROBE), IMAGE_TO_PROBE, place, None)
+    surroundings.show(NullRenderer(slab(30, 1), IMAGE_TO_PROBE), IMAGE_TO_PROBE, place, None, FIELD)
     yield surroundings, place
     surroundings.hide()
 
@@ -94,7 +96,7 @@ def test_nothing_of_it_is_saved_or_listed(scene, shown):
 @pytest.mark.parametrize("step_mm", [0.5, 4.0])
 def test_the_swept_region_has_the_volume_of_what_was_swept(step_mm):
     """Also where the known poses are far apart and the gaps between them are filled."""
-    surface = swept_region(slab(28, step_mm), CORNERS)
+    surface = swept_region(slab(28, step_mm), FIELD)
     mass = vtk.vtkMassProperties()
     mass.SetInputData(surface)
     # The surface goes half a cell (0.5 mm) around the pixels.
@@ -104,5 +106,5 @@ def test_the_swept_region_has_the_volume_of_what_was_swept(step_mm):
 
 def test_poses_known_far_apart_take_no_longer():
     """The grid has as many cells, whatever the gap that is closed in it."""
-    surface = swept_region(dataclasses.replace(slab(28, 4), coverage_mm=500.0), CORNERS)
+    surface = swept_region(dataclasses.replace(slab(28, 4), coverage_mm=500.0), FIELD)
     assert surface.GetNumberOfPoints() < 20_000

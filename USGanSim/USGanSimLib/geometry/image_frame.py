@@ -1,8 +1,9 @@
 """The frame of an image in millimetres, and moves along its own axes.
 
 The axes of an image are: across (along the rows, u), depth (along the columns, v, made square to across), and out of
-the plane (across × depth). Its origin is a pixel; that of the *face* is the middle of the first row, where the probe
-touches. A pose is ImageToReference, or ImageTo any other frame of millimetres.
+the plane (across × depth). Its origin is a pixel; that of the *face* is where the probe touches: the middle of the near
+border of the field of view (field_of_view.py), of a curved probe some way below the first row. A pose is
+ImageToReference, or ImageTo any other frame of millimetres.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .field_of_view import Point
 from .transforms import Matrix
 
 
@@ -65,9 +67,14 @@ def image_frame(pose: Matrix, u_px: float, v_px: float) -> Matrix:
     return result
 
 
-def face_frame(pose: Matrix, width_px: int) -> Matrix:
-    """The frame of the probe's face: its origin is the middle of the first row."""
-    return image_frame(pose, (width_px - 1) / 2, 0.0)
+def face_frame(pose: Matrix, face_px: Point) -> Matrix:
+    """The frame of the probe's face, whose middle is the pixel `face_px` (u, v)."""
+    return image_frame(pose, *face_px)
+
+
+def first_row_px(width_px: int) -> Point:
+    """The middle of the first row (u, v): what is known of a face without a field of view."""
+    return (width_px - 1) / 2, 0.0
 
 
 def centre_frame(pose: Matrix, width_px: int, height_px: int) -> Matrix:
@@ -75,12 +82,12 @@ def centre_frame(pose: Matrix, width_px: int, height_px: int) -> Matrix:
     return image_frame(pose, (width_px - 1) / 2, (height_px - 1) / 2)
 
 
-def moved(pose: Matrix, width_px: int, offset: Offset) -> Matrix:
+def moved(pose: Matrix, face_px: Point, offset: Offset) -> Matrix:
     """The pose (4, 4) after a move of the probe along the image's own axes and about its face."""
-    face = face_frame(pose, width_px)
+    face = face_frame(pose, face_px)
     return face @ offset.matrix() @ np.linalg.inv(face) @ pose
 
 
-def offset_between(base: Matrix, pose: Matrix, width_px: int) -> Offset:
+def offset_between(base: Matrix, pose: Matrix, face_px: Point) -> Offset:
     """The move that takes the pose `base` to `pose`, both (4, 4) of one image geometry."""
-    return Offset.of_matrix(np.linalg.inv(face_frame(base, width_px)) @ face_frame(pose, width_px))
+    return Offset.of_matrix(np.linalg.inv(face_frame(base, face_px)) @ face_frame(pose, face_px))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .field_of_view import Point
 from .image_frame import Offset, centre_frame, face_frame, moved
 from .image_geometry import ImageGeometry
 from .transforms import Matrix
@@ -76,14 +77,15 @@ def offsets_around(most: Offset, steps: int) -> list[Offset]:
     return [Offset(*numbers) for numbers in itertools.product(*axes)]
 
 
-def around(pose: Matrix, width_px: int, offsets: list[Offset]) -> Matrix:
-    """(K, 4, 4): the pose after each of the moves."""
-    return np.array([moved(pose, width_px, offset) for offset in offsets])
+def around(pose: Matrix, face_px: Point, offsets: list[Offset]) -> Matrix:
+    """(K, 4, 4): the pose after each of the moves of a probe whose face is at the pixel `face_px`."""
+    return np.array([moved(pose, face_px, offset) for offset in offsets])
 
 
-def at_face(frames: Matrix, geometry: ImageGeometry) -> Matrix:
-    """(…, 4, 4) poses of the image whose face stands in `frames`. ImageToProbe stays as it is: the probe is placed."""
-    own = face_frame(geometry.image_to_probe, geometry.width_px)
+def at_face(frames: Matrix, geometry: ImageGeometry, face_px: Point) -> Matrix:
+    """(…, 4, 4) poses of the image whose face, the pixel `face_px`, stands in `frames`. ImageToProbe stays as it is:
+    the probe is placed."""
+    own = face_frame(geometry.image_to_probe, face_px)
     result: Matrix = frames @ np.linalg.inv(own) @ geometry.image_to_probe
     return result
 

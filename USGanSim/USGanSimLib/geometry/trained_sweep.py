@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import shortest_path
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation, Slerp
 
-from .image_frame import face_frame
+from .image_frame import face_frame, first_row_px
 from .pose_distance import PoseDistance, PoseRange
 from .transforms import Matrix
 
@@ -35,7 +35,7 @@ class PosePath:
     """
 
     def __init__(self, times_s: NDArray[np.float64], poses: Matrix, width_px: int) -> None:
-        faces = face_frame(poses, width_px)
+        faces = face_frame(poses, first_row_px(width_px))
         self.duration_s = float(times_s[-1])
         self._times_s = times_s
         self._origins = faces[:, :3, 3]
@@ -118,11 +118,13 @@ def _rounded(visited: Matrix, distance: PoseDistance, width_px: int) -> Matrix:
     )
     raw = PosePath(lengths_mm, visited, width_px)
     count = max(int(lengths_mm[-1] / _EVERY_MM), 8)
-    even = face_frame(raw.at_all(np.linspace(0, lengths_mm[-1], count, endpoint=False)), width_px)
+    even = face_frame(
+        raw.at_all(np.linspace(0, lengths_mm[-1], count, endpoint=False)), first_row_px(width_px)
+    )
     blurred = gaussian_filter1d(even, _ROUNDED_MM / (lengths_mm[-1] / count), axis=0, mode="wrap")
     # The nearest rotation to a mean of rotations (orthogonal Procrustes).
     left, _, right = np.linalg.svd(blurred[:, :3, :3])
     blurred[:, :3, :3] = left @ right
-    image_to_face = np.linalg.inv(face_frame(visited[0], width_px)) @ visited[0]
+    image_to_face = np.linalg.inv(face_frame(visited[0], first_row_px(width_px))) @ visited[0]
     poses: Matrix = np.concatenate([blurred, blurred[:1]]) @ image_to_face
     return poses

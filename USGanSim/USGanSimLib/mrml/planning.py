@@ -15,7 +15,8 @@ import vtk
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..geometry.image_frame import Offset
+from ..geometry.field_of_view import Point
+from ..geometry.image_frame import Offset, first_row_px
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.pose_sets import along_curve, around, at_centre, at_face, offsets_around
 from ..geometry.transforms import Matrix
@@ -43,9 +44,15 @@ def reference_to_ras(reference: Any | None) -> Matrix:
 
 
 def curve_plan(
-    curve: Any, geometry: ImageGeometry, spacing_mm: float, up: Matrix, in_plane: bool
+    curve: Any,
+    geometry: ImageGeometry,
+    spacing_mm: float,
+    up: Matrix,
+    in_plane: bool,
+    face_px: Point | None = None,
 ) -> PosePlan:
-    """The probe's face slid along a vtkMRMLMarkupsCurveNode; see pose_sets.along_curve."""
+    """The probe's face slid along a vtkMRMLMarkupsCurveNode; see pose_sets.along_curve. `face_px` is the face's middle
+    in the image; None: the middle of the first row."""
     points = vtk.vtkPoints()
     if curve.GetCurvePointsWorld() is not None:
         points.DeepCopy(curve.GetCurvePointsWorld())
@@ -53,7 +60,9 @@ def curve_plan(
         -1, 3
     )
     frames = along_curve(places_mm, spacing_mm, up, in_plane)
-    return PosePlan.of_poses(f"{curve.GetName()} simulated", at_face(frames, geometry))
+    return PosePlan.of_poses(
+        f"{curve.GetName()} simulated", at_face(frames, geometry, face_px or first_row_px(geometry.width_px))
+    )
 
 
 def recording_plan(sweep: TrackedSweep, geometry: ImageGeometry, to_ras: Matrix) -> PosePlan:
@@ -70,9 +79,18 @@ def recording_plan(sweep: TrackedSweep, geometry: ImageGeometry, to_ras: Matrix)
     )
 
 
-def grid_plan(pose: Matrix, geometry: ImageGeometry, most: Offset, steps: int, name: str) -> PosePlan:
-    """A grid of moves around a pose ImageToRas (4, 4)."""
-    return PosePlan.of_poses(name, around(pose, geometry.width_px, offsets_around(most, steps)))
+def grid_plan(
+    pose: Matrix,
+    geometry: ImageGeometry,
+    most: Offset,
+    steps: int,
+    name: str,
+    face_px: Point | None = None,
+) -> PosePlan:
+    """A grid of moves around a pose ImageToRas (4, 4), about the face; see `curve_plan`."""
+    return PosePlan.of_poses(
+        name, around(pose, face_px or first_row_px(geometry.width_px), offsets_around(most, steps))
+    )
 
 
 def slice_pose(slice_node: Any, geometry: ImageGeometry) -> Matrix:

@@ -237,11 +237,13 @@ class LiveSection(Section):
     def _show(self) -> None:
         simulation = self.logic.simulation
         self.views.show(simulation.live.volume)
+        info = self.logic.modelInfo(self.parameters.modelFile)
         self._surroundings.show(
             simulation.renderer,
             simulation.image_to_probe,
             simulation.live.image_to_reference,
             simulation.live.reference,
+            info.field if info is not None else None,
         )
 
     def _hide(self) -> None:

@@ -151,6 +151,7 @@ class RegistrationSection(Section):
                 parameters.curveSpacingMm,
                 np.array(parameters.curveUp.value, float),
                 parameters.curvePlane is CurvePlane.ALONG,
+                info.face_px,
             )
         if parameters.poseSet is PoseSet.RECORDING:
             sweep = (
@@ -167,7 +168,8 @@ class RegistrationSection(Section):
             parameters.gridRockDeg,
             parameters.gridTurnDeg,
         )
-        return grid_plan(self._middle(geometry), geometry, most, parameters.gridSteps, _("Grid simulated"))
+        name = _("Grid simulated")
+        return grid_plan(self._middle(geometry), geometry, most, parameters.gridSteps, name, info.face_px)
 
     def _middle(self, geometry: ImageGeometry) -> Any:
         if self.parameters.gridPlane is GridPlane.PROBE:

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 from torch import Tensor
 from torch.nn import functional
 
 from ...recording.dataset import Dataset
 from ..networks import BLACK
 
-_LOOKED_AT_FRAMES = 500
 # A pixel that is known by this share or more is taken as known: rounding at the fan's border is no matter.
 _KNOWN_SHARE = 0.99
-# Of the convex hull of all that ever showed something; a curvilinear fan fills 98 %.
-_FILLED_SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +27,7 @@ class Augmentation:
     """Random similarities in the image plane.
 
     turn_deg, scale, shift   the largest turn, change of size (a share), and shift each way (a share of the width)
-    fan                      (H, W) bool, the pixels that ever show something
+    fan                      (H, W) bool, the pixels of the field of view
     mm_per_px                (x, y) of a pixel
     """
 
@@ -44,7 +40,7 @@ class Augmentation:
     @classmethod
     def of(cls, dataset: Dataset, turn_deg: float, scale: float, shift: float) -> Augmentation:
         """For the frames of a set."""
-        return cls(turn_deg, scale, shift, shown_pixels(dataset), dataset.geometry.mm_per_px)
+        return cls(turn_deg, scale, shift, dataset.field.mask(), dataset.geometry.mm_per_px)
 
     def draw(self, random: np.random.Generator, count: int) -> NDArray[np.float64]:
         """(count, 3, 3): pixels of the moved frame → pixels of the frame, similarities in millimetres."""
@@ -91,28 +87,3 @@ class Augmentation:
         source_fan = fan.to(images.dtype).expand(len(images), 1, -1, -1)
         inside = functional.grid_sample(source_fan, sources, "bilinear", align_corners=False) >= _KNOWN_SHARE
         return moved.masked_fill(~(fan & inside), BLACK), inside | ~fan
-
-
-def shown_pixels(dataset: Dataset) -> NDArray[np.bool_]:
-    """(H, W): the pixels that can show something, for all that the training frames (some hundreds of them) say.
-
-    In tissue those are the pixels that ever do. Where images are mostly black, wires in water say, what a pixel never
-    showed means nothing: then they are the convex hull of those that did.
-    """
-    frames = dataset.train_indices
-    some = frames[np.linspace(0, len(frames) - 1, min(len(frames), _LOOKED_AT_FRAMES)).astype(int)]
-    shown = np.zeros(dataset.images.shape[1:], np.bool_)
-    for frame in some:
-        shown |= dataset.read_images([frame])[0] > 0
-    hull = _hull(shown)
-    return shown if shown.sum() >= _FILLED_SHARE * hull.sum() else hull
-
-
-def _hull(shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels within the convex hull of some; all where there are too few for one."""
-    pixels = np.argwhere(shown)
-    if len(pixels) < 3 or np.ptp(pixels, axis=0).min() == 0:
-        return np.ones_like(shown)
-    every = np.moveaxis(np.indices(shown.shape), 0, -1)
-    inside: NDArray[np.bool_] = Delaunay(pixels).find_simplex(every) >= 0
-    return inside

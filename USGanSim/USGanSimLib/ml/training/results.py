@@ -93,6 +93,7 @@ def finish_model(
         iterations=state.step,
         software_version=__version__,
         metrics=heldout_metrics(dataset, batches, state.average),
+        field=dataset.field,
     )
     save_model(folder.model, state.average.state_dict(), info)
     return info

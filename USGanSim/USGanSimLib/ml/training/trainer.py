@@ -20,7 +20,7 @@ from ...model.settings import TrainSettings
 from ...progress import Progress, Silent
 from ...recording.dataset import Dataset
 from ..devices import device_name
-from .augmentation import Augmentation, shown_pixels
+from .augmentation import Augmentation
 from .batches import Batch, Batches, made_ahead
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from .distributed import Workers, join_workers
@@ -198,7 +198,7 @@ class Trainer:
         # The leading process alone writes; the others wait until the folder is there.
         state = TrainingState.initial(self.recipe, self.network, self.settings.seed, self.workers.device)
         if self.network.fan and not resume:
-            shown = torch.from_numpy(shown_pixels(self.dataset))
+            shown = torch.from_numpy(self.dataset.field.mask())
             for generator in (state.generator, state.average):
                 generator.fan.copy_(shown)
         if resume:

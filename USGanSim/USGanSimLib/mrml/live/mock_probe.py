@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import vtk
 
-from ...geometry.image_frame import Offset, face_frame, moved, offset_between
+from ...geometry.field_of_view import Point
+from ...geometry.image_frame import Offset, face_frame, first_row_px, moved, offset_between
 from ...geometry.pose_distance import NearestPose, PoseRange
 from ...geometry.transforms import Matrix
 from ...model.info import ModelInfo
@@ -30,24 +31,32 @@ class MockProbe:
     base  the pose (4, 4) ImageToReference from which offsets count: a trained one
     """
 
-    def __init__(self, node: Any, pose_range: PoseRange, image_to_probe: Matrix) -> None:
+    def __init__(self, node: Any, pose_range: PoseRange, image_to_probe: Matrix, face_px: Point) -> None:
         self.node = node
+        self._face_px = face_px
         self._range = pose_range
         self._image_to_probe, self._probe_to_image = image_to_probe, np.linalg.inv(image_to_probe)
         self.base = pose_range.poses[0]
 
     @classmethod
     def of_scene(
-        cls, scene: Any, pose_range: PoseRange, image_to_probe: Matrix, reference: Any | None
+        cls,
+        scene: Any,
+        pose_range: PoseRange,
+        image_to_probe: Matrix,
+        reference: Any | None,
+        face_px: Point | None = None,
     ) -> MockProbe:
-        """The scene's mock probe, where it stands; without one a new one in the middle of the trained poses."""
+        """The scene's mock probe, where it stands; without one a new one in the middle of the trained poses. It turns
+        about its face, the pixel `face_px` (u, v); None: the middle of the first row."""
+        face_px = face_px or first_row_px(pose_range.width_px)
         known = mock_node(scene)
         node: Any = known or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", NAME)
         node.SetAttribute(MOCK_ATTRIBUTE, "1")
-        mock = cls(node, pose_range, image_to_probe)
+        mock = cls(node, pose_range, image_to_probe, face_px)
         mock.hang_under(reference)
         # A handle turns the probe about its face, as a hand does.
-        node.SetCenterOfTransformation(*face_frame(image_to_probe, pose_range.width_px)[:3, 3])
+        node.SetCenterOfTransformation(*face_frame(image_to_probe, face_px)[:3, 3])
         if known is None:
             mock.put(pose_range.poses[0])
         mock.rebase()
@@ -80,11 +89,11 @@ class MockProbe:
     @property
     def offset(self) -> Offset:
         """How far the probe is from the base pose."""
-        return offset_between(self.base, self.pose, self._range.width_px)
+        return offset_between(self.base, self.pose, self._face_px)
 
     def move(self, offset: Offset) -> None:
         """Move the probe to an offset from the base pose."""
-        self.put(moved(self.base, self._range.width_px, offset))
+        self.put(moved(self.base, self._face_px, offset))
 
     def nearest(self) -> NearestPose:
         """The trained pose that is nearest to where the probe stands."""

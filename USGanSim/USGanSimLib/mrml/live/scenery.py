@@ -10,6 +10,8 @@ import slicer
 import vtk
 from numpy.typing import NDArray
 
+from ...geometry.field_of_view import Point
+from ...geometry.image_frame import first_row_px
 from ...geometry.pose_distance import PoseRange
 from ...geometry.transforms import Matrix
 from ..scene import add_unlisted
@@ -54,14 +56,20 @@ class Scenery:
         return model
 
     def add_probe(
-        self, image_to_reference: Matrix, width_px: int, height_px: int, outline: bool = True
+        self,
+        image_to_reference: Matrix,
+        width_px: int,
+        height_px: int,
+        face_px: Point | None = None,
+        outline: bool = True,
     ) -> None:
-        """The image's outline, and a probe on its upper edge with an orange ball on the marked side."""
+        """The image's outline, and a probe with an orange ball on the marked side, its face on the pixel `face_px` (the
+        middle of the first row where it is not known)."""
         corners = image_corners(image_to_reference, width_px, height_px)
         if outline:
             self.add("Image outline", lines([[*corners, corners[0]]]), OUTLINE_COLOR, line_px=2.5)
         across, upwards, normal = probe_axes(image_to_reference)
-        face = (corners[0] + corners[1]) / 2
+        face = (image_to_reference @ [*(face_px or first_row_px(width_px)), 0, 1])[:3]
         width_mm = 0.5 * float(np.linalg.norm(corners[1] - corners[0]))
         axes = np.column_stack([across, upwards, normal])
         head_mm = width_mm * 0.25

@@ -10,15 +10,16 @@ import slicer
 import slicer.util
 from numpy.typing import NDArray
 
-from ...geometry.fan_outline import fan_outline
+from ...geometry.field_of_view import FieldOfView
 from ...geometry.transforms import Matrix
 from ...live import Renderer
+from ...recording.field.find import find_field
 from ..scene import add_unlisted
 from .scenery import OUTLINE_COLOR, TRAINED_COLOR, Scenery, lines
 from .swept_region import swept_region
 
-# Images of so many trained poses tell where the fan is; the first ones are spread best.
-FAN_IMAGES = 8
+# Images of so many trained poses tell where the field of view of an older model is; the first ones are spread best.
+FIELD_IMAGES = 16
 _SWEPT_OPACITY = 0.14
 _TICK_MM = 8.0
 
@@ -40,15 +41,21 @@ class Surroundings:
         return self._moving is not None
 
     def show(
-        self, renderer: Renderer, image_to_probe: Matrix, image_frame: Any, reference: Any | None
+        self,
+        renderer: Renderer,
+        image_to_probe: Matrix,
+        image_frame: Any,
+        reference: Any | None,
+        field: FieldOfView | None = None,
     ) -> None:
         """Around the image whose pixels are the frame of the transform node `image_frame`, and around `reference`.
 
-        `image_to_probe` (4, 4) is that of the image. Anything shown before goes.
+        `image_to_probe` (4, 4) is that of the image, `field` where the ultrasound is in it; None: it is looked for in
+        some images. Anything shown before goes.
         """
         self.hide()
-        outline_px = fan_outline(
-            np.stack([renderer.render(pose) for pose in renderer.pose_range.poses[:FAN_IMAGES]])
+        field = field or find_field(
+            renderer.render(pose) for pose in renderer.pose_range.poses[:FIELD_IMAGES]
         )
         # Probe millimetres seen from the image, so that the image's own transform carries the probe along.
         self._probe_frame = add_unlisted(
@@ -57,12 +64,14 @@ class Surroundings:
         slicer.util.updateTransformMatrixFromArray(self._probe_frame, np.linalg.inv(image_to_probe))
         self._probe_frame.SetAndObserveTransformNodeID(image_frame.GetID())
         self._moving = Scenery(self._scene, self._probe_frame)
-        self._moving.add_probe(image_to_probe, renderer.width_px, renderer.height_px, outline=False)
-        chain = _points(outline_px, image_to_probe)
-        self._moving.add("Fan outline", lines([[*chain, chain[0]]]), OUTLINE_COLOR, line_px=2.5)
+        self._moving.add_probe(
+            image_to_probe, renderer.width_px, renderer.height_px, field.face_px, outline=False
+        )
+        chain = _points(field.outline_px, image_to_probe)
+        self._moving.add("Fan outline", lines([list(chain)]), OUTLINE_COLOR, line_px=2.5)
         self._standing = Scenery(self._scene, reference)
         self._standing.add_trained_poses(renderer.pose_range, outlines=0, tick_mm=_TICK_MM)
-        region = swept_region(renderer.pose_range, outline_px)
+        region = swept_region(renderer.pose_range, field)
         self._standing.add("Swept region of training", region, TRAINED_COLOR, _SWEPT_OPACITY)
 
     def hide(self) -> None:

@@ -8,22 +8,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from vtk.util.numpy_support import numpy_to_vtk
 
+from ...geometry.field_of_view import FieldOfView
 from ...geometry.pose_distance import PoseRange
 from ...geometry.transforms import Matrix
 
 _CELLS = 60  # along the longest side, with the margin in which gaps are closed
 
 
-def swept_region(pose_range: PoseRange, outline_px: NDArray[np.float64]) -> vtk.vtkPolyData:
-    """A surface in mm of Reference around the fans (`outline_px` (K, 2) pixels) of all known trained poses.
+def swept_region(pose_range: PoseRange, field: FieldOfView) -> vtk.vtkPolyData:
+    """A surface in mm of Reference around the fields of view of all known trained poses.
 
     Poses are known within `coverage_mm` of each other, so gaps up to that are closed.
     """
-    edge = _placed(pose_range.poses, outline_px)
+    edge = _placed(pose_range.poses, field.outline_px)
     low, high = edge.min(axis=0), edge.max(axis=0)
     mm_per_px = float(np.linalg.norm(pose_range.poses[0, :3, :2], axis=0).max())
     cell_mm = max((float((high - low).max()) + 2 * pose_range.coverage_mm) / _CELLS, mm_per_px)
-    points = np.concatenate([edge, _placed(pose_range.poses, _inside(outline_px, int(cell_mm / mm_per_px)))])
+    points = np.concatenate([edge, _placed(pose_range.poses, _inside(field, int(cell_mm / mm_per_px)))])
     margin = int(np.ceil(pose_range.coverage_mm / cell_mm)) + 3
     shape = np.ceil((high - low) / cell_mm).astype(int) + 1 + 2 * margin
     cells = np.zeros(shape, bool)
@@ -42,16 +43,10 @@ def _placed(poses: Matrix, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     return places
 
 
-def _inside(outline_px: NDArray[np.float64], step_px: int) -> NDArray[np.float64]:
-    """(N, 2) pixels on a grid within the outline of `fan_outline`."""
-    half = len(outline_px) // 2
-    right, left = outline_px[:half], outline_px[half:][::-1]
-    rows = np.arange(right[0, 1], right[-1, 1] + 1, step_px)
-    spans = zip(
-        np.interp(rows, left[:, 1], left[:, 0]), np.interp(rows, right[:, 1], right[:, 0]), rows, strict=True
-    )
-    grid = [(u, v) for start, end, v in spans for u in np.arange(start, end + 1, step_px)]
-    return np.array(grid, np.float64).reshape(-1, 2)
+def _inside(field: FieldOfView, step_px: int) -> NDArray[np.float64]:
+    """(N, 2) pixels within the field, every `step_px` of its rows and columns."""
+    v, u = np.nonzero(field.mask()[::step_px, ::step_px])
+    return np.column_stack([u, v]).astype(np.float64) * step_px
 
 
 def _surface(values: NDArray[np.float32], origin_mm: NDArray[np.float64], cell_mm: float) -> vtk.vtkPolyData:

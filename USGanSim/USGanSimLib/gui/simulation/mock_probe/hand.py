@@ -79,6 +79,7 @@ class MockHand:
             info.pose_range,
             info.geometry.image_to_probe if calibrated is None else calibrated,
             self.parameters.reference,
+            info.face_px,
         )
         event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
         self._section.addObserver(self.mock.node, event, self._on_moved)
