@@ -25,7 +25,7 @@ class Silent:
 
 
 class JsonLines:
-    """One JSON object a line, flushed, so that a parent process can follow (DESIGN.md, Long work)."""
+    """One JSON object a line, flushed, so that a parent process can follow (Resources/Docs/contracts.md)."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout

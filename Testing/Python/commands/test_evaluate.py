@@ -292,7 +292,7 @@ def test_the_wires_of_a_real_recording_are_found_where_plus_found_them(
     content = json.loads((tmp_path / "report" / "report.json").read_text())
     assert content["exclusion_curve"] == []
     real, nearest, _, resliced, average = content["rows"]
-    # Nine wires a frame; an earlier, independent trial found 0.08 mm and 99.6 % (METHOD.md).
+    # Nine wires a frame; an earlier, independent trial found 0.08 mm and 99.6 % (Resources/Docs/method.md).
     assert content["points"]["heldout_points"] == 9 * content["points"]["heldout_frames"] > 300
     assert real["points_mean_mm"] < 0.12
     assert real["points_within_1mm_share"] > 0.985

@@ -1,4 +1,4 @@
-"""The networks and optimisers that recipes make, against the facts of the paper as METHOD.md states them."""
+"""The networks and optimisers that recipes make, against the facts of the paper as Resources/Docs/method.md states them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipes, against the facts of the paper as METHOD.md states them, and what help says of them."""
+"""The recipes, against the facts of the paper as Resources/Docs/method.md states them, and what help says of them."""
 
 from __future__ import annotations
 

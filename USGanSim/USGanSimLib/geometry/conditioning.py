@@ -1,4 +1,4 @@
-"""The condition of the GAN: the x, y, z in millimetres of every pixel centre, normalised (METHOD.md).
+"""The condition of the GAN: the x, y, z in millimetres of every pixel centre, normalised (Resources/Docs/method.md).
 
 Coordinates are affine in the pixel index, so a grid of any size is three numbers a channel and exact arithmetic: the
 (3, 3) matrix `A` of a pose gives `c(u, v) = A · (u, v, 1)`. Normalisation is affine too and folds into the same A.

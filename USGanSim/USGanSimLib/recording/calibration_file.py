@@ -196,7 +196,7 @@ def _size(values: Any, name: str) -> tuple[int, int]:
 def calibration_json(
     image_to_probe: Matrix, image_size_px: tuple[int, int] | None, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What CAL.json holds (DESIGN.md): the matrix, the image size it is for, and how it was found."""
+    """What CAL.json holds (Resources/Docs/contracts.md): the matrix, the image size it is for, and how it was found."""
     return {
         **more,
         "image_to_probe": np.asarray(image_to_probe).tolist(),

@@ -1,4 +1,4 @@
-"""Recordings → training set: usable frames, poses at the images' true times, crop, size, split (METHOD.md)."""
+"""Recordings → training set: usable frames, poses at the images' true times, crop, size, split (Resources/Docs/method.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which transforms a recording keeps, told from the two nodes that a person chooses.
 
-A recording is read by the names of its frames (DESIGN.md, Words), so the chosen probe is recorded as `Probe` and the
+A recording is read by the names of its frames (contracts.md, Words), so the chosen probe is recorded as `Probe` and the
 chosen reference as `Reference`, however their nodes are called: `StylusToTracker` and `PhantomToTracker` become
 `ProbeToTracker` and `ReferenceToTracker`.
 """
