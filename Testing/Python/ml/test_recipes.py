@@ -1,4 +1,4 @@
-"""The networks and optimisers that recipes make, against the facts of the paper as Resources/Docs/method.md states them."""
+"""The networks and optimisers that recipes make, against the paper's facts as Resources/Docs/method.md has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings → training set: usable frames, poses at the images' true times, crop, size, split (Resources/Docs/method.md)."""
+"""Recordings → training set: usable frames, poses at the images' true times, field of view, crop, size, split."""
 
 from __future__ import annotations
 

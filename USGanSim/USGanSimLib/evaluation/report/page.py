@@ -1,6 +1,7 @@
 """The report of an evaluation: report.json with fixed keys, and report.html, one file that shows the same to a person.
 
-Resources/Docs/contracts.md fixes `split`, `exclusion_mm` and `rows`, each with `name` and one key a metric, the unit in the key.
+Resources/Docs/contracts.md fixes `split`, `exclusion_mm` and `rows`, each with `name` and one key a metric, the unit
+in the key.
 """
 
 from __future__ import annotations
