@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import __version__
 from .errors import UserError
+from .files import strict_json
 from .watched import end_with_input, watched
 
 # Name → what it does; the command itself is commands/<name>.py, imported only when it runs.
@@ -43,15 +43,18 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if words is None else words)
-    parser = _parser(words)
-    arguments = parser.parse_args(words)
+    try:
+        arguments = _parser(words).parse_args(words)
+    except _NotUnderstood as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
     command: ModuleType = arguments.command_module
     if watched():
         end_with_input()
     try:
         result: dict[str, Any] = command.run(arguments)
         if arguments.json:
-            print(json.dumps(result))
+            print(strict_json(result))
         else:
             command.show(result)
     except UserError as error:
@@ -67,8 +70,19 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _NotUnderstood(Exception):  # noqa: N818 - what the words say, no fault of the program
+    """Words that a parser refuses, and why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _NotUnderstood(f"{self.prog}: {message.rstrip('.')}. See '{self.prog} --help'.")
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="usgansim",
         description="Simulated freehand ultrasound. Not for clinical use.",
         epilog="'usgansim COMMAND --help' tells the options of a command.",
@@ -86,4 +100,5 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
                 "--json", action="store_true", help="print the result as JSON on standard output"
             )
             sub.set_defaults(command_module=module)
+            importlib.import_module(".commands.options", __package__).tell_ranges(sub)
     return parser

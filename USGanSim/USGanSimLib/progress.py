@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from .files import strict_json
 from .watched import watched
 
 
@@ -31,7 +32,7 @@ class JsonLines:
         self._stream = stream or sys.stdout
 
     def emit(self, event: str, **fields: Any) -> None:
-        self._stream.write(json.dumps({"event": event, **fields}) + "\n")
+        self._stream.write(strict_json({"event": event, **fields}) + "\n")
         self._stream.flush()
 
 

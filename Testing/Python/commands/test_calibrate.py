@@ -192,7 +192,7 @@ def test_marks_made_in_a_mirrored_picture_are_recognised_in_a_recording(pin, tmp
 
 def test_to_keep_every_0th_proposal_is_refused(tmp_path, capsys):
     assert main(["calibrate", "detect", "any.igs.mha", "--every", "0", "--out", str(tmp_path / "p.csv")]) == 2
-    assert "--every 0 keeps no proposal" in capsys.readouterr().err
+    assert "argument --every: 0 is out of range" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

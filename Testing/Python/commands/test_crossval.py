@@ -94,9 +94,9 @@ def test_a_recipe_is_trained_once_a_fold_and_a_second_call_trains_nothing(moving
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--folds", "1"], "1 folds of 18 frames"),
+        (["--folds", "1"], "--folds: 1 is out of range"),
         (["--split", "sweeps"], "There is one sweep"),
-        (["--exclusion-mm", "-1"], "exclusion of -1 mm"),
+        (["--exclusion-mm", "-1"], "--exclusion-mm: -1 is out of range"),
         (["--exclusion-mm", "90"], "No training frame is left"),
         (["--minutes", "3"], "--minutes is for training"),
         (["--recipe", "none"], "There is no recipe 'none'"),

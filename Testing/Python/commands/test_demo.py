@@ -174,9 +174,9 @@ def test_without_a_calibration_it_says_so(recording, demo):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--seconds", "0"), "0 s"),
-        (("--seconds", "nan"), "nan s"),
-        (("--rate", "-3"), "-3 Hz"),
+        (("--seconds", "0"), "--seconds: 0 is out"),
+        (("--seconds", "nan"), "--seconds: nan is out"),
+        (("--rate", "-3"), "--rate: -3 is out"),
         (("--probe-frame", "Needle"), "Needle"),
         (("--model", "nowhere.safetensors"), "nowhere.safetensors"),
     ],

@@ -213,10 +213,10 @@ def test_a_model_of_another_size_is_refused(a_model, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--samples", "0"], "0 samples"),
-        (["--seed", "-1"], "negative"),
-        (["--gate-mm", "0"], "gate of 0 mm"),
-        (["--gate-mm", "nan"], "gate of nan mm"),
+        (["--samples", "0"], "--samples: 0 is out"),
+        (["--seed", "-1"], "--seed: -1 is out"),
+        (["--gate-mm", "0"], "--gate-mm: 0 is out"),
+        (["--gate-mm", "nan"], "--gate-mm: nan is out"),
         (["--points", "none.csv"], "cannot be read"),
         (["none.safetensors"], "cannot be read"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.commands.exclusion_options import add_exclusion_options, chosen_exclusion
+from USGanSimLib.commands.options import add_exclusion_options, chosen_exclusion
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.exclusion import Exclusion

@@ -113,7 +113,11 @@ def test_settings_can_be_changed_number_by_number(phantom, tmp_path):
     )
     assert code == 0
     numbers = json.loads((tmp_path / "p.phantom.json").read_text())["setting"]
-    assert (numbers["pressure_mm"], numbers["calibration_error_mm"], numbers["lag_s"]) == (5, 0, -0.05)
+    assert (numbers["pressure_mm"], numbers["calibration_error_mm"], numbers["--lag-s: 9 is out"]) == (
+        5,
+        0,
+        -0.05,
+    )
     assert (numbers["tone"], numbers["motion_mm"]) == (3.0, 1.2)
 
 
@@ -135,10 +139,10 @@ def test_volumes_are_written_when_asked_for(phantom):
     [
         (["--frames", 3], "3 frames"),
         (["--size", "big"], "big"),
-        (["--size", "0x0"], "0×0"),
+        (["--size", "0x0"], "--size: 0x0 is out"),
         (["--set", "pressure_mm"], "pressure_mm"),
         (["--set", "colour=3"], "colour"),
-        (["--lag-s", "9"], "lag_s"),
+        (["--lag-s", "9"], "--lag-s: 9 is out"),
         (["--repeats", 0], "--repeats"),
         (["--subject", -1], "--subject"),
         (["--target", "wires", "--session"], "--session"),

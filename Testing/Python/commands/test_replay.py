@@ -111,10 +111,10 @@ def test_ctrl_c_ends_a_loop_with_130_and_the_counts(recording):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rate", "-5"], "-5 Hz"),
+        (["--rate", "-5"], "--rate: -5 is out"),
         (["--transform", "ProbeToReference"], "no transform ProbeToReference"),
         (["--transform", "probe"], "'probe' does not name a transform"),
-        (["--port", "70000"], "70000 is no port"),
+        (["--port", "70000"], "--port: 70000 is out"),
         (["--host", "192.0.2.1"], "192.0.2.1"),
         (["--calibration", "missing.json"], "missing.json"),
     ],

@@ -282,7 +282,7 @@ def test_a_recording_whose_poses_are_all_invalid_is_refused(simulate, sweep, tmp
 
 
 def test_no_samples_are_refused(simulate):
-    assert "0 samples" in refused(simulate("--samples", 0))
+    assert "--samples: 0 is out" in refused(simulate("--samples", 0))
 
 
 def test_a_name_of_no_recording_is_refused(simulate):

@@ -149,7 +149,7 @@ def test_a_study_of_landmarks_is_made_answered_and_scored(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--count", "0"], "--count must be 1 or more"),
+        (["--count", "0"], "--count: 0 is out"),
         (["--sigma-mm", "-1"], "no list of blurs"),
         (["--sigma-mm", "one"], "no list of blurs"),
         (["--count", "9"], "need 18 held-out frames"),

@@ -136,17 +136,10 @@ def test_a_resumed_run_keeps_the_settings_it_began_with(dataset, tmp_path):
     ("words", "said"),
     [
         (["--recipe", "papre"], "no recipe 'papre'"),
-        (["--iterations", "0"], "--iterations is 0"),
         (["--batch", "1"], "batch of 1"),
         (["--generator-channels", "48"], "48 generator channels cannot be halved"),
         (["--generator-channels", "0"], "generator channels 0 cannot be built"),
-        (["--generator-channels=-32"], "generator channels -32 cannot be built"),
         (["--discriminator-channels", "0"], "discriminator channels 0 cannot be built"),
-        (["--threads=-2"], "--threads is -2"),
-        (["--minutes=-1"], "--minutes is -1"),
-        (["--minutes", "nan"], "--minutes is nan"),
-        (["--ema-decay", "nan"], "EMA decay is nan"),
-        (["--alone-iterations=-5"], "--alone-iterations is -5"),
         (["--recipe", "scored", "--batch", "1"], "batch of 1 is too small for a score"),
         (["--device", "abacus"], "abacus"),
         (["--resume"], "There is no checkpoint"),
@@ -160,6 +153,26 @@ def test_bad_input_is_one_line_exit_2_and_an_error_event(words, said, dataset, t
     error = json.loads(out)
     assert error["event"] == "error"
     assert said in error["message"]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--iterations=0",
+        "--generator-channels=-32",
+        "--threads=-2",
+        "--minutes=-1",
+        "--minutes=nan",
+        "--ema-decay=nan",
+        "--alone-iterations=-5",
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_anything_is_read(word, tmp_path, capsys):
+    assert cli.main(["train", str(tmp_path / "no set"), "--out", str(tmp_path / "run"), word]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert f"argument {word.split('=')[0]}: {word.split('=')[1]} is out of range" in err
     assert not (tmp_path / "run").exists()
 
 

@@ -37,7 +37,7 @@ def test_the_observer_is_written_and_its_figures_are_told(
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"), [(["--images", "0"], "0 images"), (["--seed", "-1"], "negative")]
+    ("words", "reason"), [(["--images", "0"], "--images: 0 is out"), (["--seed", "-1"], "--seed: -1 is out")]
 )
 def test_bad_numbers_are_one_line_and_write_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str

@@ -23,7 +23,7 @@ from USGanSimLib.link.client import Received  # noqa: E402
 from USGanSimLib.link.wire import image_message, transform_message  # noqa: E402
 from USGanSimLib.mrml.headless.link_bridge import LinkBridge  # noqa: E402
 from USGanSimLib.mrml.recorder.recorder import Recorder  # noqa: E402
-from USGanSimLib.recording.paging import release_pages  # noqa: E402
+from USGanSimLib.recording.pixels import release_pages  # noqa: E402
 from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 60

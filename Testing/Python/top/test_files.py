@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.files import disk_error, replacing_file, replacing_folder, write_json
+from USGanSimLib.files import disk_error, replacing_file, replacing_folder, strict_json, write_json
+from USGanSimLib.progress import JsonLines
 
 
 def names_in(folder: Path) -> list[str]:
@@ -113,3 +116,22 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_other_errors_are_told_in_the_systems_words() -> None:
     error = disk_error(PermissionError(errno.EACCES, "Permission denied"), Path("a/b"))
     assert "b could not be written: Permission denied" in error.message
+
+
+def test_json_holds_no_number_that_is_none(tmp_path):
+    value = {
+        "a": float("nan"),
+        "b": [1.5, float("inf"), (float("-inf"), 2)],
+        "c": {"d": np.float64("nan")},
+        "e": "NaN",
+    }
+    expected = {"a": None, "b": [1.5, None, [None, 2]], "c": {"d": None}, "e": "NaN"}
+    write_json(tmp_path / "value.json", value)
+    for text in (strict_json(value), (tmp_path / "value.json").read_text()):
+        assert json.loads(text, parse_constant=pytest.fail) == expected
+
+
+def test_progress_lines_hold_no_number_that_is_none():
+    stream = io.StringIO()
+    JsonLines(stream).emit("step", latency_ms=float("nan"))
+    assert json.loads(stream.getvalue(), parse_constant=pytest.fail) == {"event": "step", "latency_ms": None}

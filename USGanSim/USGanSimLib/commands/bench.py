@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import UserError
 from ..model.info import INTENDED_USE
 from ..model.recipes import choose_recipe, recipe_names
-from .options import size_px
+from .options import size_px, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the random weights: {recipe_names()} (default %(default)s)",
     )
     parser.add_argument(
-        "--size", default="160x120", metavar="WxH", help="of their images (default %(default)s)"
+        "--size", type=size_px, default="160x120", metavar="WxH", help="of their images (default %(default)s)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=50, help="turns of each way to an image (default %(default)s)"
+        "--rounds", type=whole(1), default=50, help="turns of each way to an image (default %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument(
         "--threads",
-        type=int,
+        type=whole(1),
         action="append",
         metavar="N",
         help="threads of the CPU, may be given several times (default: one, and all)",
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     generator, info = (
         load_model(arguments.model)
         if arguments.model
-        else benchmark.untrained_model(choose_recipe(arguments.recipe), *size_px(arguments.size))
+        else benchmark.untrained_model(choose_recipe(arguments.recipe), *arguments.size)
     )
     print(info.intended_use if arguments.model else f"Random weights. {INTENDED_USE}", file=sys.stderr)
     chosen, poses = benchmark.variants(generator, info, device), info.pose_range.poses[: benchmark.MOST_POSES]

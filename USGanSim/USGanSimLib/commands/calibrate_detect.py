@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..evaluation.measures.points import read_points
 from ..files import replacing_file
 from ..recording.sequence_file import read_sweep
-from .options import picture_beside
+from .options import picture_beside, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="corrected points, frame,u_px,v_px: kept as they are, and tracked from",
     )
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="keep every Nth proposal (default 1)"
+        "--every", type=whole(1), default=1, metavar="N", help="keep every Nth proposal (default 1)"
     )
 
 

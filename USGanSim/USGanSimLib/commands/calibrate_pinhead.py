@@ -17,12 +17,12 @@ from ..calibration.pinhead.points import (
     read_strengths,
 )
 from ..calibration.pinhead.verdict import calibrate_pinhead
-from ..errors import UserError
 from ..evaluation.measures.points import read_points
 from ..files import write_json
+from ..model.ranges import Range
 from ..recording.calibration_file import calibration_json, read_calibration, write_plus_xml
 from ..recording.sequence_file import read_sweep
-from .options import add_frame_options, lag_s, picture_beside, size_px
+from .options import add_frame_options, lag_s, numbers, picture_beside, size_px
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--xml", type=Path, metavar="FILE.xml", help="write it as PLUS coordinate definitions too"
     )
-    parser.add_argument("--size", metavar="WxH", help="image size in pixels, for --poses")
-    parser.add_argument("--mm-per-px", metavar="X,Y", help="known pixel size, held fixed")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size in pixels, for --poses")
+    parser.add_argument(
+        "--mm-per-px",
+        type=numbers(2, Range(0, above=True)),
+        metavar="X,Y",
+        help="known pixel size, held fixed",
+    )
     parser.add_argument(
         "--lag-s",
+        type=lag_s,
         default="0",
         help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)",
     )
@@ -69,7 +75,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     panel = picture_beside(arguments.out)
     points, size = _points(arguments)
     points = points.with_strengths(read_strengths(arguments.points))
-    calibration = calibrate_pinhead(points, _mm_per_px(arguments.mm_per_px))
+    calibration = calibrate_pinhead(points, arguments.mm_per_px)
     result = calibration_json(calibration.fit.image_to_probe, size, calibration.as_dict())
     if arguments.compare:
         earlier = read_calibration(arguments.compare, arguments.image_frame, arguments.probe_frame)
@@ -124,28 +130,10 @@ def _points(arguments: argparse.Namespace) -> tuple[PinPoints, tuple[int, int] |
     """The points with their poses, and the image size where it is known."""
     marks = one_point_a_frame(read_points(arguments.points), arguments.points.name)
     if arguments.poses:
-        size = size_px(arguments.size) if arguments.size else None
+        size = arguments.size
         return points_with_poses(marks, read_poses(arguments.poses), size), size
     sweep = read_sweep(arguments.recording)
-    points = points_of_sweep(
-        marks, sweep, lag_s(arguments.lag_s), arguments.probe_frame, arguments.reference_frame
-    )
+    points = points_of_sweep(marks, sweep, arguments.lag_s, arguments.probe_frame, arguments.reference_frame)
     if sweep.has_images and len(points):
         require_marks_on_spots(points, lambda frame: sweep.frames[frame])
     return points, (sweep.width_px, sweep.height_px)
-
-
-def _mm_per_px(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        x_mm, y_mm = (float(number) for number in text.split(","))
-    except ValueError as error:
-        raise UserError(
-            f"'{text}' is no pixel size.", "Give x,y in millimetres, for example 0.1,0.1."
-        ) from error
-    if not (x_mm > 0 and y_mm > 0):
-        raise UserError(
-            f"The pixel size {text} is not positive.", "Give x,y in millimetres, for example 0.1,0.1."
-        )
-    return x_mm, y_mm

@@ -20,7 +20,7 @@ from ..files import write_json
 from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import read_sweep
 from ..recording.sweep import TrackedSweep
-from .options import add_frame_options, picture_beside
+from .options import add_frame_options, number, picture_beside
 
 TARGETS = ("bottom", "pin", "wires", "content")
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-lag-s",
-        type=float,
+        type=number(0, above=True, most=60),
         default=DEFAULT_MAX_LAG_S,
         help="lags are tried from minus to plus this (default %(default)s)",
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..progress import terminal_or_silent
-from ..recording.paging import release_pages
+from ..recording.pixels import release_pages
 from ..recording.sequence_file import FORMATS, load_sweep, read_header, read_sweep, writing_sweep
 from ..recording.sweep import TrackedSweep
 

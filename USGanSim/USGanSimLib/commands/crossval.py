@@ -21,7 +21,7 @@ from ..progress import Progress, terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset
 from ..recording.exclusion import Exclusion
 from .evaluate import add_measure_options, show, suite_options
-from .exclusion_options import add_exclusion_options, chosen_exclusion
+from .options import Number, add_exclusion_options, chosen_exclusion, whole
 
 __all__ = ["add_arguments", "run", "show"]
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     parser.add_argument(
-        "--folds", type=int, default=10, help="contiguous parts of each sweep (default %(default)s)"
+        "--folds", type=whole(2), default=10, help="contiguous parts of each sweep (default %(default)s)"
     )
     parser.add_argument(
         "--split",
@@ -48,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--iterations",
-        type=int,
+        type=Number(RANGES["iterations"], whole=True),
         default=TrainSettings.iterations,
         help=f"of each model, {RANGES['iterations']} (default %(default)s)",
     )
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=Number(RANGES["minutes"], whole=False),
         help=f"end each training with a model after this time, {RANGES['minutes']}",
     )
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name in _OF_RECIPE:
         parser.add_argument(
-            f"--{name.replace('_', '-')}", type=int, metavar="N", help="as for 'usgansim train'"
+            f"--{name.replace('_', '-')}", type=whole(0), metavar="N", help="as for 'usgansim train'"
         )
     add_measure_options(parser)
 

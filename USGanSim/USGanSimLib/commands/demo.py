@@ -18,10 +18,9 @@ from ..model.info import INTENDED_USE
 from ..progress import Progress, Terminal
 from ..recording.calibration_file import Calibration
 from ..recording.prepare import PrepareOptions
-from .demo_journey import journey, show_journey
+from .demo_journey import journey, prepared, reported, show_journey
 from .demo_live import DemoModel, Recording, in_sentences, run_live_demo
-from .demo_steps import prepared, reported
-from .options import add_frame_options
+from .options import add_frame_options, number, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pinhead, calibrate, prepare, train, evaluate, simulate live (about 12 minutes on two cores)",
     )
     parser.add_argument(
-        "--minutes", type=float, default=7.0, help="of the training of --train (default %(default)g)"
+        "--minutes",
+        type=number(0, above=True),
+        default=7.0,
+        help="of the training of --train (default %(default)g)",
     )
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long live (default %(default)g)")
     parser.add_argument(
-        "--rate", type=float, default=60.0, metavar="HZ", help="poses a second (default %(default)g)"
+        "--seconds", type=number(0, above=True), default=15.0, help="how long live (default %(default)g)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=number(0, above=True, most=1000),
+        default=60.0,
+        metavar="HZ",
+        help="poses a second (default %(default)g)",
     )
     parser.add_argument(
         "--out",
@@ -60,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--iterations",
-        type=int,
+        type=whole(1),
         default=1000,
         help="at most, of the two minutes' training (default %(default)s)",
     )

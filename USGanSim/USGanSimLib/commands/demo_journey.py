@@ -7,9 +7,13 @@ a quarter of an hour. How good a model can be is not shown by so short a trainin
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
+import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,8 @@ from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
 from ..model.recipes import choose_recipe
 from ..model.settings import TrainSettings
 from ..progress import Progress
+from ..sample_data import sample_observer_path
 from .demo_live import DemoModel, Recording, run_live_demo
-from .demo_steps import prepared, reported, step
 
 SCAN_FRAMES, SCAN_SEED = 2400, 1
 LIVE_FRAMES, LIVE_SEED = 600, 2
@@ -160,3 +164,47 @@ def _from_the_truth_mm(found: dict[str, Any], phantom: Path) -> float:
 
 def _tell(words: str) -> None:
     print(words, file=sys.stderr)
+
+
+def step(words: str, *values: str | Path) -> dict[str, Any]:
+    """Run `words` (the command and its first words) and `values` as `usgansim WORDS VALUES` would; tells the line and
+    what the command prints for a person, and returns its result."""
+    name, *first = words.split()
+    if name == "calibrate":
+        name, first = f"calibrate_{first[0]}", first[1:]
+    given = [*first, *map(str, values)]
+    print(f"\n$ usgansim {shlex.join([*words.split(), *map(str, values)])}", file=sys.stderr)
+    command = importlib.import_module(f".{name}", __package__)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with contextlib.redirect_stdout(sys.stderr):
+        result: dict[str, Any] = command.run(parser.parse_args(given))
+        command.show(result)
+    return result
+
+
+def prepared(folder: Path, recordings: Sequence[Path], calibration: Path) -> Path:
+    """A training set of recordings in `folder`."""
+    step("prepare", *recordings, "--calibration", calibration, "--exclusion-mm", "2", "--out", folder)
+    return folder
+
+
+def reported(folder: Path, dataset: Path, model: Path, landmarks: Path, device: str) -> dict[str, Any]:
+    """The short report of a model beside the baselines in `folder`, as what to add to the demo's result."""
+    made = step(
+        "evaluate",
+        model,
+        "--dataset",
+        dataset,
+        "--observer",
+        sample_observer_path(),
+        "--landmarks",
+        landmarks,
+        "--curve",
+        "",
+        "--device",
+        device,
+        "--out",
+        folder,
+    )
+    return {"report": made["report"], "rows": made["rows"]}

@@ -21,10 +21,10 @@ from ..evaluation.study.facts import about_dataset, about_model, in_words
 from ..evaluation.study.suite import Suite, SuiteOptions, suite
 from ..files import replacing_folder
 from ..model.info import read_model_header
+from ..model.ranges import SEED
 from ..progress import terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset, resplit
-from .exclusion_options import add_exclusion_options, chosen_exclusion
-from .observer_options import add_observer_options
+from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number, whole
 
 _POSES_SHOWN = 2
 
@@ -60,21 +60,23 @@ def add_measure_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gate-mm",
-        type=float,
+        type=number(0, above=True),
         default=GATE_MM,
         help="a spot this far from a true point is not it (default %(default)g)",
     )
     parser.add_argument(
         "--dynamic-range-db",
-        type=float,
+        type=number(0, above=True, most=300),
         metavar="DB",
         help="of the scanner's display, so that speckle is measured on echo amplitudes",
     )
     add_observer_options(parser)
     parser.add_argument(
-        "--samples", type=int, default=1, help="images of a model for each pose (default %(default)s)"
+        "--samples", type=whole(1), default=1, help="images of a model for each pose (default %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of all random draws (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=Number(SEED, whole=True), default=0, help="of all random draws (default %(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
 
 
@@ -219,8 +221,8 @@ def _pictures(
             folder / "landmarks.png"
         )
     poses = tests.same_pose.poses
-    for number, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
-        path = folder / f"samples_{number}.png"
+    for place, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
+        path = folder / f"samples_{place}.png"
         save_samples(path, dataset, tests.same_pose.pictures(predictors, index))
         pictures[f"Samples at one pose, frame {dataset.source_frame[index]}"] = path
     return pictures

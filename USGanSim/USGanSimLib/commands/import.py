@@ -11,6 +11,7 @@ from ..files import write_json
 from ..recording.calibration_file import calibration_json
 from ..recording.sequence_file import read_header
 from ..recording.tus_rec import RATE_HZ, import_tus_rec, read_calib_matrix
+from .options import number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=float,
+        type=number(0, above=True, most=10_000),
         default=RATE_HZ,
         metavar="HZ",
         help="frames a second; the set has no time stamps (default %(default)g)",

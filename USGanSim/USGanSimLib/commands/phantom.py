@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..model.ranges import SEED
 from ..phantom.acoustics import Scanner
 from ..phantom.body import fetal_body
 from ..phantom.export import write_volumes
@@ -26,7 +27,7 @@ from ..phantom.settings import DISPLAYS, RANGES, SETTINGS, Setting, adjusted, in
 from ..phantom.targets import WaterTank, pin_body, wire_body
 from ..progress import terminal_or_silent
 from ..recording.session import enter_recordings
-from .options import size_px
+from .options import Number, number, size_px, whole
 
 LEAST_SIZE_PX, MOST_SIZE_PX = 16, 4000
 FULL_SIZE_PX = 320  # from this width on, beams are sampled finely
@@ -42,13 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recording to write (.igs.mha), or with --session a folder for one recording a sweep",
     )
     parser.add_argument(
-        "--frames", type=int, default=400, help="images in all, or poses with --repeats (default 400)"
+        "--frames", type=whole(1), default=400, help="images in all, or poses with --repeats (default 400)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of motion, noise and what varies (default 0)")
     parser.add_argument(
-        "--subject", type=int, default=0, help="which fetus; 0 is the standard one (default 0)"
+        "--seed",
+        type=Number(SEED, whole=True),
+        default=0,
+        help="of motion, noise and what varies (default 0)",
     )
-    parser.add_argument("--size", default="160x120", help="width x height of the images (default 160x120)")
+    parser.add_argument(
+        "--subject", type=whole(0), default=0, help="which fetus; 0 is the standard one (default 0)"
+    )
+    parser.add_argument(
+        "--size", type=size_px, default="160x120", help="width x height of the images (default 160x120)"
+    )
     parser.add_argument(
         "--target",
         choices=["fetus", *TARGETS],
@@ -64,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", action="store_true", help="write a folder with one recording a sweep")
     parser.add_argument(
         "--repeats",
-        type=int,
+        type=whole(1),
         default=1,
         metavar="N",
         help="hold each pose for N independent images (fields Hold and Repeat)",
@@ -81,7 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--display", choices=list(DISPLAYS), help="the setting's display by another")
     parser.add_argument(
-        "--lag-s", type=float, help="the image stamped t shows the pose stamped t + lag (default 0)"
+        "--lag-s",
+        type=number(-1, most=1),
+        help="the image stamped t shows the pose stamped t + lag (default 0)",
     )
     parser.add_argument(
         "--set",
@@ -97,7 +107,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Render the recordings; returns their paths, frame counts and rate."""
     _check(arguments)
     setting = _setting(arguments)
-    width_px, height_px = size_px(arguments.size)
+    width_px, height_px = arguments.size
     if not LEAST_SIZE_PX <= min(width_px, height_px) <= max(width_px, height_px) <= MOST_SIZE_PX:
         raise UserError(
             f"Images of {width_px}×{height_px} px cannot be made.",

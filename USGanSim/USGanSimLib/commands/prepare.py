@@ -15,8 +15,15 @@ from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepar
 from ..recording.prepare_look import look
 from ..recording.session import inputs
 from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
-from .exclusion_options import add_exclusion_options, chosen_exclusion
-from .options import add_frame_options, lag_s, size_px
+from .options import (
+    add_exclusion_options,
+    add_frame_options,
+    chosen_exclusion,
+    lag_s,
+    number,
+    size_px,
+    whole,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where the ultrasound is, in MF pixels of the recordings, instead of what is found: {FORMS}",
     )
     parser.add_argument(
-        "--size", default=size, help=f"width x height of the training images (default {size})"
+        "--size", type=size_px, default=size, help=f"width x height of the training images (default {size})"
     )
     parser.add_argument(
         "--lag-s",
+        type=lag_s,
         default="0",
         help="an image stamped t shows the pose stamped t + lag: seconds, or a LAG.json (default 0)",
     )
@@ -66,11 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"hold out blocks of every sweep, or whole sweeps (default {DEFAULT_SPLIT})",
     )
     parser.add_argument(
-        "--holdout", type=float, default=DEFAULT_HOLDOUT, help=f"held-out share (default {DEFAULT_HOLDOUT:g})"
+        "--holdout",
+        type=number(0, below=1),
+        default=DEFAULT_HOLDOUT,
+        help=f"held-out share (default {DEFAULT_HOLDOUT:g})",
     )
     parser.add_argument(
         "--blocks",
-        type=int,
+        type=whole(1),
         default=DEFAULT_BLOCKS,
         help=f"held-out blocks in a sweep, evenly spread (default {DEFAULT_BLOCKS})",
     )
@@ -83,8 +94,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     options = PrepareOptions(
         crop=_crop(arguments.crop),
         field=arguments.field,
-        size_px=size_px(arguments.size),
-        lag_s=lag_s(arguments.lag_s),
+        size_px=arguments.size,
+        lag_s=arguments.lag_s,
         split=arguments.split,
         holdout=arguments.holdout,
         blocks=arguments.blocks,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from ..files import strict_json
 from ..geometry.transforms import Matrix
 from ..progress import terminal_or_silent
 from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import read_sweep
 from ..recording.sweep import TrackedSweep
+from .options import number, whole
 
 DEFAULT_PORT = 18944
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="tracked recording (.igs.mha, .igs.mhd, .igs.nrrd)")
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole(0, 65_535),
         default=DEFAULT_PORT,
         help="port to listen at, 0 for any free one (default %(default)s)",
     )
@@ -32,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen at; 0.0.0.0 lets other computers "
         "connect (default %(default)s, this computer alone)",
     )
-    parser.add_argument("--rate", type=float, metavar="HZ", help="frames a second (default: as recorded)")
+    parser.add_argument(
+        "--rate",
+        type=number(0, above=True, most=10_000),
+        metavar="HZ",
+        help="frames a second (default: as recorded)",
+    )
     parser.add_argument("--loop", action="store_true", help="begin again at the end, until Ctrl-C")
     parser.add_argument("--wait-client", action="store_true", help="begin when the first client connects")
     parser.add_argument(
@@ -96,7 +102,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             _play(replay, server, arguments.wait_client)
         except KeyboardInterrupt:
             result |= _figures(replay, server)
-            print(json.dumps(result)) if arguments.json else show(result)
+            print(strict_json(result)) if arguments.json else show(result)
             raise
         finally:
             replay.stop()

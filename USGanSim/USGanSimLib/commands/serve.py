@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -11,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..files import strict_json
 from ..model.info import INTENDED_USE, ModelInfo, read_model_header
 from ..progress import terminal_or_silent
 from ..recording.calibration_file import read_calibration
+from .options import number, whole
 
 DEFAULT_TRACKER = "127.0.0.1:18944"
 DEFAULT_PORT = 18945
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole(0, 65_535),
         default=DEFAULT_PORT,
         help="port to send images at, 0 for any free one (default %(default)s)",
     )
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also send this transform, chained of the received ones and ImageToProbe",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads of the CPU to render with")
+    parser.add_argument("--threads", type=whole(1), help="threads of the CPU to render with")
     parser.add_argument(
         "--header-version",
         type=int,
@@ -61,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="what a client gets before it has shown its own; 2 has metadata (default %(default)s, as PLUS)",
     )
-    parser.add_argument("--seconds", type=float, metavar="S", help="end after so long (default: Ctrl-C ends)")
+    parser.add_argument(
+        "--seconds", type=number(0, above=True), metavar="S", help="end after so long (default: Ctrl-C ends)"
+    )
     parser.add_argument(
         "--reference-frame",
         help="the tracker's name for the frame that the model's poses are in (default: the model's own)",
@@ -105,7 +108,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             _watch(simulation, server, math.inf if arguments.seconds is None else arguments.seconds)
         except KeyboardInterrupt:
             result = _figures(arguments, simulation, server)
-            print(json.dumps(result)) if arguments.json else show(result)
+            print(strict_json(result)) if arguments.json else show(result)
             raise
         return _figures(arguments, simulation, server)
 

@@ -23,10 +23,12 @@ from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, split_transform_name
 from ..model.info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
+from ..model.ranges import SEED
 from ..progress import Progress, terminal_or_silent
 from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import SweepWriter, read_sweep
 from ..recording.sweep import TrackedSweep
+from .options import Number, whole
 
 if TYPE_CHECKING:
     from ..ml.renderer import ModelRenderer
@@ -48,9 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FILE", help="recording to write, of the same formats"
     )
     parser.add_argument(
-        "--samples", type=int, default=1, metavar="N", help="images for each pose (default %(default)s)"
+        "--samples", type=whole(1), default=1, metavar="N", help="images for each pose (default %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="fixes the noise (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=Number(SEED, whole=True), default=0, help="fixes the noise (default %(default)s)"
+    )
     parser.add_argument(
         "--frames", metavar="A:B", help="only frames A to B − 1 of the recording, counted from 0"
     )
@@ -62,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument(
-        "--threads", type=int, help="threads of the CPU to render with (default: the fastest)"
+        "--threads", type=whole(1), help="threads of the CPU to render with (default: the fastest)"
     )
     parser.add_argument(
         "--reference-frame",

@@ -17,7 +17,9 @@ from ..evaluation.study import reading_study, realness_study
 from ..evaluation.study.blind_set import ANSWERS, read_blind_set
 from ..files import write_json
 from ..model.info import INTENDED_USE, read_model_header
+from ..model.ranges import SEED
 from ..recording.dataset import open_dataset
+from .options import Number, whole
 
 KINDS = (realness_study.KIND, reading_study.KIND)
 
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     make.add_argument(
         "--count",
-        type=int,
+        type=whole(1),
         default=100,
         metavar="N",
         help="real images and as many simulated ones, at each blur (default 100)",
@@ -48,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"SDs of the blur for {realness_study.KIND} (default %(default)s)",
     )
     make.add_argument("--landmarks", type=Path, help=f"true places in Reference for {reading_study.KIND}")
-    make.add_argument("--seed", type=int, default=0, help="of frames, order and noise (default 0)")
+    make.add_argument(
+        "--seed", type=Number(SEED, whole=True), default=0, help="of frames, order and noise (default 0)"
+    )
     make.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     score = actions.add_parser("score", help="compare a reader's answers with the key")
     score.add_argument("study", type=Path, metavar="STUDY", help="folder that 'study make' wrote")

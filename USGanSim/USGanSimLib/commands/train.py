@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..files import strict_json
 from ..model import network_settings
 from ..model.recipes import RECIPES, choose_recipe, of_recipes, recipe_names
 from ..model.settings import RANGES, TrainSettings
 from ..progress import JsonLines, Progress, Terminal
+from .options import Number, whole
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
@@ -47,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         words = what if allowed is None else f"{what}, {allowed}"
         parser.add_argument(
             _option(name),
-            type=kind,
+            type=kind if allowed is None else Number(allowed, kind is int),
             metavar="N" if kind is int else None,
             help=words if own is None else f"{words} (default {own})",
         )
     for name, words in _numbers_of_recipes().items():
-        parser.add_argument(_option(name), type=int, metavar="N", help=words)
+        parser.add_argument(_option(name), type=whole(0), metavar="N", help=words)
     parser.epilog = " ".join(f"{name}: {recipe.words}." for name, recipe in RECIPES.items())
 
 
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     if not sys.stdout.isatty():
-        print(json.dumps(result))
+        print(strict_json(result))
         return
     print(f"Trained {result['recipe']} for {result['step']} iterations: {result['model']}")
     for name, value in result["metrics"].items():

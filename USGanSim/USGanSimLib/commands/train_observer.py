@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..model.ranges import SEED
 from ..progress import terminal_or_silent
+from .options import Number, whole
 
 _COUNTS = {
     "subjects": (12, "virtual subjects to learn from"),
@@ -21,9 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="observer to write (.safetensors)")
     for name, (default, purpose) in _COUNTS.items():
         parser.add_argument(
-            f"--{name}", type=int, default=default, metavar="N", help=f"{purpose} (default {default})"
+            f"--{name}", type=whole(1), default=default, metavar="N", help=f"{purpose} (default {default})"
         )
-    parser.add_argument("--seed", type=int, default=0, help="of images, weights and order (default 0)")
+    parser.add_argument(
+        "--seed", type=Number(SEED, whole=True), default=0, help="of images, weights and order (default 0)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

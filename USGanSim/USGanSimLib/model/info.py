@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..files import strict_json
 from ..geometry.conditioning import CoordinateNormalisation
 from ..geometry.field_of_view import FieldOfView, Point
 from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm, resized_to_source
@@ -73,7 +74,7 @@ class ModelInfo:
 
     def to_json(self) -> str:
         """The metadata string of the model file."""
-        return json.dumps(
+        return strict_json(
             {
                 "format": FORMAT_VERSION,
                 "recipe": self.recipe,

@@ -9,12 +9,14 @@ from typing import Any
 from ..errors import UserError
 from .ranges import Range
 
+# Eight times the paper's: a network beyond fits no memory.
+MOST_CHANNELS = 4096
 RANGES = {
     "noise_size": Range(1),
     "up_layers": Range(1),
-    "generator_channels": Range(1),
+    "generator_channels": Range(1, most=MOST_CHANNELS),
     "down_layers": Range(0),
-    "discriminator_channels": Range(1),
+    "discriminator_channels": Range(1, most=MOST_CHANNELS),
     "octaves": Range(0),
     "volume": Range(0),
     "volume_cells": Range(0),

@@ -5,18 +5,38 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+# What a generator of random numbers takes; nobody needs to be told.
+_LARGEST_SEED = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Range:
-    """`least` or more, or with `above` more than that; less than `below`. NaN and infinity are in no range."""
+    """`least` or more, or with `above` more than that; `most` or less; less than `below`. NaN and infinity are in no
+    range."""
 
-    least: float
+    least: float = -math.inf
     above: bool = False
     below: float = math.inf
+    most: float = math.inf
 
     def __contains__(self, value: float) -> bool:
-        return (value > self.least if self.above else value >= self.least) and value < self.below
+        if not math.isfinite(value):
+            return False
+        return (
+            (value > self.least if self.above else value >= self.least)
+            and value < self.below
+            and value <= self.most
+        )
 
     def __str__(self) -> str:
-        lower = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
-        return lower if math.isinf(self.below) else f"{lower}, and less than {self.below:g}"
+        if math.isinf(self.least):
+            return "any finite number"
+        if math.isfinite(self.most) and self.most != _LARGEST_SEED and not self.above:
+            return f"{self.least:g} to {self.most:g}"
+        words = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
+        if math.isfinite(self.below):
+            return f"{words}, and less than {self.below:g}"
+        return f"{words}, at most {self.most:g}" if self.above and math.isfinite(self.most) else words
+
+
+SEED = Range(0, most=_LARGEST_SEED)

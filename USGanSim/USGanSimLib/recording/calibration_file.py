@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -226,3 +227,29 @@ def write_plus_xml(
     ElementTree.indent(root)
     with replacing_file(path) as part:
         ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
+
+
+def read_lag(text: str) -> float:
+    """`-0.03`, or the name of a LAG.json → seconds. Raises UserError for anything else, and for no finite number."""
+    try:
+        lag_s = float(text)
+    except ValueError:
+        lag_s = _lag_of_file(text)
+    if not math.isfinite(lag_s):
+        raise UserError(f"The lag is {lag_s} s.", "Give seconds, or the LAG.json of 'calibrate temporal'.")
+    return lag_s
+
+
+def _lag_of_file(text: str) -> float:
+    try:
+        return float(json.loads(Path(text).read_text(encoding="utf-8"))["lag_s"])
+    except OSError as error:
+        raise UserError(
+            f"The lag '{text}' is neither a number nor a file that can be read ({error.strerror}).",
+            "Give seconds, or the LAG.json of 'calibrate temporal'.",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{text} is no LAG.json: it has no number 'lag_s'.",
+            "Give seconds, or the LAG.json of 'calibrate temporal'.",
+        ) from error

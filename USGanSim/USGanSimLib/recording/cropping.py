@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..geometry.image_geometry import Crop
-from .paging import release_pages
+from .pixels import release_pages
 from .sweep import Frames, TrackedSweep
 
 # Enough frames to see where anything ever shows.

@@ -7,6 +7,7 @@ memory, large ones into a temporary file without a name, which is mapped and dis
 from __future__ import annotations
 
 import io
+import mmap
 import tempfile
 import zlib
 from typing import BinaryIO
@@ -144,3 +145,16 @@ def _bytes_there(header: SequenceHeader) -> int:
 def _sizes(header: SequenceHeader) -> str:
     layout = header.layout
     return f"{layout.size('n')} images of {layout.size('x')}×{layout.size('y')} px"
+
+
+def release_pages(frames: Frames) -> None:
+    """Let go of the resident pages behind an array or a view of a file map; they are read again when needed.
+
+    Does nothing for arrays in memory, and on systems without `madvise`, which trim such pages on their own. Only
+    for maps of a file that are shared or read-only: private changes would be lost.
+    """
+    base: object = frames
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)

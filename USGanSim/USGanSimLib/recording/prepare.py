@@ -24,7 +24,7 @@ from .dataset import Source, write_dataset
 from .exclusion import Exclusion
 from .field.by_hand import field_by_hand
 from .field.find import MOST_FRAMES, Found, find, spread_frames
-from .paging import release_pages
+from .pixels import release_pages
 from .resampling import Resizer
 from .sequence_file import load_sweep, read_header
 from .splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, held_out

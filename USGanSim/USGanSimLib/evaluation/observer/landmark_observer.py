@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...errors import UserError
-from ...files import replacing_file
+from ...files import replacing_file, strict_json
 from ...ml.model_file import require_same_weights
 from ...model.info import INTENDED_USE
 from ...recording.sweep import Frames
@@ -157,7 +157,7 @@ def save_observer(path: Path, network: nn.Module, info: ObserverInfo) -> None:
     """Write weights and header to `path`, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = safetensors.torch.save(
-        tensors, {METADATA_KEY: json.dumps({"format": FORMAT_VERSION, **asdict(info)})}
+        tensors, {METADATA_KEY: strict_json({"format": FORMAT_VERSION, **asdict(info)})}
     )
     with replacing_file(path) as part:
         part.write_bytes(content)

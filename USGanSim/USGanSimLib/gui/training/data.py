@@ -161,10 +161,10 @@ class DataSection(Section):
 
     def take_lag(self, path: Path) -> None:
         """Set the lag to that of a LAG.json."""
-        from ...commands.options import lag_s
+        from ...recording.calibration_file import read_lag
 
         try:
-            self.parameters.dataLagS = lag_s(str(path))
+            self.parameters.dataLagS = read_lag(str(path))
         except UserError as error:
             self._say(in_two_lines(error))
 

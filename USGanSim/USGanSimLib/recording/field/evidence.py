@@ -113,8 +113,9 @@ def _noise_variance(
     # The quiet pixels lie at the low end of the spread.
     quiet = float(np.quantile(variance[usable], _QUIET_SHARE)) / max(1 - 2 * spread, 0.3)
     quietest = usable & (variance <= np.quantile(variance[usable], _QUIET_LOOKED_AT))
-    white = (variance[quietest].mean() - of_means[quietest].mean()) * 9 / 8
-    is_noise = quiet <= _MOST_NOISE_SD**2 and white >= _WHITE_SHARE * variance[quietest].mean()
+    # Medians, since a few of them have tissue among their neighbours.
+    own, shared = float(np.median(variance[quietest])), float(np.median(of_means[quietest]))
+    is_noise = quiet <= _MOST_NOISE_SD**2 and (own - shared) * 9 / 8 >= _WHITE_SHARE * own
     return quiet if is_noise else 0.0
 
 
