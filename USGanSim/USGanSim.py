@@ -30,12 +30,11 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
 )
 
-from USGanSimLib.commands.info import MODEL_SUFFIX
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
+from USGanSimLib.gui.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.dependencies import ensure_torch, torch_version
 from USGanSimLib.gui.panel import ModulePanel, Section
-from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
 from USGanSimLib.gui.simulation.inputs import InputsSection
 from USGanSimLib.gui.simulation.live_section import LiveSection
@@ -50,6 +49,7 @@ from USGanSimLib.model.info import ModelInfo, read_model_header
 from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
 from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated
 from USGanSimLib.mrml.transform_chain import volume_to_world
+from USGanSimLib.recording.describe import MODEL_SUFFIX
 from USGanSimLib.sample_data import sample_model_path
 
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness_common import BUSY_MS, only, picture, press, wait_until
 
 from USGanSimLib.geometry.image_frame import face_frame
-from USGanSimLib.gui.simulation.choices import CurvePlane, Direction, MockMotion, PoseSet
+from USGanSimLib.gui.choices import CurvePlane, Direction, MockMotion, PoseSet
 from USGanSimLib.gui.stepwise import Stepwise
 from USGanSimLib.mrml.live.mock_probe import mock_node
 from USGanSimLib.mrml.sequence_bridge import import_sweep

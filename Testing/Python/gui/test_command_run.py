@@ -10,8 +10,8 @@ def command_run(harness):
     """Makes a CommandRun of a ProcessRunner, or of the runner given."""
     import qt
 
+    from USGanSimLib.gui.command_run import CommandRun
     from USGanSimLib.gui.process_runner import ProcessRunner
-    from USGanSimLib.gui.training.command_run import CommandRun
 
     owner = qt.QWidget()
     yield lambda *shown, runner=None: CommandRun(owner, runner or ProcessRunner(), *shown)

@@ -115,7 +115,7 @@ def test_two_clicks_show_an_image_that_moves_inside_the_trained_range(live, unti
 
 
 def test_pause_and_sliders_move_the_probe_by_hand(live, story, panel, until):
-    from USGanSimLib.gui.simulation.choices import MockMotion
+    from USGanSimLib.gui.choices import MockMotion
 
     section, parameters = story["MockProbe"], panel.parameters
     section.ui.moveButton.click()
@@ -147,7 +147,7 @@ def test_the_mock_probe_follows_another_reference_and_another_model(
 
 
 def test_dragging_the_handle_is_shown_by_the_sliders(live, story, panel):
-    from USGanSimLib.gui.simulation.choices import MockMotion
+    from USGanSimLib.gui.choices import MockMotion
 
     section = story["MockProbe"]
     section.ui.moveButton.click()
@@ -165,7 +165,7 @@ def test_dragging_the_handle_is_shown_by_the_sliders(live, story, panel):
 
 
 def test_a_recording_is_replayed_at_its_own_pace_with_its_images(live, story, panel, until, tmp_path):
-    from USGanSimLib.gui.simulation.choices import MockMotion
+    from USGanSimLib.gui.choices import MockMotion
 
     matrices = np.tile(np.eye(4), (30, 1, 1))
     matrices[:, 2, 3] = np.arange(30)
@@ -218,7 +218,7 @@ def test_closing_the_scene_while_recording_keeps_what_there_is(live, story, pane
 
 
 def test_a_grid_around_the_probe_becomes_a_set_a_volume_and_a_table(live, story, panel, until, tmp_path):
-    from USGanSimLib.gui.simulation.choices import PoseSet
+    from USGanSimLib.gui.choices import PoseSet
 
     story["MockProbe"].ui.moveButton.click()
     section, parameters = story["Registration"], panel.parameters
@@ -251,7 +251,7 @@ def test_a_grid_around_the_probe_becomes_a_set_a_volume_and_a_table(live, story,
 
 
 def test_a_cancelled_set_leaves_no_node(live, story, panel, harness):
-    from USGanSimLib.gui.simulation.choices import PoseSet
+    from USGanSimLib.gui.choices import PoseSet
 
     story["MockProbe"].ui.moveButton.click()
     section, parameters = story["Registration"], panel.parameters
@@ -267,7 +267,7 @@ def test_a_cancelled_set_leaves_no_node(live, story, panel, harness):
 
 
 def test_what_is_missing_is_said_on_the_button(story, panel):
-    from USGanSimLib.gui.simulation.choices import PoseSet
+    from USGanSimLib.gui.choices import PoseSet
 
     section, parameters = story["Registration"], panel.parameters
     parameters.poseSet = PoseSet.CURVE

@@ -9,8 +9,8 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from ..commands.info import describe
 from ..errors import UserError
+from ..recording.describe import describe
 
 
 def in_two_lines(error: UserError) -> str:

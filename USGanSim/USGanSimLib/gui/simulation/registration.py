@@ -29,9 +29,9 @@ from ...recording.simulated import (
     simulating,
     write_poses,
 )
+from ..choices import CurvePlane, GridPlane, PoseSet
 from ..panel import Section
 from ..stepwise import Stepwise
-from .choices import CurvePlane, GridPlane, PoseSet
 
 
 class RegistrationSection(Section):

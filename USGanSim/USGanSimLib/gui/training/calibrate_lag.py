@@ -6,10 +6,10 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from ..command_run import CommandRun
 from ..panel import ModulePanel, Section
 from ..process_runner import Ended
 from ..texts import show_picture
-from .command_run import CommandRun
 from .pin.result import PICTURE_PX
 from .pin.tab import PinSection
 

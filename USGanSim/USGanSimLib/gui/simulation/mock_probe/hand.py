@@ -12,8 +12,8 @@ from ....errors import UserError
 from ....geometry.image_frame import Offset
 from ....model.info import ModelInfo
 from ....mrml.live.mock_probe import MockProbe, mock_node
+from ...choices import MockMotion
 from ...panel import Section
-from ..choices import MockMotion
 
 # Parameter → number of an Offset, and how far its slider goes to both sides.
 _OFFSETS = {

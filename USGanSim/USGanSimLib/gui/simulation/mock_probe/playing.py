@@ -14,9 +14,9 @@ from ....geometry.trained_sweep import trained_sweep
 from ....mrml.live.playing import Motion, Player, SweepMotion
 from ....mrml.live.recording_replay import RecordingReplay, image_to_probe_of
 from ....recording.sequence_file import read_sweep
+from ...choices import MockMotion
 from ...panel import Section
 from ...stepwise import Stepwise
-from ..choices import MockMotion
 from .hand import MockHand
 
 TICK_MS = 15

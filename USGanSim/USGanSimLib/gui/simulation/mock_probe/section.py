@@ -8,8 +8,8 @@ from slicer.i18n import tr as _
 
 from ....errors import UserError
 from ....model.info import ModelInfo
+from ...choices import MockMotion
 from ...panel import Section
-from ..choices import MockMotion
 from .hand import MockHand
 from .playing import MockPlaying
 

@@ -15,8 +15,8 @@ from ....calibration.pinhead.guide import PinGuide
 from ....calibration.pinhead.verdict import FEWEST_GOOD_POINTS
 from ....errors import UserError
 from ....geometry.transforms import Matrix
+from ...command_run import CommandRun
 from ...process_runner import Ended, Runner
-from ..command_run import CommandRun
 from ..record.tab import RecordSection
 from .words import guide_words, refusal_words, verdict_words
 

@@ -16,9 +16,9 @@ from ....calibration.pinhead.table import PinResidual, pin_residuals
 from ....errors import UserError
 from ....files import replacing_file
 from ....mrml.training.calibration_scene import show_calibration
+from ...command_run import CommandRun
 from ...panel import Section
 from ...texts import in_two_lines, show_picture
-from ..command_run import CommandRun
 from ..record.tab import RecordSection
 from .words import residual_cells, residual_headings
 

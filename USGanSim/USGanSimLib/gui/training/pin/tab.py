@@ -7,9 +7,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ...command_run import CommandRun
 from ...panel import ModulePanel, Section
 from ...process_runner import Ended
-from ..command_run import CommandRun
 from ..record.tab import RecordSection
 from .frames import PinFrames
 from .recording import PinRecording

@@ -12,9 +12,9 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ...errors import UserError
-from ..process_runner import Ended, Runner
-from ..texts import in_two_lines
+from ..errors import UserError
+from .process_runner import Ended, Runner
+from .texts import in_two_lines
 
 TICK_MS = 500
 
