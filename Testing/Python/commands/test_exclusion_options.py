@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 from USGanSimLib.commands.options import add_exclusion_options, chosen_exclusion
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.transforms import TransformTrack
-from USGanSimLib.recording.exclusion import Exclusion
 from USGanSimLib.recording.sequence_file import write_sweep
+from USGanSimLib.recording.splits import Exclusion
 from USGanSimLib.recording.sweep import TrackedSweep
 
 

@@ -113,7 +113,7 @@ def test_settings_can_be_changed_number_by_number(phantom, tmp_path):
     )
     assert code == 0
     numbers = json.loads((tmp_path / "p.phantom.json").read_text())["setting"]
-    assert (numbers["pressure_mm"], numbers["calibration_error_mm"], numbers["--lag-s: 9 is out"]) == (
+    assert (numbers["pressure_mm"], numbers["calibration_error_mm"], numbers["lag_s"]) == (
         5,
         0,
         -0.05,

@@ -110,7 +110,7 @@ def test_a_tracker_that_is_not_there_is_said_and_is_no_error(model, capsys):
     [
         (["--connect", "localhost"], "'localhost' is not HOST:PORT"),
         (["--connect", "localhost:port"], "is not HOST:PORT"),
-        (["--connect", "localhost:99999"], "--port: 99999 is out"),
+        (["--connect", "localhost:99999"], "99999 is no port"),
         (["--port", "99999"], "--port: 99999 is out"),
         (["--transform", "probe"], "'probe' does not name a transform"),
     ],

@@ -16,7 +16,7 @@ from USGanSimLib.evaluation.study.comparison import Row
 from USGanSimLib.evaluation.study.crossval import Fold, cross_validate, fold_masks, pooled, pooled_warnings
 from USGanSimLib.evaluation.study.suite import Suite, SuiteOptions, suite
 from USGanSimLib.progress import Silent
-from USGanSimLib.recording.exclusion import Exclusion
+from USGanSimLib.recording.splits import Exclusion
 
 
 def two_sweeps(dotted_set):

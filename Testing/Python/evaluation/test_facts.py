@@ -13,7 +13,7 @@ from USGanSimLib.evaluation.study.facts import about_dataset, about_model, about
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.recording.dataset import resplit
-from USGanSimLib.recording.exclusion import Exclusion
+from USGanSimLib.recording.splits import Exclusion
 
 
 def an_info(dataset, poses: np.ndarray) -> ModelInfo:

@@ -47,7 +47,7 @@ def test_settings_at_the_ends_of_their_ranges_are_taken():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"generator_channels": 0}, "generator channels 0 cannot be built. Give 1 or more"),
+        ({"generator_channels": 0}, "generator channels 0 cannot be built. Give 1 to 4096"),
         ({"generator_channels": -32}, "generator channels -32"),
         ({"generator_channels": 48}, "48 generator channels cannot be halved 5 times. Use a multiple of 32"),
         ({"discriminator_channels": 0}, "discriminator channels 0"),

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.recording.dataset import Dataset, open_dataset, resplit, write_dataset
-from USGanSimLib.recording.exclusion import Exclusion, jitter_of_sds, jitter_of_static, within_confidence
+from USGanSimLib.recording.splits import Exclusion, jitter_of_sds, jitter_of_static, within_confidence
 
 GEOMETRY = ImageGeometry(10, 8, np.diag([0.5, 0.25, 1.0, 1.0]))
 # The upper 5 % point of χ² with six degrees of freedom, from tables.

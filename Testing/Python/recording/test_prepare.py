@@ -6,10 +6,9 @@ import dataclasses
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,12 +17,13 @@ from scipy.spatial.transform import Rotation
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.image_geometry import Crop
 from USGanSimLib.geometry.transforms import TransformTrack
-from USGanSimLib.recording.calibration_file import Calibration, read_calibration
+from USGanSimLib.recording.calibration_file import Calibration
 from USGanSimLib.recording.dataset import Dataset, open_dataset
-from USGanSimLib.recording.exclusion import Exclusion
-from USGanSimLib.recording.prepare import PrepareOptions, UsableFrames, prepare, prepare_sweeps, usable_frames
-from USGanSimLib.recording.sequence_file import SweepWriter, read_sweep, write_sweep
+from USGanSimLib.recording.prepare import PrepareOptions, prepare, prepare_sweeps
+from USGanSimLib.recording.sequence_file import SweepWriter, write_sweep
+from USGanSimLib.recording.splits import Exclusion
 from USGanSimLib.recording.sweep import TrackedSweep
+from USGanSimLib.recording.usable import UsableFrames, usable_frames
 
 WIDTH_PX, HEIGHT_PX, FRAMES, RATE_HZ = 240, 200, 40, 20
 SPEED_MM_S, TURN_DEG_S = 12.0, 9.0
@@ -141,7 +141,7 @@ def test_the_poses_of_the_set_are_those_of_its_own_geometry(tmp_path: Path) -> N
 @pytest.mark.parametrize("lag_s", [0.013, -0.13, 0.05])
 def test_an_image_gets_the_pose_of_its_stamp_plus_the_lag(lag_s: float) -> None:
     recording = sweep()
-    usable = usable_frames(recording, dataclasses.replace(OPTIONS, lag_s=lag_s))
+    usable = usable_of(recording, lag_s)
     expected = [probe_to_reference(t + lag_s) for t in recording.timestamps_s[usable.frames]]
     np.testing.assert_allclose(usable.probe_to_reference, expected, atol=1e-9)
     # Within 0.05 s lies one frame, 0.13 s reach over three.
@@ -157,8 +157,12 @@ def test_an_image_gets_the_pose_of_its_stamp_plus_the_lag(lag_s: float) -> None:
 
 def test_without_lag_the_poses_are_those_of_the_recording_bit_for_bit() -> None:
     recording = sweep()
-    usable = usable_frames(recording, OPTIONS)
+    usable = usable_of(recording)
     assert np.array_equal(usable.probe_to_reference, recording.probe_to_reference().matrices)
+
+
+def usable_of(recording: TrackedSweep, lag_s: float = 0.0) -> UsableFrames:
+    return usable_frames(recording, lag_s, "Probe", "Reference")
 
 
 def counts(usable: UsableFrames) -> list[int]:
@@ -169,13 +173,13 @@ def counts(usable: UsableFrames) -> list[int]:
 
 
 def test_invalid_images_and_poses_are_left_out_and_counted_once() -> None:
-    usable = usable_frames(with_invalid(sweep(), images=[3, 4], probe=[4, 9], reference=[9, 20, 21]), OPTIONS)
+    usable = usable_of(with_invalid(sweep(), images=[3, 4], probe=[4, 9], reference=[9, 20, 21]))
     assert counts(usable) == [2, 3, 0, 0]
     assert sorted(set(range(FRAMES)) - set(usable.frames.tolist())) == [3, 4, 9, 20, 21]
 
 
 def test_with_a_lag_the_neighbours_of_an_invalid_pose_are_left_out_too() -> None:
-    usable = usable_frames(with_invalid(sweep(), probe=[10]), dataclasses.replace(OPTIONS, lag_s=0.02))
+    usable = usable_of(with_invalid(sweep(), probe=[10]), 0.02)
     assert sorted(set(range(FRAMES)) - set(usable.frames.tolist())) == [9, 10, 39]
     assert counts(usable) == [0, 2, 1, 0]
 
@@ -183,7 +187,7 @@ def test_with_a_lag_the_neighbours_of_an_invalid_pose_are_left_out_too() -> None
 def test_a_pause_of_the_recording_is_not_interpolated_across() -> None:
     recording = sweep()
     times_s = recording.timestamps_s + np.where(np.arange(FRAMES) >= 12, 0.8, 0)
-    usable = usable_frames(at_times(recording, times_s), dataclasses.replace(OPTIONS, lag_s=0.02))
+    usable = usable_of(at_times(recording, times_s), 0.02)
     assert sorted(set(range(FRAMES)) - set(usable.frames.tolist())) == [11, 39]
     assert counts(usable) == [0, 0, 1, 1]
 
@@ -196,8 +200,8 @@ def test_repeated_time_stamps_are_told_when_a_lag_is_asked_for_and_harmless_othe
     with pytest.raises(
         UserError, match=r"doubled\.igs\.mha do not increase at 2 of 40 frames \(first: frame 7"
     ):
-        usable_frames(recording, dataclasses.replace(OPTIONS, lag_s=0.02))
-    assert len(usable_frames(recording, OPTIONS).frames) == FRAMES
+        usable_of(recording, 0.02)
+    assert len(usable_of(recording).frames) == FRAMES
 
 
 def test_the_result_counts_what_went_in_and_what_came_out(tmp_path: Path) -> None:
@@ -445,71 +449,3 @@ def test_a_large_recording_is_prepared_in_little_memory(tmp_path: Path, reposito
     more_mb, frames_out = map(float, run.stdout.split())
     assert frames_out == count
     assert more_mb < 100, f"{count * width_px * height_px / 1e6:.0f} MB of frames"
-
-
-def wire_pixels(results: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """Frame index and the (9, 2) pixels that PLUS segmented in it."""
-    for frame in ElementTree.parse(results).getroot().iterfind(".//CalibrationData/Frame"):
-        points = frame.findall("SegmentedPoints/Point")
-        if frame.get("SegmentationStatus") == "OK":
-            yield (
-                int(frame.get("Index", "")),
-                np.array([p.get("Position", "").split()[:2] for p in points], float),
-            )
-
-
-def test_every_wire_of_the_real_recording_is_a_spot_at_its_place_in_the_small_images(
-    plus_data: Path, tmp_path: Path
-) -> None:
-    results = plus_data / f"{WIRES}.results.xml"
-    result = prepare([plus_data / f"{WIRES}.igs.mha"], read_calibration(results), tmp_path / "set")
-    dataset = open_dataset(tmp_path / "set")
-    assert (result["frames_in"], result["frames_out"], result["size"]) == (190, 190, [160, 120])
-    assert result["mm_per_px"][0] == pytest.approx(result["mm_per_px"][1], rel=0.01)
-    offsets, peaks = [], []
-    for index, source_px in wire_pixels(results):
-        # The centre of a small pixel is the middle of the source pixels it covers.
-        x, y, width, height = result["crop"]
-        places = (source_px + 0.5 - [x, y]) * [160 / width, 120 / height] - 0.5
-        image = dataset.images[index].astype(float)
-        for u, v in places:
-            left, top = round(u) - 3, round(v) - 3
-            around = image[top : top + 7, left : left + 7]
-            assert around.shape == (7, 7), "every wire has room around it"
-            assert around[2:5, 2:5].max() >= 40
-            peaks.append(around[2:5, 2:5].max() == around.max())
-            centre_u, centre_v = centroid(around)
-            offsets.append((centre_u + left - u, centre_v + top - v))
-    distance_px = np.hypot(*np.transpose(offsets))
-    assert len(distance_px) == 184 * 9
-    # The others are saturated and V-shaped: one arm is a little brighter than the middle that PLUS marks.
-    assert np.mean(peaks) > 0.95
-    assert np.median(distance_px) < 0.2
-    assert np.abs(np.mean(offsets, axis=0)).max() < 0.1, "no shift: half a pixel would show"
-
-
-def test_the_chain_of_the_wires_gives_the_known_point(plus_data: Path, tmp_path: Path) -> None:
-    calibration = read_calibration(plus_data / f"{WIRES}.results.xml")
-    options = PrepareOptions(crop="full", size_px=(820, 616))
-    recording = read_sweep(plus_data / f"{WIRES}.igs.mha")
-    first = dataclasses.replace(
-        recording,
-        frames=recording.frames[:20],
-        timestamps_s=recording.timestamps_s[:20],
-        image_valid=recording.image_valid[:20],
-        frame_fields={},
-        transforms={name: track[:20] for name, track in recording.transforms.items()},
-    )
-    prepare_sweeps([first], [""], calibration, tmp_path / "set", options)
-    dataset = open_dataset(tmp_path / "set")
-    np.testing.assert_allclose(dataset.poses[0] @ [410, 308, 0, 1], [3.716, -69.322, -3.704, 1], atol=0.001)
-    assert np.array_equal(dataset.images, first.frames)
-
-
-def test_the_spine_is_prepared_with_nothing_left_out(plus_data: Path, tmp_path: Path) -> None:
-    calibration = read_calibration(plus_data / "PlusDeviceSet_SpinePhantomFreehandReconstructionOnly.xml")
-    result = prepare([plus_data / "SpinePhantomFreehand.igs.mha"], calibration, tmp_path / "set")
-    dataset = open_dataset(tmp_path / "set")
-    assert (result["frames_out"], result["heldout"]) == (21, 4)
-    assert result["mm_per_px"][0] == pytest.approx(result["mm_per_px"][1], rel=0.01)
-    assert 0.3 < (dataset.images.max(axis=0) > 0).mean() < 0.8, "the sector, and black on both sides of it"

@@ -9,10 +9,10 @@ from PIL import Image
 from USGanSimLib.geometry.image_geometry import Crop
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.calibration_file import Calibration
-from USGanSimLib.recording.exclusion import Exclusion
 from USGanSimLib.recording.prepare import PrepareOptions, prepare
 from USGanSimLib.recording.prepare_look import look
 from USGanSimLib.recording.sequence_file import write_sweep
+from USGanSimLib.recording.splits import Exclusion
 from USGanSimLib.recording.sweep import TrackedSweep
 
 CALIBRATION = Calibration(np.diag([0.5, 0.25, 1.0, 1.0]), (64, 96), "CAL.json")

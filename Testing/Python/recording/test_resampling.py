@@ -1,4 +1,4 @@
-"""recording/resampling.py against averages in exact fractions and against closed forms."""
+"""recording/cropping.py, the resizing, against averages in exact fractions and against closed forms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from USGanSimLib.geometry.image_geometry import Crop
-from USGanSimLib.recording.resampling import Resizer, axis_weights
+from USGanSimLib.recording.cropping import Resizer, axis_weights
 
 
 def exact_average(image: np.ndarray, width_px: int, height_px: int) -> np.ndarray:

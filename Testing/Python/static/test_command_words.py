@@ -57,7 +57,7 @@ def test_prepare_is_told_every_choice():
     assert (given.calibration, given.out, given.look) == (Path("/cal.json"), Path("/set"), None)
     assert float(given.lag_s) == pytest.approx(-0.0125)
     assert (given.split, given.holdout, given.blocks) == ("sweeps", 0.3, 3)
-    assert (given.exclusion_mm, given.size) == (1.5, "80x60")
+    assert (given.exclusion_mm, given.size) == (1.5, (80, 60))
 
 
 def test_the_look_writes_a_picture_alone():

@@ -19,7 +19,7 @@ from ..model.recipes import choose_recipe, recipe_names
 from ..model.settings import RANGES, TrainSettings
 from ..progress import Progress, terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset
-from ..recording.exclusion import Exclusion
+from ..recording.splits import Exclusion
 from .evaluate import add_measure_options, show, suite_options
 from .options import Number, add_exclusion_options, chosen_exclusion, whole
 

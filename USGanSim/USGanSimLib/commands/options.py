@@ -15,8 +15,8 @@ from pathlib import Path
 from ..errors import UserError
 from ..model.ranges import Range
 from ..recording.calibration_file import read_lag
-from ..recording.exclusion import Covariance, Exclusion, jitter_of_sds, jitter_of_static
 from ..recording.sequence_file import read_sweep
+from ..recording.splits import Covariance, Exclusion, jitter_of_sds, jitter_of_static
 
 LARGEST_SIDE_PX = 4096
 

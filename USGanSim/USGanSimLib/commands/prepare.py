@@ -9,12 +9,12 @@ from typing import Any
 from ..geometry.image_geometry import Crop
 from ..progress import terminal_or_silent
 from ..recording.calibration_file import read_calibration
-from ..recording.exclusion import Exclusion
 from ..recording.field.by_hand import FORMS
-from ..recording.prepare import DEFAULT_SIZE_PX, REASONS, PrepareOptions, prepare
+from ..recording.prepare import DEFAULT_SIZE_PX, PrepareOptions, prepare
 from ..recording.prepare_look import look
 from ..recording.session import inputs
-from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS
+from ..recording.splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, SPLITS, Exclusion
+from ..recording.usable import REASONS
 from .options import (
     add_exclusion_options,
     add_frame_options,

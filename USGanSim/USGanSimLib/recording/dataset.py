@@ -32,8 +32,8 @@ from ..geometry.conditioning import CoordinateNormalisation
 from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.transforms import Matrix
-from .exclusion import Exclusion
 from .field.find import MOST_FRAMES, find_field
+from .splits import Exclusion
 from .sweep import Frames
 
 MARKER = "dataset.json"

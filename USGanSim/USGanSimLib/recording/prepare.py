@@ -16,38 +16,24 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry, corner_distance_mm
-from ..geometry.transforms import Matrix, interpolate
+from ..geometry.transforms import Matrix
 from ..progress import Progress, Silent
 from .calibration_file import Calibration
-from .cropping import grown_to_aspect
+from .cropping import Resizer, grown_to_aspect
 from .dataset import Source, write_dataset
-from .exclusion import Exclusion
 from .field.by_hand import field_by_hand
 from .field.find import MOST_FRAMES, Found, find, spread_frames
 from .pixels import release_pages
-from .resampling import Resizer
 from .sequence_file import load_sweep, read_header
-from .splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, held_out
+from .splits import DEFAULT_BLOCKS, DEFAULT_HOLDOUT, DEFAULT_SPLIT, Exclusion, held_out
 from .sweep import Frames, TrackedSweep
+from .usable import REASONS, UsableFrames, held_poses, sweep_parts, usable_frames
 
 DEFAULT_SIZE_PX = (160, 120)
 LEAST_SIZE_PX = 8
 CROPS = ("auto", "tight", "full")
-# Between samples further apart than this the probe may have been anywhere.
-LARGEST_GAP_S = 0.5
-# Sweeps that follow one another in one recording are told apart by this field, and held poses, which may be numbered
-# anew in every sweep, by both.
-SWEEP_FIELD = "Sweep"
-HOLD_FIELDS = (SWEEP_FIELD, "Hold")
 # Recordings that carry an ImageToProbe of their own must agree on it to this much at the image's corners.
 GEOMETRY_TOLERANCE_MM = 0.5
-# Why a frame is left out, in the order in which it is asked, and in words.
-REASONS = {
-    "image_invalid": "the image is invalid",
-    "pose_invalid": "the pose or its neighbour is invalid",
-    "outside_recording": "the lag leads outside the recording",
-    "pose_gap": f"the poses around it are more than {LARGEST_GAP_S:g} s apart",
-}
 _RELEASE_EVERY = 32
 
 
@@ -91,16 +77,6 @@ class PrepareOptions:
             raise UserError(
                 f"The lag is {self.lag_s} s.", "Give seconds, or the LAG.json of 'calibrate temporal'."
             )
-
-
-@dataclass(frozen=True, eq=False)
-class UsableFrames:
-    """The frames of a sweep that can be trained on: indices (K,), ProbeToReference (K, 4, 4) at the time that each
-    image shows, and how many frames were left out, by reason."""
-
-    frames: NDArray[np.int_]
-    probe_to_reference: Matrix
-    excluded: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +195,9 @@ def plan_sweeps(
     _require_different(sweeps)
     _require_one_geometry(sweeps, f"{options.image_frame}To{options.probe_frame}")
     source = calibration.geometry(sweeps[0].width_px, sweeps[0].height_px, sweeps[0].name)
-    usable = [usable_frames(sweep, options) for sweep in sweeps]
+    usable = [
+        usable_frames(sweep, options.lag_s, options.probe_frame, options.reference_frame) for sweep in sweeps
+    ]
     _require_some(sweeps, usable)
     hold, first = held_poses(sweeps, usable)
     parts = [sweep_parts(sweep)[kept.frames] for sweep, kept in zip(sweeps, usable, strict=True)]
@@ -249,57 +227,6 @@ def plan_sweeps(
         found,
         sources,
     )
-
-
-def usable_frames(sweep: TrackedSweep, options: PrepareOptions) -> UsableFrames:
-    """Which frames have a valid image and a pose at the time it shows. Every other frame is counted, once."""
-    track = sweep.probe_to_reference(options.probe_frame, options.reference_frame)
-    at_s = sweep.timestamps_s + options.lag_s
-    inside = (at_s >= sweep.timestamps_s[0]) & (at_s <= sweep.timestamps_s[-1])
-    any_gap = near = track
-    if options.lag_s:
-        _require_increasing(sweep)
-        any_gap = interpolate(sweep.timestamps_s, track, at_s)
-        near = interpolate(sweep.timestamps_s, track, at_s, LARGEST_GAP_S)
-    else:
-        inside = np.ones(len(sweep), bool)
-    passed = {
-        "image_invalid": sweep.image_valid,
-        "outside_recording": inside,
-        "pose_invalid": any_gap.valid | ~inside,
-        "pose_gap": near.valid,
-    }
-    left, excluded = np.ones(len(sweep), bool), {}
-    for reason in REASONS:
-        excluded[reason] = int((left & ~passed[reason]).sum())
-        left &= passed[reason]
-    return UsableFrames(np.flatnonzero(left), near.matrices[left], excluded)
-
-
-def sweep_parts(sweep: TrackedSweep) -> NDArray[np.int_]:
-    """(N,) for every frame of a recording, which of the sweeps that it holds it is from: their field changes."""
-    names = sweep.frame_fields.get(SWEEP_FIELD)
-    if names is None:
-        return np.zeros(len(sweep), int)
-    changes = [before != after for before, after in itertools.pairwise(names)]
-    return np.cumsum([0, *changes])
-
-
-def held_poses(
-    sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
-) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """For every usable frame: the number of the held pose that it shows (−1: none), and the place of the first frame
-    of that pose among the usable ones (its own place: none)."""
-    first: dict[tuple[int, str | None, str], int] = {}
-    firsts: list[int] = []
-    for number, (sweep, kept) in enumerate(zip(sweeps, usable, strict=True)):
-        parts, holds = (sweep.frame_fields.get(name, (None,) * len(sweep)) for name in HOLD_FIELDS)
-        for frame in kept.frames:
-            hold = holds[frame]
-            place = len(firsts)
-            firsts.append(place if hold is None else first.setdefault((number, parts[frame], hold), place))
-    numbers = {place: number for number, place in enumerate(first.values())}
-    return np.array([numbers.get(place, -1) for place in firsts], int), np.array(firsts, int)
 
 
 def found_field(sweeps: Sequence[TrackedSweep], options: PrepareOptions, source: ImageGeometry) -> Found:
@@ -407,17 +334,6 @@ def _require_some(sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
     raise UserError(
         f"None of {sum(map(len, sweeps))} frames can be used: {reasons}.", "Check the tracking and the lag."
     )
-
-
-def _require_increasing(sweep: TrackedSweep) -> None:
-    wrong = np.flatnonzero(~(np.diff(sweep.timestamps_s) > 0)) + 1
-    if wrong.size:
-        before_s, time_s = sweep.timestamps_s[wrong[0] - 1 : wrong[0] + 1]
-        raise UserError(
-            f"The time stamps of {sweep.name} do not increase at {wrong.size} of {len(sweep)} frames (first: frame "
-            f"{wrong[0]} at {time_s:.6f} s after {before_s:.6f} s), so no lag can be applied.",
-            "Remove repeated frames from the recording, or use --lag-s 0.",
-        )
 
 
 def _sha256(*paths: Path) -> str:

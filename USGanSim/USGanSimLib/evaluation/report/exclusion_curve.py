@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import UserError
 from ...progress import Progress
 from ...recording.dataset import Dataset, resplit
-from ...recording.exclusion import Exclusion
+from ...recording.splits import Exclusion
 from ..measures.controls import spread
 from ..measures.metrics import Measure
 from ..predictors.baselines import trained_baselines

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...progress import Progress
 from ...recording.dataset import Dataset, resplit
-from ...recording.exclusion import Exclusion
+from ...recording.splits import Exclusion
 from ..intervals import bootstrap_95
 from ..predictors.baselines import baselines
 from ..predictors.predictor import Predictor

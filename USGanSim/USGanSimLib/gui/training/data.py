@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...recording.dataset import MARKER
-from ...recording.prepare import REASONS
+from ...recording.usable import REASONS
 from ..panel import Section
 from ..process_runner import Ended, Runner
 from ..texts import in_two_lines, show_picture, table
