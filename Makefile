@@ -1,5 +1,5 @@
-# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make hooks   make venv
-# make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see README.md)
+# make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make docs   make hooks   make venv
+# make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see Resources/Docs/measured.md)
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ USGANSIM = $(VENV) -m USGanSimLib
 # Many small networks: threads of torch would only wait for each other.
 test check slow: export OMP_NUM_THREADS = 1
 
-.PHONY: demo journey test check hooks bench slow venv model table clean
+.PHONY: demo journey test check docs hooks bench slow venv model table clean
 
 venv: .venv/ready
 
@@ -31,6 +31,11 @@ check: .venv/ready
 	$(VENV) -m ruff check .
 	$(VENV) -m mypy
 	$(VENV) -m pytest
+
+# The pages of Resources/Docs and an API reference as a site, in build/docs; and the picture of the rooms anew.
+docs: .venv/ready
+	$(VENV) -m pip install --quiet -c constraints.txt -e .[docs]
+	$(VENV) -m mkdocs build --strict
 
 # Every commit held to format and lint.
 hooks: .venv/ready
