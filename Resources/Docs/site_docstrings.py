@@ -1,4 +1,4 @@
-"""Docstrings as Markdown (an extension of Griffe): columns set with spaces, and what is indented, stay as they stand."""
+"""Docstrings as Markdown, an extension of Griffe: columns set with spaces and what is indented stay as they stand."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "USGanSim"))
 
 from draw_rooms import PICTURE, draw  # noqa: E402
+
 from USGanSimLib import cli  # noqa: E402
 
 LIBRARY = "USGanSimLib"

@@ -1,6 +1,6 @@
 """The automatic landmark observer: looks at images, says of each landmark wrong region, not clear, or where it is.
 
-It is trained on virtual subjects that no model sees (observer_training.py) and kept in one safetensors file, whose
+It is trained on virtual subjects that no model sees (training.py) and kept in one safetensors file, whose
 header holds everything else. The thresholds come from real images: a landmark is clear when it is more likely there
 than not, or scores as high as all but a few of the real images that show it.
 """
