@@ -36,7 +36,7 @@ def find_spots(image: Image, scale_px: float, least: float) -> tuple[Values, Val
     rows, columns = np.nonzero(peak)
     order = np.argsort(-response[rows, columns])
     rows, columns = rows[order], columns[order]
-    return _refined(response, rows, columns), response[rows, columns]
+    return refined(response, rows, columns), response[rows, columns]
 
 
 def find_spots_near(
@@ -104,7 +104,8 @@ def spot_response(image: Image, scale_px: float) -> Values:
     return result
 
 
-def _refined(response: Values, rows: NDArray[np.int_], columns: NDArray[np.int_]) -> Values:
+def refined(response: Values, rows: NDArray[np.int_], columns: NDArray[np.int_]) -> Values:
+    """(K, 2) pixels u, v of the peaks of a (H, W) response at `rows` and `columns` (K,), to a fraction of a pixel."""
     # Reflected, the neighbours of a peak on the border are equal: no fraction where there is nothing to tell it.
     padded = np.pad(response, 1, mode="reflect")
     rows, columns = rows + 1, columns + 1

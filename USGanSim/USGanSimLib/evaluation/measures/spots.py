@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...calibration.spots import refined
 from ...recording.dataset import Dataset
 from .points import Points, Truth, match_points
 
@@ -48,7 +49,7 @@ class SpotDetector:
         labels, _ = ndimage.label(peak, np.ones((3, 3)))
         first = np.unique(labels, return_index=True)[1][1:] if peak.any() else np.zeros(0, int)
         rows, columns = np.unravel_index(first, response.shape)
-        return _refined(response, rows, columns), response[rows, columns]
+        return refined(response, rows, columns), response[rows, columns]
 
 
 def fit_detector(dataset: Dataset, truth: Truth, gate_mm: float) -> SpotDetector:
@@ -89,20 +90,3 @@ def _response(image: NDArray[np.uint8], sigma_x: float, sigma_y: float) -> NDArr
     along_x = ndimage.gaussian_filter(grey, sigma, order=(0, 2), mode="nearest")
     result: NDArray[np.float64] = -(sigma_y**2 * along_y + sigma_x**2 * along_x)
     return result
-
-
-def _refined(response: NDArray[np.float64], rows: NDArray[np.int_], columns: NDArray[np.int_]) -> Points:
-    # Reflected, the two neighbours of a peak on the border are equal: no fraction where there is nothing to tell it.
-    padded = np.pad(response, 1, mode="reflect")
-    rows, columns = rows + 1, columns + 1
-    peak = padded[rows, columns]
-    u = columns - 1 + _vertex(padded[rows, columns - 1], peak, padded[rows, columns + 1])
-    v = rows - 1 + _vertex(padded[rows - 1, columns], peak, padded[rows + 1, columns])
-    return np.column_stack([u, v])
-
-
-def _vertex(before: Points, peak: Points, after: Points) -> Points:
-    """Where the parabola through three equally spaced values has its top, from the middle one, in −0.5…0.5."""
-    bend = before - 2 * peak + after
-    flat = bend >= 0
-    return np.where(flat, 0.0, (before - after) / (2 * np.where(flat, 1.0, bend)))
