@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness_common import BUSY_MS, Tracker, only, picture, press, python_slicer, virtual, wait_until
 
-from USGanSimLib.calibration.pinhead.quality import places
+from USGanSimLib.calibration.pinhead.points import image_places
 from USGanSimLib.recording.live_file import LiveFile
 from USGanSimLib.recording.sequence_file import read_sweep
 from USGanSimLib.recording.session import open_session
@@ -124,7 +124,7 @@ def calibrate_with_a_pin(folder: Path) -> None:
     truth = np.array(json.loads((folder / "pin.phantom.json").read_text())["true_image_to_probe"])
     found = np.array(json.loads((folder / "calibration.json").read_text())["image_to_probe"])
     where = np.column_stack(
-        [places(tracker.sweep.width_px, tracker.sweep.height_px), np.zeros(5), np.ones(5)]
+        [image_places(tracker.sweep.width_px, tracker.sweep.height_px), np.zeros(5), np.ones(5)]
     )
     off_mm = np.linalg.norm((where @ (found - truth).T)[:, :3], axis=1)
     print("Off at the four corners and the centre, mm:", off_mm.round(2))

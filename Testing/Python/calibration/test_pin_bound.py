@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.calibration.pinhead.model import fit_pinhead, predicted_error_mm
-from USGanSimLib.calibration.pinhead.quality import places
+from USGanSimLib.calibration.pinhead.fit import fit_pinhead
+from USGanSimLib.calibration.pinhead.uncertainty import predicted_error_mm
 
 CLICK_PX, ELEVATION_MM, TRACKER_MM, TRACKER_DEG = 1.5, 0.7, 0.15, 0.1  # of the fixture
 
@@ -76,7 +76,7 @@ def test_errors_are_near_the_least_that_any_fit_could_have(pin_set, tilt_deg, mm
         fit = fit_pinhead(truth.points)
         true.append(truth.error_mm(fit.image_to_probe))
         bound.append(bound_mm(truth, mm_per_px))
-        predicted.append(predicted_error_mm(fit, places(820, 616)).mean())
+        predicted.append(predicted_error_mm(fit.parameters, fit.covariance, truth.points.places).mean())
     print(
         f"±{tilt_deg}°, {mm_per_px[0]:g}×{mm_per_px[1]:g} mm a pixel, {trials} trials: error {np.mean(true):.3f} mm "
         f"(median {np.median(true):.3f}), bound {np.mean(bound):.3f} mm, predicted median {np.median(predicted):.3f}"

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from USGanSimLib.calibration.pinhead.guide import PinGuide
 from USGanSimLib.calibration.pinhead.points import read_marks, read_poses
-from USGanSimLib.calibration.pinhead.table import pin_residuals
+from USGanSimLib.calibration.pinhead.verdict import pin_residuals
 
 WIDTH, HEIGHT = 160, 120
 

@@ -13,6 +13,7 @@ from USGanSimLib.calibration.pinhead.points import (
     read_poses,
     read_strengths,
     write_points,
+    write_poses,
 )
 from USGanSimLib.errors import UserError
 from USGanSimLib.evaluation.measures.points import read_points
@@ -148,3 +149,20 @@ def test_a_table_of_proposals_comes_back_as_it_was_written(tmp_path):
     assert read_strengths(path) == {2: 40.0, 5: 0.0}
     path.write_text("frame,u_px,v_px\n1,2,3\n")
     assert read_strengths(path) == {}
+
+
+def test_a_table_of_poses_comes_back_to_the_last_digit(tmp_path):
+    turned = shifted(1 / 3)
+    turned[:3, :3] = [[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]]
+    write_poses(tmp_path / "poses.csv", {4: turned, 9: shifted(-2e-17)})
+    poses = read_poses(tmp_path / "poses.csv")
+    assert list(poses) == [4, 9]
+    np.testing.assert_array_equal(poses[4], turned)
+    np.testing.assert_array_equal(poses[9], shifted(-2e-17))
+
+
+def test_brightness_comes_with_the_points_that_have_a_pose():
+    marks, strengths = {1: np.array([3.0, 4]), 2: np.array([5.0, 6]), 5: np.zeros(2)}, {1: 40.0, 2: 60.0}
+    points = points_with_poses(marks, {1: np.eye(4), 2: np.eye(4)}, None, strengths)
+    assert points.strengths.tolist() == [40, 60]
+    assert points_with_poses(marks, {1: np.eye(4), 5: np.eye(4)}, None, strengths).strengths is None

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.calibration.pinhead import model as pinhead
+from USGanSimLib.calibration.pinhead import model
 from USGanSimLib.calibration.pinhead import verdict as pin_verdict
-from USGanSimLib.calibration.pinhead.model import covariance, fit_pinhead
+from USGanSimLib.calibration.pinhead.fit import PinFit, fit_pinhead
 from USGanSimLib.calibration.pinhead.quality import assess
 from USGanSimLib.calibration.pinhead.verdict import calibrate_pinhead
 from USGanSimLib.errors import UserError
@@ -78,17 +78,13 @@ def test_an_undetermined_parameter_means_an_infinite_error_and_a_refusal(
     parameters = good.parameters.copy()
     if not one_axis:
         parameters[6] = np.log(1e-4)
-    undetermined = replace(
-        good,
-        parameters=parameters,
-        covariance=covariance(parameters, points, (good.in_plane_mm, good.elevation_mm), None),
-    )
-    quality = assess(undetermined, points)
+    undetermined = PinFit.at(parameters, points, good.inliers, good.spreads, None)
+    quality = assess(undetermined)
     assert quality.condition == quality.corner_error_mm == np.inf
     assert np.isinf(quality.place_errors_mm).all()
     assert all(np.isinf(sd).all() for sd in quality.parameter_sd.values())
-    assert np.isfinite(assess(good, pin_set(3).points).condition)
-    monkeypatch.setattr(pin_verdict, "fit_with_brightness", lambda *_: (undetermined, points))
+    assert np.isfinite(assess(good).condition)
+    monkeypatch.setattr(pin_verdict, "fit_with_brightness", lambda *_: undetermined)
     with pytest.raises(
         UserError, match="The 48 points do not determine the calibration: many fit them alike"
     ):
@@ -100,7 +96,7 @@ def test_pixels_at_the_end_of_their_range_are_recognised_whatever_the_rounding(
     pin_set, monkeypatch, smallest_mm
 ):
     """exp(log x) is x for some numbers and not for others, and that differs from machine to machine."""
-    monkeypatch.setattr(pinhead, "PIXEL_LIMITS_MM", (smallest_mm, 20.0))
+    monkeypatch.setattr(model, "PIXEL_LIMITS_MM", (smallest_mm, 20.0))
     points = pin_set(2).points
     poses = points.probe_to_reference.copy()
     poses[:, :3, 3] *= 1e-3  # metres taken for millimetres: the pixels are smaller than any image has
@@ -126,6 +122,12 @@ def test_images_of_a_short_sweep_count_as_few(pin_set):
     assert calibration.quality.independent < 20
     assert any("follow each other so closely that they count as" in reason for reason in calibration.reasons)
     assert calibration.advice[-1].startswith("Record longer")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 7])
+def test_too_few_points_are_refused_with_their_number_however_few(pin_set, count):
+    with pytest.raises(UserError, match=f"{count} points are too few to calibrate; 8 are the least"):
+        calibrate_pinhead(pin_set(0).points.chosen(np.arange(count)))
 
 
 def test_parallel_poses_are_refused_with_the_angle(pin_set):

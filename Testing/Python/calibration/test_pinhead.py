@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from USGanSimLib.calibration.pinhead.model import alikeness, fit_pinhead, predicted_error_mm, rhythm
-from USGanSimLib.calibration.pinhead.quality import places
+from USGanSimLib.calibration.pinhead.fit import fit_pinhead
+from USGanSimLib.calibration.pinhead.uncertainty import alikeness, predicted_error_mm, rhythm
 from USGanSimLib.errors import UserError
 
 EXACT = {"click_px": 0, "elevation_mm": 0, "tracker_mm": 0, "tracker_deg": 0}
@@ -71,6 +73,23 @@ def test_misplaced_points_are_named_and_do_no_harm(pin_set):
         assert truth.error_mm(fit.image_to_probe) < 1.0
 
 
+def test_a_point_that_was_left_out_is_told_by_how_far_it_was_misplaced(pin_set):
+    points = pin_set(6, count=20, **EXACT).points
+    pixels = points.pixels.copy()
+    step_px = np.where(pixels[7] < 300, 50, -50)
+    pixels[7] += step_px
+    fit = fit_pinhead(replace(points, pixels=pixels))
+    assert np.flatnonzero(~fit.inliers).tolist() == [7]
+    moved_mm = step_px * [0.08, 0.084]
+    expected = np.zeros((20, 3))
+    expected[7, :2] = -moved_mm
+    np.testing.assert_allclose(fit.residuals_mm, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        np.linalg.norm(fit.offsets_mm, axis=1), np.linalg.norm(expected, axis=1), atol=1e-4
+    )
+    np.testing.assert_allclose(fit.point_residuals_mm[7], [np.linalg.norm(moved_mm), 0], atol=1e-4)
+
+
 def test_too_few_points_are_refused_with_their_number(pin_set):
     points = pin_set(0).points.chosen(np.arange(7))
     with pytest.raises(UserError, match="7 points are too few to calibrate; 8 are the least"):
@@ -84,7 +103,7 @@ def test_the_predicted_error_is_that_of_many_fits(pin_set):
         truth = pin_set(100 + seed, tilt_deg=20)
         fit = fit_pinhead(truth.points)
         true.append(truth.error_mm(fit.image_to_probe))
-        predicted.append(predicted_error_mm(fit, places(820, 616)).mean())
+        predicted.append(predicted_error_mm(fit.parameters, fit.covariance, truth.points.places).mean())
     assert np.median(predicted) == pytest.approx(np.median(true), rel=0.3)
     assert np.mean(predicted) == pytest.approx(np.mean(true), rel=0.25)
 

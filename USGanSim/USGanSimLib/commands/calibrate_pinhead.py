@@ -74,12 +74,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the files; returns CAL.json's keys and the files' names. Raises UserError before anything is written."""
     panel = picture_beside(arguments.out)
     points, size = _points(arguments)
-    points = points.with_strengths(read_strengths(arguments.points))
     calibration = calibrate_pinhead(points, arguments.mm_per_px)
     result = calibration_json(calibration.fit.image_to_probe, size, calibration.as_dict())
     if arguments.compare:
         earlier = read_calibration(arguments.compare, arguments.image_frame, arguments.probe_frame)
-        result["compared_mm"] = require_same_side(calibration.fit, points, earlier)
+        result["compared_mm"] = require_same_side(calibration.fit, earlier)
     save_pin_panel(panel, calibration)
     if arguments.xml:
         write_plus_xml(
@@ -127,13 +126,16 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _points(arguments: argparse.Namespace) -> tuple[PinPoints, tuple[int, int] | None]:
-    """The points with their poses, and the image size where it is known."""
-    marks = one_point_a_frame(read_points(arguments.points), arguments.points.name)
+    """The points with their poses, and the image size where it is known: that of the recording, or the given one."""
+    table = read_points(arguments.points)
+    marks = one_point_a_frame(table, arguments.points.name)
+    strengths = read_strengths(arguments.points)
     if arguments.poses:
-        size = arguments.size
-        return points_with_poses(marks, read_poses(arguments.poses), size), size
+        poses = read_poses(arguments.poses)
+        return points_with_poses(marks, poses, arguments.size, strengths), arguments.size
     sweep = read_sweep(arguments.recording)
-    points = points_of_sweep(marks, sweep, arguments.lag_s, arguments.probe_frame, arguments.reference_frame)
+    frames = (arguments.probe_frame, arguments.reference_frame)
+    points = points_of_sweep(marks, sweep, arguments.lag_s, *frames, strengths)
     if sweep.has_images and len(points):
         require_marks_on_spots(points, lambda frame: sweep.frames[frame])
     return points, (sweep.width_px, sweep.height_px)

@@ -1,8 +1,8 @@
 """The lag between images and tracker: an image stamped t shows the pose stamped t + lag.
 
 A lag is tried by taking every image's pose at its own time plus the lag, interpolated between the tracker's samples,
-and asking how well images and poses then agree. What agreement means depends on the target (`targets.py`); the
-search, the interval of confidence and the refusals are the same for all.
+and asking how well images and poses then agree. What agreement means depends on the target (`targets.py`,
+`content.py`); the search, the interval of confidence and the refusals are the same for all.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...geometry.transforms import Matrix
 from ..pinhead.checks import require_turned
-from ..pinhead.model import FEWEST_POINTS, PinFit, fit_pinhead, refine, residuals_mm, robust_start, weighted
+from ..pinhead.fit import FEWEST_POINTS, PinFit, fit_pinhead, refine, robust_start, weighted
+from ..pinhead.model import residuals_mm
 from ..pinhead.points import PinPoints
 from ..timing import Tracking
 from .estimate import Flags, Values
@@ -107,10 +108,9 @@ class Pin:
     def misfit(self, poses: Matrix, used: Flags) -> float:
         """RMS of the residuals, each in units of its kind's spread at the start, since the image tells the pin's place
         much better in its plane than across."""
-        points = replace(self.points, probe_to_reference=poses).chosen(used)
-        spreads = (self.start.in_plane_mm, self.start.elevation_mm)
-        fitted = refine(self.start.parameters, points, spreads, None, robust=True)
-        squares = (weighted(residuals_mm(fitted, points), spreads) ** 2).sum(axis=1)
+        points = replace(self.points, probe_to_reference=poses)
+        fitted = refine(self.start.parameters, points, used, self.start.spreads, None, robust=True)
+        squares = (weighted(residuals_mm(fitted, points)[used], self.start.spreads) ** 2).sum(axis=1)
         return float(np.sqrt(np.mean(_bounded(squares, 3.0))))
 
 

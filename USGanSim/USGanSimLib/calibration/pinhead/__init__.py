@@ -1,1 +1,1 @@
-"""ImageToProbe from a pinhead: points, model and fit, what is uncertain, checks and a verdict. Core ring."""
+"""ImageToProbe from a pinhead: points → model → fit and its uncertainty → checks and quality → verdict. Core ring."""

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from ...errors import UserError
 from ...geometry.transforms import TransformTrack
 from ...recording.calibration_file import Calibration
-from .model import OUTLIER_LIMIT, PinFit, alikeness, residuals_mm, robust_start, weighted_jacobian
+from .fit import OUTLIER_LIMIT, PinFit, robust_start
 from .points import PinPoints, Vector
-from .quality import places
+from .uncertainty import alikeness
 
 # Poses that differ by less are parallel: two optical trackers' readings of one pose differ by a tenth of it.
 LEAST_TURN_DEG = 2.0
@@ -36,7 +36,9 @@ class PinMotion:
 
 
 def require_turned(points: PinPoints) -> None:
-    """Raise UserError where the probe was never turned: then no place in it is determined."""
+    """Raise UserError where the probe was never turned between points: then no place in it is determined."""
+    if len(points) < 2:
+        return
     rotations = Rotation.from_matrix(points.probe_to_reference[:, :3, :3])
     turn_deg = float(np.rad2deg((rotations.mean().inv() * rotations).magnitude().max()))
     if turn_deg < LEAST_TURN_DEG:
@@ -94,15 +96,15 @@ def require_marks_on_spots(points: PinPoints, image_of: Callable[[int], NDArray[
         )
 
 
-def require_same_side(fit: PinFit, points: PinPoints, earlier: Calibration) -> float:
+def require_same_side(fit: PinFit, earlier: Calibration) -> float:
     """The largest distance (mm) of an image corner from where an earlier calibration has it.
 
     Raises UserError where the corners agree far better with u mirrored: then the images of one of the two were
     mirrored, which the points themselves cannot tell, since a mirrored image fits as well with its x and z reversed.
     """
-    pixels = np.column_stack([places(points.width_px, points.height_px)[:4], np.zeros(4), np.ones(4)])
+    pixels = np.column_stack([fit.points.places[:4], np.zeros(4), np.ones(4)])
     mirrored = pixels.copy()
-    mirrored[:, 0] = points.width_px - 1 - pixels[:, 0]
+    mirrored[:, 0] = fit.points.width_px - 1 - pixels[:, 0]
     known = pixels @ earlier.image_to_probe.T
     apart_mm, mirrored_mm = (
         float(np.linalg.norm((way @ fit.image_to_probe.T - known)[:, :3], axis=1).max())
@@ -117,26 +119,24 @@ def require_same_side(fit: PinFit, points: PinPoints, earlier: Calibration) -> f
     return apart_mm
 
 
-def pin_motion(fit: PinFit, points: PinPoints) -> PinMotion | None:
+def pin_motion(fit: PinFit) -> PinMotion | None:
     """Whether a pin that moves explains the points clearly better than one that stands still.
 
     The model is made linear at the fit, with three more unknowns: the shift of the pin from one moment on, or over the
     whole recording. Likelihoods are Cauchy's, so that misplaced points do not decide.
     """
-    count = len(points)
+    count = len(fit.points)
     moments = np.arange(FEWEST_MOVED, count - FEWEST_MOVED + 1)
     if not moments.size:
         return None
     moments = moments[np.linspace(0, len(moments) - 1, min(len(moments), MOST_MOMENTS)).round().astype(int)]
-    spreads = (fit.in_plane_mm, fit.elevation_mm)
-    residuals = (residuals_mm(fit.parameters, points) / [spreads[0], spreads[0], spreads[1]]).ravel()
-    jacobian = weighted_jacobian(fit.parameters, points, spreads)
+    residuals = (fit.residuals_mm / [fit.in_plane_mm, fit.in_plane_mm, fit.elevation_mm]).ravel()
     courses = {int(moment): (np.arange(count) >= moment).astype(float) for moment in moments}
     courses[-1] = np.linspace(-0.5, 0.5, count)
-    still, _, _ = _most_likely(residuals, jacobian)
+    still, _, _ = _most_likely(residuals, fit.jacobian)
     moving = {
         moment: _most_likely(
-            residuals, np.column_stack([jacobian, np.repeat(course, 3)[:, None] * jacobian[:, 8:11]])
+            residuals, np.column_stack([fit.jacobian, np.repeat(course, 3)[:, None] * fit.jacobian[:, 8:11]])
         )
         for moment, course in courses.items()
     }
@@ -144,7 +144,7 @@ def pin_motion(fit: PinFit, points: PinPoints) -> PinMotion | None:
     cost, x, left = moving[best]
     if (still - cost) / alikeness(np.clip(left, -OUTLIER_LIMIT, OUTLIER_LIMIT).reshape(-1, 3)) < CLEAR_GAIN:
         return None
-    return PinMotion(float(np.linalg.norm(x[-3:])), None if best < 0 else int(points.frames[best]))
+    return PinMotion(float(np.linalg.norm(x[-3:])), None if best < 0 else int(fit.points.frames[best]))
 
 
 def _most_likely(residuals: Vector, jacobian: Vector) -> tuple[float, Vector, Vector]:

@@ -12,11 +12,11 @@ import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from .model import PinFit, fit_pinhead, free_parameters, off_plane_mm, residuals_mm
+from .fit import PinFit, fit_pinhead
+from .model import free_parameters, residuals_mm
 from .points import PinPoints, Vector
 
 # Brightness must explain this part of its own variance by distance, or it says nothing about it.
@@ -51,28 +51,34 @@ class _Brightness:
         return explained >= LEAST_EXPLAINED and bool((self.loss(points) > 0).all())
 
 
-def fit_with_brightness(
-    points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None
-) -> tuple[PinFit, PinPoints]:
-    """`fit_pinhead`, with each point's distance from the plane judged by its brightness where the points have one and
-    it tells the distance; the fit, and the points with what was found."""
+@dataclass(frozen=True, eq=False)
+class _Explained:
+    """Pixels and grey levels explained at once: all points' distance from the plane (N,), mm, by what brightness, at
+    what cost."""
+
+    off_plane_mm: Vector
+    brightness: _Brightness
+    cost: float
+
+
+def fit_with_brightness(points: PinPoints, fixed_mm_per_px: tuple[float, float] | None = None) -> PinFit:
+    """`fit_pinhead` of points whose distance from the plane is not known yet (`elevation_mm` is 0), with that judged by
+    their brightness where they have one and it tells the distance; the fit's points hold what was found."""
     fit = fit_pinhead(points, fixed_mm_per_px)
     if points.strengths is None or np.ptp(points.strengths) == 0:
-        return fit, points
-    used = points.chosen(fit.inliers)
-    found = min((_together(used, fit, start) for start in _starts(used, fit)), key=lambda result: result[2])
-    parameters, brightness, _ = found
-    if not brightness.explains(used):
-        return fit, points
-    judged = _judged(points, parameters, fit.inliers, brightness)
-    return fit_pinhead(judged, fixed_mm_per_px), judged
+        return fit
+    best = min((_together(fit, start) for start in _starts(fit)), key=lambda found: found.cost)
+    if not best.brightness.explains(fit.used):
+        return fit
+    judged = _judged(fit, best)
+    return fit_pinhead(judged, fixed_mm_per_px)
 
 
-def _starts(used: PinPoints, fit: PinFit) -> list[Vector]:
+def _starts(fit: PinFit) -> list[Vector]:
     """The fit, and the fit tilted so that points leave the plane by up to ±TILT_MM: a sweep that stays on one side of
     the pin for long misleads it by as much."""
-    span_mm = np.ptp(used.pixels, axis=0) / 2 * fit.mm_per_px
-    middle_mm = used.pixels.mean(axis=0) * fit.mm_per_px
+    span_mm = np.ptp(fit.used.pixels, axis=0) / 2 * fit.mm_per_px
+    middle_mm = fit.used.pixels.mean(axis=0) * fit.mm_per_px
     axes = Rotation.from_rotvec(fit.parameters[:3])
     starts = []
     for along_x, along_y in itertools.product((-1.0, 0.0, 1.0), repeat=2):
@@ -86,35 +92,37 @@ def _starts(used: PinPoints, fit: PinFit) -> list[Vector]:
     return starts
 
 
-def _together(used: PinPoints, fit: PinFit, start: Vector) -> tuple[Vector, _Brightness, float]:
-    """Parameters and brightness that explain pixels and grey levels at once, from a start, and the cost."""
-    free = free_parameters(fit.fixed_mm_per_px)
-    grey = np.asarray(used.strengths)
+def _together(fit: PinFit, start: Vector) -> _Explained:
+    """What explains pixels and grey levels of the points used at once, from a start."""
+    points, used, free = fit.points, fit.inliers, free_parameters(fit.fixed_mm_per_px)
+    grey = np.asarray(fit.used.strengths)
     scale = float(np.std(grey)) + 1e-9
 
-    def split(values: Vector) -> tuple[Vector, Vector]:
+    def seen(values: Vector) -> tuple[Vector, Vector]:
+        """The residuals of all points (N, 3), and the brightness's design of those used."""
         parameters = start.copy()
-        parameters[free] = values[:-NUMBERS]
-        return parameters, values[-NUMBERS:]
+        parameters[free] = values
+        residuals = residuals_mm(parameters, points)
+        return residuals, _design(fit.used, residuals[used, 2])
 
-    def residuals(values: Vector) -> Vector:
-        parameters, numbers = split(values)
-        in_plane = residuals_mm(parameters, used)[:, :2] / fit.in_plane_mm
-        left = grey - _design(used, off_plane_mm(parameters, used)) @ numbers
+    def misfit(values: Vector) -> Vector:
+        residuals, design = seen(values[:-NUMBERS])
+        left = grey - design @ values[-NUMBERS:]
+        in_plane = residuals[used, :2] / fit.in_plane_mm
         return np.concatenate([in_plane.ravel(), left / (_NOISE_SHARE * scale)])
 
-    numbers = np.linalg.lstsq(_design(used, off_plane_mm(start, used)), grey, rcond=None)[0]
-    solution = least_squares(residuals, np.concatenate([start[free], numbers]), loss="soft_l1", x_scale="jac")
-    parameters, numbers = split(solution.x)
-    left = grey - _design(used, off_plane_mm(parameters, used)) @ numbers
-    return parameters, _Brightness(numbers, float(np.std(left))), float(solution.cost)
+    numbers = np.linalg.lstsq(seen(start[free])[1], grey, rcond=None)[0]
+    solution = least_squares(misfit, np.concatenate([start[free], numbers]), loss="soft_l1", x_scale="jac")
+    residuals, design = seen(solution.x[:-NUMBERS])
+    numbers = solution.x[-NUMBERS:]
+    noise = float(np.std(grey - design @ numbers))
+    return _Explained(residuals[:, 2], _Brightness(numbers, noise), float(solution.cost))
 
 
-def _judged(
-    points: PinPoints, parameters: Vector, used: NDArray[np.bool_], brightness: _Brightness
-) -> PinPoints:
+def _judged(fit: PinFit, explained: _Explained) -> PinPoints:
     """The points with the distance that their brightness tells, and its spread."""
-    off_plane, k = off_plane_mm(parameters, points), np.maximum(brightness.loss(points), 1e-3)
+    points, brightness = fit.points, explained.brightness
+    k = np.maximum(brightness.loss(points), 1e-3)
     in_plane_grey = _design(points, np.zeros(len(points))) @ brightness.numbers
     distance = np.sqrt(np.maximum(in_plane_grey - np.asarray(points.strengths), 0.0) / k)
     # d z = d s / 2 k z, and near the plane √(d s / k).
@@ -122,8 +130,8 @@ def _judged(
     sd = np.maximum(brightness.noise / k / np.maximum(2 * distance, unsure), SMALLEST_SD_MM)
     return replace(
         points,
-        elevation_mm=np.where(distance < unsure, 0.0, np.sign(off_plane) * distance),
-        elevation_share=sd / np.sqrt(np.mean(sd[used] ** 2)),
+        elevation_mm=np.where(distance < unsure, 0.0, np.sign(explained.off_plane_mm) * distance),
+        elevation_share=sd / np.sqrt(np.mean(sd[fit.inliers] ** 2)),
     )
 
 

@@ -11,7 +11,6 @@ three must spread, so that it does not matter much which is which.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...geometry.transforms import Matrix
 from .detection import propose
-from .points import PinPoints, write_points
+from .points import PinPoints, write_points, write_poses
 from .quality import directions_deg
 from .verdict import ADVISED_POINTS, ADVISED_RANGE_SHARE, ADVISED_TILT_DEG
 
@@ -103,11 +102,7 @@ class PinGuide:
             np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).round().astype(int))
         )
         write_points(points_path, chosen.frames, chosen.pixels, np.zeros(len(chosen)))
-        with poses_path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("frame", *(f"m{row}{column}" for row in range(4) for column in range(4))))
-            for frame, pose in zip(chosen.frames.tolist(), chosen.probe_to_reference, strict=True):
-                writer.writerow((frame, *(repr(number) for number in pose.ravel().tolist())))
+        write_poses(poses_path, dict(zip(chosen.frames.tolist(), chosen.probe_to_reference, strict=True)))
 
     def progress(self) -> PinProgress:
         """How far it went."""

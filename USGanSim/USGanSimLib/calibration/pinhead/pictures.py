@@ -11,9 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...files import replacing_file
 from ..chart import BLUE, CYAN, ORANGE, Chart, side_by_side
 from .detection import Proposals
-from .model import residuals_mm
-from .quality import offsets_mm
-from .verdict import PinCalibration, point_residuals_mm
+from .verdict import PinCalibration
 
 # Residuals are drawn this much longer than they are.
 _ENLARGED = 5
@@ -23,14 +21,14 @@ _TILE_PX, _ACROSS = 320, 4
 def save_pin_panel(path: Path, calibration: PinCalibration) -> None:
     """Write three charts as a PNG: points with their residuals in the image, offsets from the pin in Reference, and
     residuals frame by frame. Outliers are red crosses with their frame number."""
+    charts = [_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]
+    picture = side_by_side(charts)
     with replacing_file(path) as part:
-        side_by_side([_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]).save(
-            part, "PNG"
-        )
+        picture.save(part, "PNG")
 
 
 def _in_image(calibration: PinCalibration) -> Chart:
-    points, fit = calibration.points, calibration.fit
+    points, fit = calibration.fit.points, calibration.fit
     chart = Chart(
         f"In the image, residuals {_ENLARGED} times",
         "u, px",
@@ -39,7 +37,7 @@ def _in_image(calibration: PinCalibration) -> Chart:
         (0, points.height_px),
         downward=True,
     )
-    residuals_px = residuals_mm(fit.parameters, points)[:, :2] / fit.mm_per_px
+    residuals_px = fit.residuals_mm[:, :2] / fit.mm_per_px
     inside = fit.inliers
     for pixel, residual in zip(points.pixels[inside], residuals_px[inside], strict=True):
         ends = np.array([pixel, pixel + _ENLARGED * residual])
@@ -50,7 +48,7 @@ def _in_image(calibration: PinCalibration) -> Chart:
 
 
 def _in_reference(calibration: PinCalibration) -> Chart:
-    offsets = offsets_mm(calibration.fit, calibration.points)
+    offsets = calibration.fit.offsets_mm
     inside = calibration.fit.inliers
     reach = 1.2 * float(np.abs(offsets[inside]).max()) + 1e-6
     chart = Chart(
@@ -68,22 +66,22 @@ def _in_reference(calibration: PinCalibration) -> Chart:
 
 
 def _by_frame(calibration: PinCalibration) -> Chart:
-    points, fit = calibration.points, calibration.fit
-    in_plane, across = point_residuals_mm(fit, points).T
+    points, fit = calibration.fit.points, calibration.fit
+    in_plane, across = fit.point_residuals_mm.T
     inside = fit.inliers
     reach = 1.2 * float(np.abs(across[inside]).max()) + 1e-6
     last = max(float(points.frames.max()), 1.0)
     chart = Chart("By frame", "frame", "in plane (blue), across (orange), mm", (0, last), (-reach, reach))
     chart.dots(points.frames[inside], in_plane[inside], BLUE)
     chart.dots(points.frames[inside], across[inside], ORANGE)
-    raw_across = residuals_mm(fit.parameters, points)[:, 2]
+    raw_across = fit.residuals_mm[:, 2]
     larger = np.where(in_plane / fit.in_plane_mm > np.abs(raw_across) / fit.elevation_mm, in_plane, across)
     chart.crosses(points.frames[~inside], larger[~inside], _labels(calibration))
     return chart
 
 
 def _labels(calibration: PinCalibration) -> list[str]:
-    return [str(frame) for frame in calibration.points.frames[~calibration.fit.inliers]]
+    return [str(frame) for frame in calibration.fit.points.frames[~calibration.fit.inliers]]
 
 
 def save_proposals(path: Path, images: NDArray[np.uint8], found: Proposals) -> None:

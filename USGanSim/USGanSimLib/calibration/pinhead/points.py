@@ -61,6 +61,11 @@ class PinPoints:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def places(self) -> Vector:
+        """(5, 2): the pixels in the corners and the centre of the images."""
+        return image_places(self.width_px, self.height_px)
+
     def chosen(self, which: NDArray[np.bool_] | NDArray[np.int_]) -> PinPoints:
         """The points with the given indices or flags."""
         return replace(
@@ -77,6 +82,12 @@ class PinPoints:
         """The points with how bright the pin is, frame → grey levels, where that is known of all."""
         known = all(strengths.get(int(frame), 0.0) > 0 for frame in self.frames)
         return replace(self, strengths=np.array([strengths[int(f)] for f in self.frames])) if known else self
+
+
+def image_places(width_px: int, height_px: int) -> Vector:
+    """(5, 2): the pixels in the four corners and the centre of an image."""
+    right, bottom = width_px - 1, height_px - 1
+    return np.array([[0, 0], [right, 0], [0, bottom], [right, bottom], [right / 2, bottom / 2]], np.float64)
 
 
 def one_point_a_frame(points: Mapping[int, Vector], name: str) -> dict[int, Vector]:
@@ -97,8 +108,10 @@ def points_of_sweep(
     lag_s: float = 0.0,
     probe_frame: str = "Probe",
     reference_frame: str = "Reference",
+    strengths: Mapping[int, float] | None = None,
 ) -> PinPoints:
-    """Marked points, frame → (2,), with the poses of the recording at the time of the image plus `lag_s`.
+    """Marked points, frame → (2,), with the poses of the recording at the time of the image plus `lag_s`, and with
+    `strengths`, frame → grey levels.
 
     Points in frames without a valid image or pose are left out, and said so. Raises UserError for frames that the
     recording does not have.
@@ -134,14 +147,18 @@ def points_of_sweep(
         sweep.width_px,
         sweep.height_px,
         left_out,
-    )
+    ).with_strengths(strengths or {})
 
 
 def points_with_poses(
-    points: Mapping[int, Vector], poses: Mapping[int, Matrix], size_px: tuple[int, int] | None
+    points: Mapping[int, Vector],
+    poses: Mapping[int, Matrix],
+    size_px: tuple[int, int] | None,
+    strengths: Mapping[int, float] | None = None,
 ) -> PinPoints:
-    """Marked points, frame → (2,), with poses, frame → (4, 4). Where the image size is not known, that of the
-    smallest image that holds the points stands for it. Points without a pose are left out, and said so."""
+    """Marked points, frame → (2,), with poses, frame → (4, 4), and with `strengths`, frame → grey levels. Where the
+    image size is not known, that of the smallest image that holds the points stands for it. Points without a pose are
+    left out, and said so."""
     frames = np.array([frame for frame in points if frame in poses], int)
     if not frames.size:
         raise UserError(
@@ -152,9 +169,9 @@ def points_with_poses(
     width_px, height_px = size_px or (int(size) for size in np.ceil(np.maximum(pixels.max(axis=0), 1)) + 1)
     without = len(points) - len(frames)
     left_out = (f"{without} of {len(points)} points have no pose",) if without else ()
-    return PinPoints(
-        frames, pixels, np.array([poses[frame] for frame in frames]), width_px, height_px, left_out
-    )
+    matrices = np.array([poses[frame] for frame in frames])
+    found = PinPoints(frames, pixels, matrices, width_px, height_px, left_out)
+    return found.with_strengths(strengths or {})
 
 
 def read_poses(path: Path) -> dict[int, Matrix]:
@@ -191,6 +208,15 @@ def read_poses(path: Path) -> dict[int, Matrix]:
         raise UserError(f"{path.name} holds no pose.", "Write frame,m00,m01,…,m33 and a line for each frame.")
     _require_row_major(np.array(list(poses.values())), path.name)
     return poses
+
+
+def write_poses(path: Path, poses: Mapping[int, Matrix]) -> None:
+    """Write poses, frame → (4, 4), as `read_poses` reads them, to the last digit."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("frame", *_MATRIX_COLUMNS))
+        for frame, pose in poses.items():
+            writer.writerow((frame, *(repr(number) for number in pose.ravel().tolist())))
 
 
 def read_strengths(path: Path) -> dict[int, float]:

@@ -9,25 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ...geometry.transforms import Matrix
-from .model import (
-    PinFit,
-    condition,
-    image_to_probe,
-    in_reference,
-    numeric_jacobian,
-    pin_distance_mm,
-    pixel_sizes_mm,
-    predicted_error_mm,
-    refine,
-    slowness,
-)
+from .fit import PinFit, heldout_offsets_mm
+from .model import image_to_probe, pixel_sizes_mm
 from .points import PinPoints, Vector
-
-FOLDS = 10
+from .uncertainty import numeric_jacobian, predicted_error_mm, slowness
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,29 +44,26 @@ class PinQuality:
     parameter_sd: dict[str, list[float]]
 
 
-def assess(fit: PinFit, points: PinPoints) -> PinQuality:
-    """The quality of a fit to these points."""
-    used = points.chosen(fit.inliers)
-    errors = predicted_error_mm(fit, places(points.width_px, points.height_px))
-    turns = directions_deg(fit.image_to_probe, used)
+def assess(fit: PinFit) -> PinQuality:
+    """The quality of a fit."""
+    turns = directions_deg(fit.image_to_probe, fit.used)
+    shown = fit.points.places
+    parameter_sd = _parameter_sd(fit, shown[4])
+    independent = len(fit.used) / slowness(fit.used)
+    errors = predicted_error_mm(fit.parameters, fit.covariance, shown)
+    left_out = heldout_offsets_mm(fit)
     return PinQuality(
-        rms_mm=_rms(pin_distance_mm(fit.parameters, used)),
-        heldout_mm=heldout_mm(fit, used),
+        rms_mm=_rms_length(fit.offsets_mm[fit.inliers]),
+        heldout_mm=_rms_length(left_out),
         corner_error_mm=float(errors.mean()),
         place_errors_mm=errors,
-        condition=condition(fit.parameters, used, (fit.in_plane_mm, fit.elevation_mm), fit.fixed_mm_per_px),
+        condition=fit.condition,
         tilt_deg=np.ptp(turns, axis=0) / 2,
         tilt_sd_deg=turns.std(axis=0),
-        depth_range_mm=float(np.ptp(used.pixels[:, 1]) * fit.mm_per_px[1]),
-        independent=len(used) / slowness(used),
-        parameter_sd=_parameter_sd(fit, points),
+        depth_range_mm=float(np.ptp(fit.used.pixels[:, 1]) * fit.mm_per_px[1]),
+        independent=independent,
+        parameter_sd=parameter_sd,
     )
-
-
-def places(width_px: int, height_px: int) -> Vector:
-    """(5, 2): the pixels in the four corners and the centre of an image."""
-    right, bottom = width_px - 1, height_px - 1
-    return np.array([[0, 0], [right, 0], [0, bottom], [right, bottom], [right / 2, bottom / 2]], np.float64)
 
 
 def directions_deg(image_to_probe_: Matrix, points: PinPoints) -> Vector:
@@ -89,35 +74,15 @@ def directions_deg(image_to_probe_: Matrix, points: PinPoints) -> Vector:
     return turns
 
 
-def heldout_mm(fit: PinFit, used: PinPoints) -> float:
-    """RMS distance from the pin of points left out, a block of neighbours at a time, from the fit to the others."""
-    count = len(used)
-    # Neighbours are alike: a point whose neighbour was fitted is not held out.
-    block = np.arange(count) * min(FOLDS, count) // count
-    distances = np.zeros(count)
-    for left_out in range(block[-1] + 1):
-        apart = block == left_out
-        refitted = refine(
-            fit.parameters,
-            used.chosen(~apart),
-            (fit.in_plane_mm, fit.elevation_mm),
-            fit.fixed_mm_per_px,
-            robust=False,
-        )
-        distances[apart] = pin_distance_mm(refitted, used.chosen(apart))
-    return _rms(distances)
-
-
-def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
-    """Rotations and shifts about and along the axes of the image, the latter of its centre."""
-    centre = places(points.width_px, points.height_px)[4]
+def _parameter_sd(fit: PinFit, centre_px: Vector) -> dict[str, list[float]]:
+    """Rotations and shifts about and along the axes of the image, the latter of its centre (2,)."""
     matrix = fit.image_to_probe
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
 
     def seen(parameters: Vector) -> Vector:
         other = image_to_probe(parameters)
         turn = Rotation.from_matrix(axes.T @ (other[:3, :3] / np.linalg.norm(other[:3, :3], axis=0)))
-        shift = axes.T @ ((other - matrix) @ [*centre, 0, 1])[:3]
+        shift = axes.T @ ((other - matrix) @ [*centre_px, 0, 1])[:3]
         return np.concatenate(
             [turn.as_rotvec(degrees=True), shift, pixel_sizes_mm(parameters), parameters[8:11]]
         )
@@ -130,10 +95,5 @@ def _parameter_sd(fit: PinFit, points: PinPoints) -> dict[str, list[float]]:
     return {"rotation_deg": sd[:3], "centre_mm": sd[3:6], "mm_per_px": sd[6:8], "pin_mm": sd[8:]}
 
 
-def _rms(values: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(values**2)))
-
-
-def offsets_mm(fit: PinFit, points: PinPoints) -> Vector:
-    """(N, 3): each point's offset from the pin in Reference, of all points."""
-    return in_reference(fit.parameters, points) - fit.pin_mm
+def _rms_length(vectors: Vector) -> float:
+    return float(np.sqrt(np.mean(np.linalg.norm(vectors, axis=1) ** 2)))

@@ -1,7 +1,9 @@
-"""The pinhead calibration from points to verdict: good, weak with advice, or refused with the reason."""
+"""The pinhead calibration from points to verdict: good, weak with advice, or refused with the reason; and its points,
+the worst first, from what CAL.json holds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +12,8 @@ import numpy as np
 from ...errors import UserError
 from .checks import PinMotion, pin_motion, require_direction, require_turned
 from .elevation import fit_with_brightness
-from .model import PinFit, residuals_mm
-from .points import PinPoints, Vector
+from .fit import PinFit
+from .points import PinPoints
 from .quality import PinQuality, assess
 
 # Expected error of corners and centre. The paper measures landmarks to 6 mm and tells real from simulated below 1.5 mm.
@@ -36,7 +38,6 @@ GOOD, WEAK = "good", "weak"
 class PinCalibration:
     """A calibration that was not refused. `reasons` say why it is weak, `advice` what to record next."""
 
-    points: PinPoints
     fit: PinFit
     quality: PinQuality
     motion: PinMotion | None
@@ -49,7 +50,7 @@ class PinCalibration:
 
     def as_dict(self) -> dict[str, Any]:
         """CAL.json but for the image size: what was found, how far it can be trusted, what to do next."""
-        fit, quality, points = self.fit, self.quality, self.points
+        fit, quality, points = self.fit, self.quality, self.fit.points
         return {
             "image_to_probe": fit.image_to_probe.tolist(),
             "mm_per_px": list(fit.mm_per_px),
@@ -73,7 +74,7 @@ class PinCalibration:
             "independent_images": quality.independent,
             "elevation_from_brightness": bool(points.elevation_mm.any()),
             "frames": points.frames.tolist(),
-            "residuals_mm": point_residuals_mm(fit, points).tolist(),
+            "residuals_mm": fit.point_residuals_mm.tolist(),
             "pin_motion_mm": self.motion.distance_mm if self.motion else 0.0,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
@@ -86,11 +87,10 @@ def calibrate_pinhead(
 ) -> PinCalibration:
     """Fit, assess and judge. Raises UserError, with the reason and what to record next, where the points do not give
     a calibration worth having."""
-    if len(points):
-        require_turned(points)
-        require_direction(points, fixed_mm_per_px)
-    fit, points = fit_with_brightness(points, fixed_mm_per_px)
-    motion = pin_motion(fit, points)
+    require_turned(points)
+    require_direction(points, fixed_mm_per_px)
+    fit = fit_with_brightness(points, fixed_mm_per_px)
+    motion = pin_motion(fit)
     if motion and motion.distance_mm > LARGEST_PIN_MOTION_MM:
         raise UserError(
             f"{_motion_words(motion)}.",
@@ -102,34 +102,26 @@ def calibrate_pinhead(
             f"{(~fit.inliers).sum()} of {len(points)} points do not agree with the others.",
             "Check that the points belong to these poses, and mark the pinhead again where they do not.",
         )
-    quality = assess(fit, points)
+    quality = assess(fit)
     if not np.isfinite(quality.corner_error_mm):
         raise UserError(
             f"The {fit.inliers.sum()} points do not determine the calibration: many fit them alike.",
             "Record the pin again all over the image, turning the probe by ±30° about all three axes.",
         )
-    advice = advise(points, fit, quality)
+    advice = advise(fit, quality)
     if not quality.corner_error_mm <= LARGEST_ERROR_MM:
         raise UserError(
             f"The points do not determine the calibration: image corners and centre would be off by "
             f"{quality.corner_error_mm:.1f} mm ({LARGEST_ERROR_MM:g} mm are allowed).",
             " ".join(advice),
         )
-    reasons = _reasons(points, fit, quality, motion)
-    return PinCalibration(points, fit, quality, motion, reasons, advice if reasons else ())
+    reasons = _reasons(fit, quality, motion)
+    return PinCalibration(fit, quality, motion, reasons, advice if reasons else ())
 
 
-def point_residuals_mm(fit: PinFit, points: PinPoints) -> Vector:
-    """(N, 2): how far off each point is in the image plane, and across it (signed), what brightness told left out."""
-    residuals = residuals_mm(fit.parameters, points)
-    return np.column_stack(
-        [np.linalg.norm(residuals[:, :2], axis=1), residuals[:, 2] * points.elevation_share]
-    )
-
-
-def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ...]:
+def advise(fit: PinFit, quality: PinQuality) -> tuple[str, ...]:
     """What to record next, most useful first; never empty."""
-    used = points.chosen(fit.inliers)
+    used = fit.used
     thin = [
         f"{axis} axis (±{tilt:.0f}° so far)"
         for axis, tilt in zip("xyz", quality.tilt_deg, strict=True)
@@ -138,12 +130,12 @@ def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ..
     advice = (
         [f"Tilt at least ±{ADVISED_TILT_DEG:.0f}° about the image's {' and '.join(thin)}."] if thin else []
     )
-    size = (points.width_px, points.height_px)
+    size = (used.width_px, used.height_px)
     for axis, side, what in ((0, size[0], "from left to right"), (1, size[1], "from near to deep")):
         share = np.ptp(used.pixels[:, axis]) / side
         if share < ADVISED_RANGE_SHARE:
             advice.append(f"Show the pin all over the image {what} (over {share:.0%} of it so far).")
-    if quality.independent < _fewest_independent(points) <= len(used):
+    if quality.independent < _fewest_independent(fit.points) <= len(used):
         advice.append(
             "Record longer, or mark images further apart in time, going through the pin again and again."
         )
@@ -156,10 +148,9 @@ def advise(points: PinPoints, fit: PinFit, quality: PinQuality) -> tuple[str, ..
     return tuple(advice)
 
 
-def _reasons(
-    points: PinPoints, fit: PinFit, quality: PinQuality, motion: PinMotion | None
-) -> tuple[str, ...]:
-    used, outliers = int(fit.inliers.sum()), int((~fit.inliers).sum())
+def _reasons(fit: PinFit, quality: PinQuality, motion: PinMotion | None) -> tuple[str, ...]:
+    points, used = fit.points, len(fit.used)
+    outliers = len(points) - used
     second_tilt_deg = float(np.sort(quality.tilt_sd_deg)[1])
     checks = (
         (
@@ -190,3 +181,31 @@ def _fewest_independent(points: PinPoints) -> int:
 def _motion_words(motion: PinMotion) -> str:
     when = f"at about frame {motion.frame}" if motion.frame is not None else "steadily over the recording"
     return f"The pin moved by {motion.distance_mm:.1f} mm {when}"
+
+
+@dataclass(frozen=True)
+class PinResidual:
+    """How far off a point is, in the image plane and across it (signed), millimetres; `used` is False for an outlier.
+
+    Where brightness told how far the pin was off the plane, `across_mm` is what that leaves.
+    """
+
+    frame: int
+    in_plane_mm: float
+    across_mm: float
+    used: bool
+
+    @property
+    def mm(self) -> float:
+        """In space."""
+        return float(np.hypot(self.in_plane_mm, self.across_mm))
+
+
+def pin_residuals(result: Mapping[str, Any]) -> list[PinResidual]:
+    """One for each point of CAL.json, the one that is furthest off first."""
+    outliers = set(result["outlier_frames"])
+    found = [
+        PinResidual(frame, in_plane_mm, across_mm, frame not in outliers)
+        for frame, (in_plane_mm, across_mm) in zip(result["frames"], result["residuals_mm"], strict=True)
+    ]
+    return sorted(found, key=lambda one: -one.mm)

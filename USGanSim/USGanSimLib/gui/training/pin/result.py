@@ -12,7 +12,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ....calibration.pinhead.table import PinResidual, pin_residuals
+from ....calibration.pinhead.verdict import PinResidual, pin_residuals
 from ....errors import UserError
 from ....files import replacing_file
 from ....mrml.training.calibration_scene import show_calibration

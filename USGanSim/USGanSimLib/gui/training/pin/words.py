@@ -9,7 +9,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ....calibration.pinhead.guide import PinProgress
-from ....calibration.pinhead.table import PinResidual
+from ....calibration.pinhead.verdict import PinResidual
 from ....mrml.training.pin_marking import ACCEPTED, CORRECTED, PROPOSED, PinMarking
 
 
