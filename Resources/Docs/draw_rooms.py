@@ -3,8 +3,8 @@
     python Resources/Docs/draw_rooms.py        # writes rooms.svg beside this file; `make docs` does so too
 
 What is imported is read by the test that holds the rings (Testing/Python/static/test_import_table.py), so that picture
-and rule cannot differ. Files that stand at the library's root are rooms of their own where they import a room, and
-`base` otherwise. An arrow that follows from others (a → c where a → b → c) is left out.
+and rule cannot differ. Files at the library's root are one room, `base`, which all may import; what they import stands
+beside their names. An arrow that follows from others (a → c where a → b → c) is left out.
 """
 
 from __future__ import annotations
@@ -55,30 +55,28 @@ class Band:
 
 
 PLACES = {
-    "gui": Place(0, 30, 1130),
-    "commands": Place(1, 30, 1130),
+    "commands": Place(0, 30, 1130),
+    "gui": Place(1, 180, 860),
     "mrml": Place(2, 30, 450),
-    "evaluation": Place(2, 550, 960),
+    "evaluation": Place(2, 530, 945),
     "ml": Place(2, 1000, 1130),
     "link": Place(3, 30, 150),
-    "calibration": Place(3, 180, 450),
-    "sample_data": Place(3, 458, 600),
-    "phantom": Place(3, 640, 800),
+    "calibration": Place(3, 200, 480),
+    "phantom": Place(3, 620, 800),
     "recording": Place(4, 30, 1130),
-    "live": Place(5, 30, 420),
-    "model": Place(5, 460, 1130),
+    "model": Place(5, 30, 1130),
     "geometry": Place(6, 30, 1130),
     BASE: Place(7, 30, 1130),
 }
 BANDS = (
-    Band("gui: + qt (torch inside functions)", 30, ("gui",), "#f6e3e8"),
+    Band("gui: + qt (torch inside functions)", 180, ("gui",), "#f6e3e8"),
     Band("command line: torch, slicer and vtk inside functions alone", 30, ("commands",), "#f4ecd8"),
-    Band("mrml: + slicer, vtk; never torch", 30, ("mrml",), "#e2eedd"),
-    Band("ml, evaluation: + torch", 550, ("evaluation", "ml"), "#e9e3f4"),
+    Band("mrml: + slicer, vtk; never torch", 122, ("mrml",), "#e2eedd"),
+    Band("ml, evaluation: + torch", 530, ("evaluation", "ml"), "#e9e3f4"),
     Band(
         "core: numpy, scipy, pillow",
         830,
-        ("link", "calibration", "sample_data", "phantom", "recording", "live", "model", "geometry", BASE),
+        ("link", "calibration", "phantom", "recording", "model", "geometry", BASE),
         "#deebf5",
     ),
 )
@@ -91,11 +89,13 @@ class Plan:
     files    room → its Python files, `__init__` apart
     words    room → how its docstring begins
     imports  (from, to) for every two rooms, or sub-rooms of one room, of which one imports the other
+    of_base  file at the root → the rooms that it imports
     """
 
     files: dict[str, list[str]]
     words: dict[str, str]
     imports: frozenset[Arrow]
+    of_base: dict[str, list[str]]
 
     @property
     def rooms(self) -> list[str]:
@@ -130,23 +130,27 @@ class Plan:
 
 def read_plan(library: Path) -> Plan:
     """The plan of a library. Circles between rooms are left to the tests."""
-    sources = [file for file in sorted(library.rglob("*.py")) if file.stem not in ("__main__", "cli")]
-    own_rooms = {file.stem for file in sources if file.parent == library and _imports_a_room(file, library)}
     files: dict[str, list[str]] = {}
     words = {BASE: "files at the root of the library"}
-    imports = set()
-    for file in sources:
-        room = _room(file.relative_to(library).with_suffix("").parts, library, own_rooms)
+    imports, of_base = set(), {}
+    for file in sorted(library.rglob("*.py")):
+        room = _room(file.relative_to(library).parts, library)
+        if file.stem in (
+            "__main__",
+            "cli",
+        ):  # They stand for the ring of the commands, and import those alone.
+            continue
         files.setdefault(room, [])
+        others = {_room(imported.parts, library) for imported in imports_of(file, library) if imported.own}
         if file.stem != "__init__":
             files[room].append(file.stem)
         elif room != BASE:
             words[room] = re.split(r"[.:;] |[.:]$", _docstring(file), maxsplit=1)[0]
-        for imported in imports_of(file, library):
-            other = _room(imported.parts, library, own_rooms) if imported.own else room
-            if other != room:
-                imports.add((room, other))
-    return Plan(files, words, frozenset(imports))
+        if room == BASE:
+            of_base[file.stem] = sorted({_top(other) for other in others - {BASE}})
+        else:
+            imports |= {(room, other) for other in others - {room}}
+    return Plan(files, words, frozenset(imports), of_base)
 
 
 def _docstring(file: Path) -> str:
@@ -154,19 +158,13 @@ def _docstring(file: Path) -> str:
     return text.partition("\n")[0]
 
 
-def _imports_a_room(file: Path, library: Path) -> bool:
-    return any(i.own and i.parts and (library / i.parts[0]).is_dir() for i in imports_of(file, library))
-
-
-def _room(parts: tuple[str, ...], library: Path, own_rooms: set[str]) -> str:
-    folders = []
+def _room(parts: tuple[str, ...], library: Path) -> str:
+    folders: list[str] = []
     for part in parts:
         if not library.joinpath(*folders, part).is_dir():
             break
         folders.append(part)
-    if folders:
-        return "/".join(folders)
-    return parts[0] if parts and parts[0] in own_rooms else BASE
+    return "/".join(folders) or BASE
 
 
 def _top(room: str) -> str:
@@ -225,11 +223,10 @@ def _band(band: Band) -> str:
 
 
 def _box(room: str, plan: Plan) -> str:
-    place, files = PLACES[room], plan.files[room]
-    heading = f"{room}.py" if files == [room] else f"{room} {len(files)}"
+    place, heading = PLACES[room], f"{room} {len(plan.files[room])}"
     words = plan.words.get(room, "")
     room_for_words = 12 + 9.5 * len(heading) + 6.5 * len(words) < place.right - place.left - 12
-    line = _sub_rooms(plan.inside(room), plan) or (", ".join(files) if room == BASE else "")
+    line = _base_files(plan) if room == BASE else _sub_rooms(plan.inside(room), plan)
     return (
         f'<rect x="{place.left}" y="{place.top}" width="{place.right - place.left}" height="{BOX_HEIGHT}" rx="5" '
         f'fill="white" stroke="#666"/><text x="{place.left + 12}" y="{place.top + 24}" font-size="15">'
@@ -237,6 +234,12 @@ def _box(room: str, plan: Plan) -> str:
         + (f'<tspan dx="12" font-size="13" fill="#555">{escape(words)}</tspan>' if room_for_words else "")
         + f'</text><text x="{place.left + 12}" y="{place.top + 46}" font-size="13">{escape(line)}</text>'
     )
+
+
+def _base_files(plan: Plan) -> str:
+    """The files at the root, those last that import rooms, with these."""
+    named = [(plan.of_base[name], name) for name in plan.files[BASE]]
+    return ",  ".join(f"{name} → {', '.join(rooms)}" if rooms else name for rooms, name in sorted(named))
 
 
 def _sub_rooms(subs: list[str], plan: Plan) -> str:
@@ -249,19 +252,31 @@ def _sub_rooms(subs: list[str], plan: Plan) -> str:
 
 
 def _arrow(start: str, end: str) -> str:
-    """Straight down where the boxes overlap, level between neighbours in a row."""
+    """Straight down where there is a way past the boxes between, level between neighbours in a row."""
     a, b = PLACES[start], PLACES[end]
     if a.row == b.row:
-        y = a.top + BOX_HEIGHT // 2
-        points = (a.right, y, b.left, y) if a.right <= b.left else (a.left, y, b.right, y)
+        y1 = y2 = a.top + BOX_HEIGHT // 2
+        x1, x2 = (a.right, b.left) if a.right <= b.left else (a.left, b.right)
     else:
-        left, right = max(a.left, b.left), min(a.right, b.right)
-        x1, x2 = (
-            ((left + right) // 2,) * 2 if left < right else ((a.left + a.right) // 2, (b.left + b.right) // 2)
-        )
-        points = (x1, a.bottom, x2, b.top) if a.row < b.row else (x1, a.top, x2, b.bottom)
-    x1, y1, x2, y2 = points
+        x1 = x2 = _way(a, b)
+        y1, y2 = (a.bottom, b.top) if a.row < b.row else (a.top, b.bottom)
     return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#333" stroke-width="1.6" marker-end="url(#end)"/>'
+
+
+def _way(a: Place, b: Place) -> int:
+    """The middle of the widest stretch that both boxes share and no box between them covers."""
+    between = [p for p in PLACES.values() if min(a.row, b.row) < p.row < max(a.row, b.row)]
+    shared = range(max(a.left, b.left), min(a.right, b.right))
+    free = [x for x in shared if not any(p.left - 12 <= x <= p.right + 12 for p in between)]
+    stretches: list[list[int]] = []
+    for x in free:
+        if not stretches or x > stretches[-1][-1] + 1:
+            stretches.append([])
+        stretches[-1].append(x)
+    if not stretches:
+        raise ValueError(f"no straight way from row {a.row} to row {b.row}: move boxes in PLACES")
+    widest = max(stretches, key=len)
+    return (widest[0] + widest[-1]) // 2
 
 
 def draw() -> str:

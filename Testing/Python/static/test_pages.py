@@ -7,8 +7,6 @@ or from the page's own folder; a bare file name is one of any file.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import re
 import shlex
 import tokenize
@@ -83,13 +81,10 @@ def examples(text: str) -> list[list[str]]:
 
 def bad_examples(repository: Path, page: str, text: str) -> Iterator[str]:
     for words in examples(text):
-        said = io.StringIO()
         try:
-            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-                cli._parser(words).parse_args(words)
-        except SystemExit as error:
-            if error.code:
-                yield f"{' '.join(words)}: {said.getvalue().splitlines()[-1]}"
+            cli._parser(words).parse_args(words)
+        except cli._NotUnderstood as refusal:
+            yield str(refusal)
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
@@ -156,9 +151,17 @@ def bad_names(repository: Path, page: str, text: str) -> Iterator[str]:
                 yield f"{path} {name}"
 
 
+@pytest.fixture
+def lag_file(tmp_path, monkeypatch):
+    """The one file that an example's options read while they are parsed."""
+    (tmp_path / "lag.json").write_text('{"lag_s": 0.02}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
 CHECKS = (bad_links, bad_examples, bad_options, bad_targets, bad_paths, bad_names)
 
 
+@pytest.mark.usefixtures("lag_file")
 @pytest.mark.parametrize("check", CHECKS)
 def test_what_the_pages_point_to_is_there(repository, pages, check):
     assert [f"{page}: {bad}" for page, text in pages.items() for bad in check(repository, page, text)] == []
@@ -181,10 +184,9 @@ def test_every_planted_fault_is_found_and_nothing_else(repository):
         check.__name__: list(check(repository, "page.md", text.replace("#a-page", ""))) for check in CHECKS
     }
     assert found["bad_links"] == ["nowhere.md", "README.md#no-such-heading", ""]
-    assert [line.partition(":")[0] for line in found["bad_examples"]] == [
-        "info --colour red",
-        "phantom --frames many --out p.igs.mha",
-    ]
+    unknown, no_number = found["bad_examples"]
+    assert "--colour" in unknown
+    assert "--frames" in no_number
     assert found["bad_options"] == ["info --colour", "prepare --colour", "--no-such-option --no-such-option"]
     assert found["bad_targets"] == ["make coffee", "COLOUR="]
     assert found["bad_paths"] == ["Testing/Python/no_such_folder", "geometry/no_such_file.py"]
