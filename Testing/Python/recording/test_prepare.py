@@ -316,6 +316,21 @@ def with_own_geometry(sweep: TrackedSweep, scale: float) -> TrackedSweep:
     return dataclasses.replace(sweep, transforms={**sweep.transforms, "ImageToProbe": track})
 
 
+def test_files_that_do_not_go_together_are_refused_before_they_are_read_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = dataclasses.replace(sweep("small"), frames=sweep().frames[:, :100, :100])
+    for one in (sweep("large"), small):
+        write_sweep(tmp_path / f"{one.name}.igs.mha", one)
+    monkeypatch.setattr(
+        "USGanSimLib.recording.prepare._sha256", lambda *_: pytest.fail("a file was read through")
+    )
+    with pytest.raises(UserError, match="do not go into one training set"):
+        prepare(
+            [tmp_path / "large.igs.mha", tmp_path / "small.igs.mha"], CALIBRATION, tmp_path / "set", OPTIONS
+        )
+
+
 def test_recordings_of_two_depths_are_refused_with_the_distance(tmp_path: Path) -> None:
     said = refusal(
         tmp_path, with_own_geometry(sweep("a"), 1.0), with_own_geometry(sweep("b", start_s=0), 1.1)

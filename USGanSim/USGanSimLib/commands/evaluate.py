@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.measures.points import GATE_MM
 from ..evaluation.predictors.baselines import baselines
-from ..evaluation.predictors.predictor import ModelImages, Predictor, require_comparable
+from ..evaluation.predictors.predictor import ModelImages, Predictor, SecondScan, require_comparable
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
 from ..evaluation.report.page import MARKER, Report, text_tables
 from ..evaluation.report.pictures import RING_MM, panel_frames, save_panel, save_samples
@@ -201,7 +201,7 @@ def _radii(text: str) -> list[float]:
 
 def _ceiling(rows: Sequence[Row]) -> Row:
     """The real row that a predictor cannot be expected to beat: the second scan where there is one."""
-    return rows[1] if rows[1].name == "second real scan" else rows[0]
+    return rows[1] if rows[1].name == SecondScan.name else rows[0]
 
 
 def _pictures(

@@ -8,6 +8,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
+from ..geometry.sampling import evenly
 from ..geometry.transforms import Matrix
 from ..recording.coverage import Coverage
 
@@ -51,9 +52,7 @@ class CoverageModel(_Model):
 
     def show(self, poses: Matrix, width_px: int, height_px: int) -> None:
         """Show images of width × height pixels at `poses` (N, 4, 4), ImageToReference; at most 300, evenly chosen."""
-        chosen = poses[
-            np.unique(np.linspace(0, len(poses) - 1, min(len(poses), _MOST_PLANES)).round().astype(int))
-        ]
+        chosen = poses[evenly(len(poses), _MOST_PLANES)]
         self.node.SetAndObservePolyData(planes(chosen, width_px, height_px))
 
 

@@ -19,6 +19,7 @@ from ..geometry.field_of_view import Point
 from ..geometry.image_frame import Offset, first_row_px
 from ..geometry.image_geometry import ImageGeometry
 from ..geometry.pose_sets import along_curve, around, at_centre, at_face, offsets_around
+from ..geometry.sampling import evenly
 from ..geometry.transforms import Matrix
 from ..recording.simulated import PosePlan
 from ..recording.sweep import TrackedSweep
@@ -120,9 +121,7 @@ class PlannedPoses:
 
     def show(self, image_to_ras: Matrix, outside: NDArray[np.bool_], width_px: int, height_px: int) -> None:
         """Outline images of width × height pixels at poses (N, 4, 4), at most 60; `outside` (N,) the trained range."""
-        some = np.unique(
-            np.linspace(0, len(outside) - 1, min(len(outside), _MOST_OUTLINES)).round().astype(int)
-        )
+        some = evenly(len(outside), _MOST_OUTLINES)
         for model, chosen in zip(self._models, (some[~outside[some]], some[outside[some]]), strict=True):
             model.show(image_to_ras[chosen], width_px, height_px)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.sampling import evenly
 from ..geometry.transforms import Matrix, TransformGraph, TransformTrack
 
 VOXEL_MM = 5.0
@@ -158,7 +159,7 @@ def _largest_angle_deg(poses: Matrix) -> float:
 
 
 def _thinned(poses: Matrix, most: int) -> Matrix:
-    chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))
+    chosen = evenly(len(poses), most)
     thinned: Matrix = poses[chosen]
     return thinned
 

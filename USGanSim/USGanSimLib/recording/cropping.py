@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..geometry.image_geometry import Crop
+from ..geometry.sampling import evenly
 from .pixels import release_pages
 from .sweep import Frames, TrackedSweep
 
@@ -27,7 +28,7 @@ def pixel_extremes(sweeps: Sequence[TrackedSweep], most_frames: int = MOST_FRAME
     for sweep in sweeps:
         valid = np.flatnonzero(sweep.image_valid)
         count = min(len(valid), max(most_frames // len(sweeps), 2))
-        for index in valid[np.linspace(0, len(valid) - 1, count).round().astype(int)] if count else valid:
+        for index in valid[evenly(len(valid), count)]:
             np.minimum(darkest, sweep.frames[index], out=darkest)
             np.maximum(brightest, sweep.frames[index], out=brightest)
             release_pages(sweep.frames)

@@ -31,6 +31,7 @@ from ..files import replacing_folder, write_json
 from ..geometry.conditioning import CoordinateNormalisation
 from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry
+from ..geometry.sampling import evenly
 from ..geometry.transforms import Matrix
 from .field.find import MOST_FRAMES, find_field
 from .splits import Exclusion
@@ -129,8 +130,7 @@ class Dataset:
         if self.stored_field is not None:
             return self.stored_field
         frames = self.train_indices
-        count = min(MOST_FRAMES, len(frames))
-        chosen = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+        chosen = frames[evenly(len(frames), MOST_FRAMES)]
         x_mm, y_mm = self.geometry.mm_per_px
         return find_field((self.read_images([frame])[0] for frame in chosen), y_mm / x_mm)
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from ..errors import UserError
+from ..geometry.sampling import evenly
 from ..geometry.transforms import RIGID_TOLERANCE, TransformTrack, rigidity_error, split_transform_name
 from ..model.info import read_model_header
 from .dataset import MARKER, open_dataset
@@ -142,7 +143,7 @@ def _extent(track: TransformTrack) -> tuple[float | None, float | None]:
     rigid = track.matrices[track.valid & (rigidity_error(track.matrices) <= RIGID_TOLERANCE)]
     if len(rigid) == 0:
         return None, None
-    some = rigid[np.unique(np.linspace(0, len(rigid) - 1, _MOST_POSES).astype(int))]
+    some = rigid[evenly(len(rigid), _MOST_POSES)]
     # |R₁ − R₂| (Frobenius) = √8 · sin(angle / 2)
     chord = pdist(some[:, :3, :3].reshape(-1, 9)).max(initial=0.0)
     angle_deg = np.degrees(2 * np.arcsin(min(chord / np.sqrt(8), 1.0)))

@@ -143,8 +143,10 @@ def prepare(
     it was before.
     """
     headers = [read_header(path) for path in files]
-    hashes = [_sha256(header.path, header.data_path) for header in headers]
     sweeps = [load_sweep(header) for header in headers]
+    # Before tens of gigabytes are read for their hashes.
+    _require_together(sweeps, calibration, options or PrepareOptions())
+    hashes = [_sha256(header.path, header.data_path) for header in headers]
     return prepare_sweeps(sweeps, hashes, calibration, out, options, progress)
 
 
@@ -191,10 +193,7 @@ def plan_sweeps(
     progress: Progress,
 ) -> Plan:
     """All that `prepare_sweeps` decides before it writes. Raises UserError as that does."""
-    _require_one_size(sweeps)
-    _require_different(sweeps)
-    _require_one_geometry(sweeps, f"{options.image_frame}To{options.probe_frame}")
-    source = calibration.geometry(sweeps[0].width_px, sweeps[0].height_px, sweeps[0].name)
+    source = _require_together(sweeps, calibration, options)
     usable = [
         usable_frames(sweep, options.lag_s, options.probe_frame, options.reference_frame) for sweep in sweeps
     ]
@@ -275,6 +274,16 @@ def _resized(
             if done % _RELEASE_EVERY == 0 or done == total:
                 release_pages(sweep.frames)
                 progress.emit("step", step=done, of=total)
+
+
+def _require_together(
+    sweeps: Sequence[TrackedSweep], calibration: Calibration, options: PrepareOptions
+) -> ImageGeometry:
+    """Raises UserError for recordings that do not make one training set; returns the geometry of their images."""
+    _require_one_size(sweeps)
+    _require_different(sweeps)
+    _require_one_geometry(sweeps, f"{options.image_frame}To{options.probe_frame}")
+    return calibration.geometry(sweeps[0].width_px, sweeps[0].height_px, sweeps[0].name)
 
 
 def _require_one_size(sweeps: Sequence[TrackedSweep]) -> None:

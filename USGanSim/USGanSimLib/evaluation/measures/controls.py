@@ -7,6 +7,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from ..predictors.predictor import PosePredictor, Predictor, frame_seed
 from .floor import RealImageElsewhere
@@ -87,7 +88,5 @@ class Speed:
 
 def spread(indices: NDArray[np.int_], most: int) -> NDArray[np.int_]:
     """At most `most` of the indices, evenly spread."""
-    chosen: NDArray[np.int_] = indices[
-        np.linspace(0, len(indices) - 1, min(most, len(indices))).round().astype(int)
-    ]
+    chosen: NDArray[np.int_] = indices[evenly(len(indices), most)]
     return chosen

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...calibration.spots import refined
+from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from .points import Points, Truth, match_points
 
@@ -59,7 +60,7 @@ def fit_detector(dataset: Dataset, truth: Truth, gate_mm: float) -> SpotDetector
     (the OSPA distance of order 1, Schuhmacher et al. 2008, not divided by the number of points).
     """
     known = [int(index) for index in dataset.train_indices if int(index) in truth.by_frame]
-    chosen = [known[round(k)] for k in np.linspace(0, len(known) - 1, min(MOST_FRAMES, len(known)))]
+    chosen = [known[k] for k in evenly(len(known), MOST_FRAMES)]
     images = dataset.read_images(chosen)
     mm_per_px = dataset.geometry.mm_per_px
     costs: dict[SpotDetector, float] = dict.fromkeys(

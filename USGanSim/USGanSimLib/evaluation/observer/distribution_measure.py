@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
 from ..intervals import heldout_groups
@@ -27,7 +28,7 @@ class DistributionMeasure:
     def __init__(self, dataset: Dataset, observer: Observer) -> None:
         self.dataset, self.observer = dataset, observer
         heldout = dataset.heldout_indices
-        chosen = heldout[np.linspace(0, len(heldout) - 1, min(len(heldout), MOST_FRAMES)).astype(int)]
+        chosen = heldout[evenly(len(heldout), MOST_FRAMES)]
         self._presentation = Presentation(dataset.field.mask(), dataset.geometry.mm_per_px)
         real = self.features(dataset.read_images(chosen))
         self._mean, self._sd = real.mean(axis=0), real.std(axis=0) + 1e-6

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
 from ..intervals import heldout_groups
@@ -123,7 +124,7 @@ class LandmarkMeasure:
     def _fit(self) -> Thresholds:
         """Thresholds from training frames that show a landmark, at most some, evenly spread."""
         shown = self.dataset.train_indices[self.seen.visible[self.dataset.train_indices].any(axis=1)]
-        chosen = shown[np.linspace(0, len(shown) - 1, min(len(shown), _MOST_THRESHOLD_FRAMES)).astype(int)]
+        chosen = shown[evenly(len(shown), _MOST_THRESHOLD_FRAMES)]
         if not len(chosen):
             nothing = (float("nan"),) * len(self.observer.info.landmarks)
             return Thresholds(nothing, nothing)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
 from ..intervals import heldout_groups
@@ -39,7 +40,7 @@ class RealnessControl:
     def __init__(self, dataset: Dataset, seed: int = 0) -> None:
         self.dataset, self.seed = dataset, seed
         heldout = dataset.heldout_indices
-        chosen = heldout[np.linspace(0, len(heldout) - 1, min(len(heldout), MOST_FRAMES)).astype(int)]
+        chosen = heldout[evenly(len(heldout), MOST_FRAMES)]
         self.chosen = [int(index) for index in chosen]
         self.presentation, self.groups = Presentation.of(dataset), heldout_groups(dataset)
 

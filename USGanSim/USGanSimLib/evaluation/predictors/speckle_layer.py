@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...geometry.sampling import evenly
 from ...geometry.transforms import Matrix
 from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
@@ -89,7 +90,7 @@ def fit_speckle(reslice: VolumeReslice) -> SpeckleModel:
 def _patches(dataset: Dataset, reslice: VolumeReslice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     finder, frames = PatchFinder.of_dataset(dataset), dataset.train_indices
     real, resliced = [], []
-    for index in frames[np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int)]:
+    for index in frames[evenly(len(frames), MOST_FRAMES)]:
         image = dataset.read_images([index])[0]
         corners = finder.find(image)
         real.append(finder.cut(image, corners))

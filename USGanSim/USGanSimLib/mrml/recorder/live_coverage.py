@@ -15,6 +15,7 @@ import numpy as np
 import vtk
 from numpy.typing import NDArray
 
+from ...geometry.sampling import evenly
 from ...geometry.transforms import Matrix, TransformTrack
 from ...recording.coverage import coverage, image_poses, landmark_views
 from ..coverage_model import CoverageModel, SweptModel
@@ -87,7 +88,5 @@ class LiveCoverage:
 
 def _thinned(poses: Matrix, most: int) -> Matrix:
     """At most `most` of (N, 4, 4), evenly chosen."""
-    thinned: Matrix = poses[
-        np.unique(np.linspace(0, len(poses) - 1, min(len(poses), most)).round().astype(int))
-    ]
+    thinned: Matrix = poses[evenly(len(poses), most)]
     return thinned

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...geometry.field_of_view import FieldOfView, box_around
 from ...geometry.image_geometry import Crop
+from ...geometry.sampling import evenly
 from .evidence import Evidence, evidence_of
 from .fit import best_shape
 
@@ -81,8 +82,7 @@ def spread_frames(
     frames: NDArray[np.uint8], valid: NDArray[np.int_], most: int = MOST_FRAMES
 ) -> Iterable[NDArray[np.uint8]]:
     """At most `most` of the frames (N, H, W) numbered by `valid`, evenly spread."""
-    count = min(len(valid), most)
-    for index in valid[np.linspace(0, len(valid) - 1, count).round().astype(int)]:
+    for index in valid[evenly(len(valid), most)]:
         yield frames[index]
 
 
