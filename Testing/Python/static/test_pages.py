@@ -7,6 +7,8 @@ or from the page's own folder; a bare file name is one of any file.
 from __future__ import annotations
 
 import argparse
+import importlib
+import pkgutil
 import re
 import shlex
 import tokenize
@@ -240,3 +242,20 @@ def test_every_section_of_a_panel_is_in_the_guide(repository, pages):
 def test_every_recipe_is_explained(pages):
     for page in ("Resources/Docs/command-line.md", "Resources/Docs/method.md"):
         assert [name for name in RECIPES if f"`{name}`" not in pages[page]] == [], page
+
+
+def test_every_number_of_a_report_is_explained(pages):
+    """Tables are the classes with a title and columns in measures/ and observer/."""
+    from USGanSimLib.evaluation import measures, observer
+
+    members = [
+        member
+        for room in (measures, observer)
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
+        for member in vars(importlib.import_module(module.name)).values()
+    ]
+    tables = {member for member in members if isinstance(getattr(member, "columns", None), tuple)}
+    assert len(tables) >= 10
+    page = pages["Resources/Docs/evaluation.md"]
+    words = [(table.title, *(f"`{column.key}`" for column in table.columns)) for table in tables]
+    assert [word for of_table in words for word in of_table if word not in page] == []
