@@ -61,8 +61,8 @@ PLACES = {
     "evaluation": Place(2, 530, 945),
     "ml": Place(2, 1000, 1130),
     "link": Place(3, 30, 150),
-    "calibration": Place(3, 200, 480),
-    "phantom": Place(3, 620, 800),
+    "calibration": Place(3, 200, 600),
+    "phantom": Place(3, 650, 800),
     "recording": Place(4, 30, 1130),
     "model": Place(5, 30, 1130),
     "geometry": Place(6, 30, 1130),
@@ -252,19 +252,19 @@ def _sub_rooms(subs: list[str], plan: Plan) -> str:
 
 
 def _arrow(start: str, end: str) -> str:
-    """Straight down where there is a way past the boxes between, level between neighbours in a row."""
+    """Straight down where there is a way past the boxes between, else slanted; level between neighbours in a row."""
     a, b = PLACES[start], PLACES[end]
     if a.row == b.row:
         y1 = y2 = a.top + BOX_HEIGHT // 2
         x1, x2 = (a.right, b.left) if a.right <= b.left else (a.left, b.right)
     else:
-        x1 = x2 = _way(a, b)
+        x1, x2 = _way(a, b)
         y1, y2 = (a.bottom, b.top) if a.row < b.row else (a.top, b.bottom)
     return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#333" stroke-width="1.6" marker-end="url(#end)"/>'
 
 
-def _way(a: Place, b: Place) -> int:
-    """The middle of the widest stretch that both boxes share and no box between them covers."""
+def _way(a: Place, b: Place) -> tuple[int, int]:
+    """The middle of the widest stretch that both boxes share and no box between them covers, or both middles."""
     between = [p for p in PLACES.values() if min(a.row, b.row) < p.row < max(a.row, b.row)]
     shared = range(max(a.left, b.left), min(a.right, b.right))
     free = [x for x in shared if not any(p.left - 12 <= x <= p.right + 12 for p in between)]
@@ -273,10 +273,9 @@ def _way(a: Place, b: Place) -> int:
         if not stretches or x > stretches[-1][-1] + 1:
             stretches.append([])
         stretches[-1].append(x)
-    if not stretches:
-        raise ValueError(f"no straight way from row {a.row} to row {b.row}: move boxes in PLACES")
-    widest = max(stretches, key=len)
-    return (widest[0] + widest[-1]) // 2
+    widest = max(stretches, key=len, default=[])
+    straight = (widest[0] + widest[-1]) // 2 if widest else None
+    return (straight or (a.left + a.right) // 2), (straight or (b.left + b.right) // 2)
 
 
 def draw() -> str:
