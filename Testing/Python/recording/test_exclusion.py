@@ -1,4 +1,4 @@
-"""recording/splits.py: who is too near, by pixels and by the tracker's jitter; jitter measured at rest."""
+"""recording/splits.py, what is left out: near by pixels or by the jitter, which is measured at rest."""
 
 from __future__ import annotations
 

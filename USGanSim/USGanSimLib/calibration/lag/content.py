@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...geometry.image_geometry import ImageGeometry
+from ...geometry.peaks import vertex
 from ...geometry.transforms import Matrix
-from ..spots import vertex
 from ..timing import Tracking
 from .estimate import Flags, Values, jackknife
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ...calibration.spots import refined
+from ...geometry.peaks import refined
 from ...geometry.sampling import evenly
 from ...recording.dataset import Dataset
 from .points import Points, Truth, match_points
