@@ -23,9 +23,9 @@ from USGanSimLib.evaluation.report.landmark_pictures import READING, landmark_fr
 from USGanSimLib.evaluation.report.pictures import LABEL_PX, RING, TEXT_PX
 from USGanSimLib.evaluation.study.comparison import compare
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.training.pictures import shown_size
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.dataset import Dataset, write_dataset
+from USGanSimLib.recording.pictures import shown_size
 
 COUNT, WIDTH_PX, HEIGHT_PX = 60, 48, 32
 MM_PER_PX = (1.0, 2.0)

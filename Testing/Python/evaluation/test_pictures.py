@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from USGanSimLib.evaluation.measures.points import Truth
 from USGanSimLib.evaluation.predictors.predictor import RealImage, SecondScan
-from USGanSimLib.evaluation.report.pictures import panel_frames, save_panel, save_samples, wrapped
+from USGanSimLib.evaluation.report.pictures import frames_to_show, save_frames, save_samples, wrapped
 
 
 class Plain:
@@ -30,7 +30,7 @@ def boxes(panel: np.ndarray, grey: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_an_image_is_drawn_in_true_proportions(dotted_set, tmp_path: Path) -> None:
-    save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(251)], [8])
+    save_frames(tmp_path / "panel.png", dotted_set.dataset, [Plain(251)], [8])
     rows, columns = boxes(np.asarray(Image.open(tmp_path / "panel.png")), 251)
     shape = (np.ptp(rows) + 1) / (np.ptp(columns) + 1)
     assert shape == pytest.approx((60 * 0.5) / (80 * 0.4), rel=0.01)
@@ -39,8 +39,8 @@ def test_an_image_is_drawn_in_true_proportions(dotted_set, tmp_path: Path) -> No
 
 def test_rings_of_one_millimetre_stand_around_the_dots(dotted_set, tmp_path: Path) -> None:
     dataset, points = dotted_set
-    save_panel(tmp_path / "rings.png", dataset, [Plain(0)], [8], Truth({8: points[8]}))
-    save_panel(tmp_path / "dots.png", dataset, [RealImage(dataset)], [8])
+    save_frames(tmp_path / "rings.png", dataset, [Plain(0)], [8], Truth({8: points[8]}))
+    save_frames(tmp_path / "dots.png", dataset, [RealImage(dataset)], [8])
     rings, dots = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("rings.png", "dots.png"))
     ring_labels, ring_count = ndimage.label(rings[:, :, 0] - rings[:, :, 2] > 150, np.ones((3, 3)))
     # Left of the images and above them there is text.
@@ -57,7 +57,7 @@ def test_rings_of_one_millimetre_stand_around_the_dots(dotted_set, tmp_path: Pat
 
 def test_every_pose_is_a_row_and_every_predictor_a_column(dotted_set, tmp_path: Path) -> None:
     greys = (240, 245, 250)
-    save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(grey) for grey in greys], [8, 12])
+    save_frames(tmp_path / "panel.png", dotted_set.dataset, [Plain(grey) for grey in greys], [8, 12])
     panel = np.asarray(Image.open(tmp_path / "panel.png"))
     places = [boxes(panel, grey) for grey in greys]
     lefts = [columns.min() for _, columns in places]
@@ -72,7 +72,7 @@ def test_a_long_name_does_not_run_into_the_next_column(dotted_set, tmp_path: Pat
     long = "paper-fig1 (a-very-long-run-name-with-date/model.safetensors) with many more words in it"
     heights = []
     for name in ("short", long):
-        save_panel(tmp_path / "panel.png", dotted_set.dataset, [Plain(200, name)], [8])
+        save_frames(tmp_path / "panel.png", dotted_set.dataset, [Plain(200, name)], [8])
         heights.append(Image.open(tmp_path / "panel.png").height)
     assert heights[1] > heights[0]
 
@@ -86,16 +86,16 @@ def test_a_word_longer_than_a_line_is_broken_and_none_is_lost() -> None:
 
 def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> None:
     dataset, points = dotted_set
-    assert panel_frames(dataset, None, most=4) == [9, 11, 13, 15]
-    assert panel_frames(dataset, None, most=20) == list(range(8, 16))
-    assert panel_frames(dataset, Truth({k: points[k] for k in (3, 9, 10)}), most=4) == [9, 10]
+    assert frames_to_show(dataset, None, most=4) == [9, 11, 13, 15]
+    assert frames_to_show(dataset, None, most=20) == list(range(8, 16))
+    assert frames_to_show(dataset, Truth({k: points[k] for k in (3, 9, 10)}), most=4) == [9, 10]
 
 
 def test_a_predictor_without_an_image_leaves_a_gap_and_samples_stand_in_rows(
     dotted_set, tmp_path: Path
 ) -> None:
     dataset = dotted_set.dataset
-    save_panel(tmp_path / "panel.png", dataset, [RealImage(dataset), SecondScan(dataset)], [9])
+    save_frames(tmp_path / "panel.png", dataset, [RealImage(dataset), SecondScan(dataset)], [9])
     panel = np.asarray(Image.open(tmp_path / "panel.png").convert("L"))
     tile = slice(-200, -10)
     assert panel[tile, 64:384].max() > 140

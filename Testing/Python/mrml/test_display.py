@@ -14,7 +14,7 @@ from USGanSimLib.geometry.pose_distance import PoseRange  # noqa: E402
 from USGanSimLib.live import LiveStatus, PoseState  # noqa: E402
 from USGanSimLib.mrml import display  # noqa: E402
 from USGanSimLib.mrml.display import SliceView, ThreeDView, view_axes  # noqa: E402
-from USGanSimLib.mrml.headless.live_picture import SCAN_PX, VIEW_PX, RealFrame, draw_panel  # noqa: E402
+from USGanSimLib.mrml.headless.live_picture import SCAN_PX, VIEW_PX, RealFrame, draw_live_picture  # noqa: E402
 from USGanSimLib.mrml.headless.live_run import Snapshot  # noqa: E402
 from USGanSimLib.mrml.live.scenery import MARK_COLOR, Scenery, image_corners  # noqa: E402
 from USGanSimLib.mrml.output_volume import OutputVolume  # noqa: E402
@@ -151,7 +151,9 @@ def test_the_panel_shows_every_pair_and_leaves_the_scene_as_it_was(scene, nodes,
         ThreeDView(scene, (20, 20)).close()
         slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     before = nodes.names()
-    panel = np.asarray(draw_panel(scene, [(real, simulated)] * 2, trained, "title", ["words"], with_3d))
+    panel = np.asarray(
+        draw_live_picture(scene, [(real, simulated)] * 2, trained, "title", ["words"], with_3d)
+    )
     assert nodes.names() == before
     pairs_px = 2 * (SCAN_PX[0] + 44 + 12) + 12
     for grey in (210, 120):

@@ -9,8 +9,14 @@ from scipy.spatial.transform import Rotation
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.transforms import TransformTrack
-from USGanSimLib.recording.coverage import coverage, image_poses, landmark_views
-from USGanSimLib.recording.coverage_picture import beam_angles_deg, coverage_picture, save_coverage_picture
+from USGanSimLib.recording.coverage import (
+    beam_angles_deg,
+    coverage,
+    coverage_picture,
+    image_poses,
+    landmark_views,
+    save_coverage_picture,
+)
 
 WIDTH, HEIGHT, MM_PER_PX = 101, 61, 0.5  # images of 50×30 mm
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..calibration.pinhead.checks import require_marks_on_spots, require_same_side
-from ..calibration.pinhead.pictures import save_pin_panel
+from ..calibration.pinhead.pictures import save_pin_charts
 from ..calibration.pinhead.points import (
     PinPoints,
     one_point_a_frame,
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.compare:
         earlier = read_calibration(arguments.compare, arguments.image_frame, arguments.probe_frame)
         result["compared_mm"] = require_same_side(calibration.fit, earlier)
-    save_pin_panel(panel, calibration)
+    save_pin_charts(panel, calibration)
     if arguments.xml:
         write_plus_xml(
             arguments.xml,

@@ -9,7 +9,7 @@ from typing import Any
 from ..calibration.lag.content import Content, scale_interval
 from ..calibration.lag.estimate import DEFAULT_MAX_LAG_S, LagTarget, estimate_lag
 from ..calibration.lag.floor import floor_line
-from ..calibration.lag.pictures import save_lag_panel
+from ..calibration.lag.pictures import save_lag_chart
 from ..calibration.lag.targets import Floor, Pin, Wires
 from ..calibration.lag.wires import follow, wire_spots
 from ..calibration.pinhead.points import one_point_a_frame
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if isinstance(target, Content):
         scale, low, high = scale_interval(target, video.timestamps_s, tracking, estimate.lag_s)
         result.update(scale=scale, scale_ci=[low, high])
-    save_lag_panel(panel, estimate)
+    save_lag_chart(panel, estimate)
     write_json(arguments.out, result)
     return {**result, "out": str(arguments.out), "panel": str(panel)}
 

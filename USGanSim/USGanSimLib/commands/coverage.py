@@ -12,8 +12,13 @@ import numpy as np
 from ..errors import UserError
 from ..evaluation.measures.landmarks import read_landmarks
 from ..recording.calibration_file import read_calibration
-from ..recording.coverage import coverage, image_poses, landmark_views
-from ..recording.coverage_picture import coverage_picture, save_coverage_picture
+from ..recording.coverage import (
+    coverage,
+    coverage_picture,
+    image_poses,
+    landmark_views,
+    save_coverage_picture,
+)
 from ..recording.sequence_file import read_sweep
 from ..recording.session import inputs
 from .options import add_frame_options

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.predictors.predictor import ModelImages, Predictor
 from ..evaluation.report.page import MARKER, Report
-from ..evaluation.report.pictures import panel_frames, save_panel
+from ..evaluation.report.pictures import frames_to_show, save_frames
 from ..evaluation.study.crossval import SPLITS, Fold, cross_validate, fold_masks, pooled, pooled_warnings
 from ..evaluation.study.facts import about_dataset
 from ..files import replacing_folder
@@ -186,11 +186,11 @@ def _pictures(folder: Path, folds: Sequence[Fold]) -> dict[str, Path]:
     pictures = {}
     for number in sorted({0, len(folds) // 2, len(folds) - 1}):
         fold, path = folds[number], folder / f"fold_{number + 1:02d}.png"
-        save_panel(
+        save_frames(
             path,
             fold.dataset,
             fold.predictors,
-            panel_frames(fold.dataset, fold.tests.truth, 3),
+            frames_to_show(fold.dataset, fold.tests.truth, 3),
             fold.tests.truth,
         )
         pictures[f"Fold {number + 1}"] = path

@@ -218,7 +218,7 @@ def in_sentences(result: dict[str, Any]) -> list[str]:
 def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, result: dict[str, Any]) -> str:
     """Write the panel; why it has no 3-D view, or nothing."""
     from ..mrml.display import opengl_problem
-    from ..mrml.headless.live_picture import draw_panel
+    from ..mrml.headless.live_picture import draw_live_picture
     from ..mrml.scene import headless_scene
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, res
         (recording.frame_at(model.renderer, snapshot, model.heldout), snapshot) for snapshot in live.snapshots
     ]
     with headless_scene() as scene, replacing_file(path) as part:
-        panel = draw_panel(
+        panel = draw_live_picture(
             scene,
             pairs,
             model.renderer.pose_range,

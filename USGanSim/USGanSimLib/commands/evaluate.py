@@ -15,7 +15,7 @@ from ..evaluation.predictors.baselines import baselines
 from ..evaluation.predictors.predictor import ModelImages, Predictor, SecondScan, require_comparable
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
 from ..evaluation.report.page import MARKER, Report, text_tables
-from ..evaluation.report.pictures import RING_MM, panel_frames, save_panel, save_samples
+from ..evaluation.report.pictures import RING_MM, frames_to_show, save_frames, save_samples
 from ..evaluation.study.comparison import Row, compare
 from ..evaluation.study.facts import about_dataset, about_model, in_words
 from ..evaluation.study.suite import Suite, SuiteOptions, suite
@@ -209,7 +209,7 @@ def _pictures(
 ) -> dict[str, Path]:
     rings = f" (rings of {RING_MM:g} mm radius: the true points)" if tests.truth else ""
     # As Fig. 4 and 5 of Hu et al. 2017; landmarks as Fig. 3, samples as Fig. 6.
-    save_panel(folder / "panel.png", dataset, predictors, panel_frames(dataset, tests.truth), tests.truth)
+    save_frames(folder / "panel.png", dataset, predictors, frames_to_show(dataset, tests.truth), tests.truth)
     pictures = {f"Held-out frames{rings}": folder / "panel.png"}
     if tests.observed.landmarks and tests.observed.landmarks.readable:
         from ..evaluation.report.landmark_pictures import save_landmarks

@@ -11,7 +11,7 @@ from ..chart import BLUE, RED, Chart
 from .estimate import LagEstimate
 
 
-def save_lag_panel(path: Path, estimate: LagEstimate) -> None:
+def save_lag_chart(path: Path, estimate: LagEstimate) -> None:
     """Write the curve as a PNG, with the lag (red) and its 95 % interval (shaded)."""
     high = 1.05 * float(estimate.misfits.max())
     chart = Chart(

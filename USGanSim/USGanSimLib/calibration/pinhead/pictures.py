@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ...files import replacing_file
+from ...geometry.sampling import evenly
+from ...recording.pictures import Sheet, shown
 from ..chart import BLUE, CYAN, ORANGE, Chart, side_by_side
 from .detection import Proposals
 from .verdict import PinCalibration
@@ -18,7 +20,7 @@ _ENLARGED = 5
 _TILE_PX, _ACROSS = 320, 4
 
 
-def save_pin_panel(path: Path, calibration: PinCalibration) -> None:
+def save_pin_charts(path: Path, calibration: PinCalibration) -> None:
     """Write three charts as a PNG: points with their residuals in the image, offsets from the pin in Reference, and
     residuals frame by frame. Outliers are red crosses with their frame number."""
     charts = [_in_image(calibration), _in_reference(calibration), _by_frame(calibration)]
@@ -86,19 +88,16 @@ def _labels(calibration: PinCalibration) -> list[str]:
 
 def save_proposals(path: Path, images: NDArray[np.uint8], found: Proposals) -> None:
     """Write a PNG of twelve frames, spread over the proposals, each with its proposal ringed (given ones in orange)."""
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(len(found), 12)).round().astype(int))
+    chosen = evenly(len(found), _ACROSS * 3)
     height, width = images.shape[1:]
     share = _TILE_PX / width
     tile = (_TILE_PX, round(height * share))
-    sheet = Image.new("RGB", (_ACROSS * tile[0], -(-len(chosen) // _ACROSS) * tile[1]))
-    draw = ImageDraw.Draw(sheet)
+    sheet = Sheet(_ACROSS, -(-len(chosen) // _ACROSS), tile, gap_px=0, ground=(0, 0, 0))
     for number, index in enumerate(chosen):
-        left, top = number % _ACROSS * tile[0], number // _ACROSS * tile[1]
-        sheet.paste(
-            Image.fromarray(images[found.frames[index]]).resize(tile, Image.Resampling.BILINEAR), (left, top)
-        )
-        u, v = (found.pixels[index] + 0.5) * share + [left, top]
+        picture = shown(images[found.frames[index]], tile, Image.Resampling.BILINEAR)
+        draw = ImageDraw.Draw(picture)
+        u, v = (found.pixels[index] + 0.5) * share
         draw.ellipse((u - 9, v - 9, u + 9, v + 9), outline=ORANGE if found.given[index] else CYAN, width=2)
-        draw.text((left + 6, top + 4), f"frame {found.frames[index]}", CYAN, ImageFont.load_default(14))
-    with replacing_file(path) as part:
-        sheet.save(part, "PNG")
+        draw.text((6, 4), f"frame {found.frames[index]}", CYAN, ImageFont.load_default(14))
+        sheet.put(number % _ACROSS, number // _ACROSS, picture)
+    sheet.save(path)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...ml.training.pictures import shown_size
+from ...recording.pictures import TEXT_PX, Sheet, in_tile, shown, wrapped
 from ..measures.landmark_readings import MEASURED
 from ..measures.landmarks import Points
 from ..observer.landmark_measure import LandmarkMeasure, outcome
 from ..predictors.predictor import Predictor
-from .pictures import GAP_PX, GROUND, INK, LABEL_PX, RING, TEXT_PX, in_box, shown, wrapped
+from .pictures import LABEL_PX, RING, tile_px
 
 READING = (90, 220, 230)
 _ARROW_PX, _HEAD_PX, _CLEAR_PX, _CROSS_PX = 34, 8, 5, 6
@@ -33,25 +33,17 @@ def save_landmarks(path: Path, measure: LandmarkMeasure, predictors: Sequence[Pr
     """Write a PNG: a column a landmark, a row a predictor; an arrow at the true place, a cross and the distance where
     the observer sees it, or what it says instead."""
     dataset, frames = measure.dataset, landmark_frames(measure)
-    size = shown_size(dataset.geometry.width_px, dataset.geometry.height_px, dataset.geometry.mm_per_px)
-    font, top = ImageFont.load_default(TEXT_PX), TEXT_PX + 12
-    width, height = size[0] + GAP_PX, size[1] + GAP_PX
-    panel = Image.new("RGB", (LABEL_PX + len(frames) * width, top + len(predictors) * height), GROUND)
-    draw = ImageDraw.Draw(panel)
+    size = tile_px(dataset)
+    sheet = Sheet(len(frames), len(predictors), size, LABEL_PX, TEXT_PX + 12)
     for row, predictor in enumerate(predictors):
-        draw.text((6, top + row * height + 4), wrapped(predictor.name, LABEL_PX - 12, font), INK, font)
+        sheet.name_row(row, wrapped(predictor.name, LABEL_PX - 12))
     for column, (landmark, frame) in enumerate(frames.items()):
-        left = LABEL_PX + column * width
-        draw.text(
-            (left, 4),
-            f"{measure.observer.info.landmarks[landmark]}, frame {dataset.source_frame[frame]}",
-            INK,
-            font,
-        )
+        name = measure.observer.info.landmarks[landmark]
+        sheet.name_column(column, f"{name}, frame {dataset.source_frame[frame]}")
         for row, predictor in enumerate(predictors):
             for image in predictor.images(frame)[:1]:
-                panel.paste(_marked(measure, image, frame, landmark, size), (left, top + row * height))
-    panel.save(path, format="PNG")
+                sheet.put(column, row, _marked(measure, image, frame, landmark, size))
+    sheet.save(path)
 
 
 def _marked(
@@ -62,11 +54,11 @@ def _marked(
     scale = np.array(size) / np.array(image.shape[::-1])
     truth, look = measure.seen.places_px[frame, landmark], measure.look(image[None])
     said = outcome(look, 0, landmark, measure.thresholds)
-    _arrow(draw, in_box(truth, scale))
+    _arrow(draw, in_tile(truth, scale))
     if said == MEASURED:
         place = look.places_px[0, landmark]
         away_mm = float(np.linalg.norm((place - truth) * measure.dataset.geometry.mm_per_px))
-        x, y = in_box(place, scale)
+        x, y = in_tile(place, scale)
         draw.line([x - _CROSS_PX, y, x + _CROSS_PX, y], READING, 2)
         draw.line([x, y - _CROSS_PX, x, y + _CROSS_PX], READING, 2)
         said = f"{away_mm:.1f} mm"

@@ -20,7 +20,7 @@ from .batches import Batches, to_grey
 from .checkpoint import TrainingState
 from .ema import recompute_statistics
 from .health import sample_faults, spread_grey
-from .pictures import save_panel
+from .pictures import save_samples
 
 _PANEL_POSES, _PANEL_SAMPLES = 6, 3
 _PANEL_STATISTICS_FRAMES = 144
@@ -30,7 +30,7 @@ _FRAMES_AT_ONCE = 20
 _JUDGED_FROM_STEP = 100  # Before that every network makes an even grey.
 
 
-def sample_panel(
+def sample_picture(
     dataset: Dataset,
     batches: Batches,
     state: TrainingState,
@@ -52,7 +52,7 @@ def sample_panel(
         axis=1,
     )
     path = folder.samples / f"step_{state.step:06d}.png"
-    save_panel(path, real, samples, dataset.geometry.mm_per_px, f"{recipe.name} step {state.step}")
+    save_samples(path, real, samples, dataset.geometry.mm_per_px, f"{recipe.name} step {state.step}")
     difference = samples.astype(np.float32) - real[:, None]
     progress.emit(
         "sample",

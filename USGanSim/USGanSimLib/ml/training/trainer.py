@@ -29,9 +29,9 @@ from .health import DiscriminatorWatch, require_finite
 from .interrupts import noted_interrupts
 from .objectives import Networks, objective_of
 from .readings import READ_EVERY, Reading, Readings
-from .results import finish_model, sample_panel
+from .results import finish_model, sample_picture
 
-_FIRST_PANEL_STEP = 10
+_FIRST_PICTURE_STEP = 10
 _LONGEST_WITHOUT_CHECKPOINT_S = 600.0
 
 
@@ -170,12 +170,12 @@ class Trainer:
 
     def _save_what_is_due(self, reason: Stop) -> None:
         step = self.state.step
-        first_panel = min(_FIRST_PANEL_STEP, self.settings.sample_every)
+        first_picture = min(_FIRST_PICTURE_STEP, self.settings.sample_every)
         if reason != Stop.INTERRUPTED and (
-            reason or step == first_panel or step % self.settings.sample_every == 0
+            reason or step == first_picture or step % self.settings.sample_every == 0
         ):
             self._report()
-            sample_panel(
+            sample_picture(
                 self.dataset,
                 self.batches,
                 self.state,

@@ -36,7 +36,7 @@ class RealFrame:
     note: str
 
 
-def draw_panel(
+def draw_live_picture(
     scene: Any,
     pairs: Sequence[tuple[RealFrame, Snapshot]],
     pose_range: PoseRange,
