@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+from USGanSimLib import locking
 from USGanSimLib.errors import UserError
 from USGanSimLib.recording import live_file
 from USGanSimLib.recording.live_file import LiveFile, recover, unfinished
@@ -178,6 +179,47 @@ def test_a_recording_in_progress_is_not_recovered(live, tmp_path):
         recover(tmp_path / "x.igs.recording")
     append(live, 3, 5)
     assert_frames(live.finish(), 5)
+
+
+class ByteLocks:
+    """What Windows does with `msvcrt.locking`: a byte at the place of a descriptor is its own until it is closed."""
+
+    LK_NBLCK = 2
+
+    def __init__(self) -> None:
+        self.owners: dict[tuple[int, int], int] = {}
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        key = (os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR))
+        owner = self.owners.get(key)
+        # Its own number again: the owner was closed, and the number given to another file.
+        if owner not in (None, descriptor) and self._open(owner, key[0]):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        assert key[1] >= os.fstat(descriptor).st_size, "nobody else could read this byte"
+        self.owners[key] = descriptor
+
+    @staticmethod
+    def _open(descriptor: int, inode: int) -> bool:
+        try:
+            return os.fstat(descriptor).st_ino == inode
+        except OSError:
+            return False
+
+
+def test_on_windows_too_a_recording_in_progress_is_left_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(locking, "msvcrt", ByteLocks(), raising=False)
+    monkeypatch.setattr(locking.sys, "platform", "win32")
+    live = LiveFile(tmp_path / "x.igs.mhd", 8, 6)
+    append(live, 0, 3)
+    with (tmp_path / "x.igs.raw").open("ab") as pixels:
+        pixels.write(b"part of a frame")  # what recovering would cut off
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="x.igs.recording is still being recorded"):
+        recover(tmp_path / "x.igs.recording")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    live.close()
+    assert recover(tmp_path / "x.igs.recording").frames == 3
+    assert_frames(tmp_path / "x.igs.mhd", 3)
 
 
 def test_nothing_to_recover_is_said(tmp_path, live):

@@ -17,7 +17,6 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..files import disk_error
 from ..geometry.transforms import Matrix, split_transform_name
+from ..locking import mark
 from .metafile import FORMAT, IMAGE_STATUS
 from .sequence_fields import INVALID, OK, frame_lines
 from .sequence_file import field_line
@@ -75,7 +75,7 @@ class LiveFile:
             with contextlib.ExitStack() as undo:
                 self._index = _new_file(self._index_path, undo)
                 self._pixels = _new_file(self._pixels_path, undo)
-                _hold(self._index)
+                mark(self._index)
                 _write(self._index, opening)
                 undo.pop_all()
         except OSError as error:
@@ -224,7 +224,7 @@ def recover(path: Path) -> Recovered:
         )
     try:
         with index_path.open("rb") as index:
-            if not _hold(index):
+            if not mark(index):
                 raise UserError(f"{index_path.name} is still being recorded.", "Stop the recording instead.")
             width_px, height_px = _image_size(index.read(_OPENING_BYTES), index_path)
             ends = list(_frame_ends(index))
@@ -312,22 +312,6 @@ def _write(file: FileIO, data: bytes | memoryview) -> None:
     view = memoryview(data).cast("B")
     while view:
         view = view[file.write(view) :]
-
-
-def _hold(file: FileIO | BinaryIO) -> bool:
-    """Mark an unfinished recording as being written until the file is closed; whether nobody else has marked it.
-    Windows needs no mark: it refuses to rename a file that is open."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without such marks
-    return True
 
 
 def _size(image: NDArray[np.uint8]) -> str:
