@@ -11,7 +11,7 @@ from USGanSimLib import cli
 from USGanSimLib.commands.options import Number
 
 NONSENSE = ("", "x", "nan", "inf", "-inf", "1e400", "0x10", "1,5")
-NO_WHOLE_NUMBERS = ("1.5", "2e0")
+NO_WHOLE_NUMBERS = ("1.5", "2e0", "99999999999999999999", "1" + "0" * 400)
 
 
 def numbers_of(

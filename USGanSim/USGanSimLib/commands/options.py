@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import UserError
-from ..model.ranges import Range
+from ..model.ranges import LARGEST_WHOLE, Range
 from ..recording.calibration_file import read_lag
 from ..recording.sequence_file import read_sweep
 from ..recording.splits import Covariance, Exclusion, jitter_of_sds, jitter_of_static
@@ -33,6 +33,8 @@ class Number:
         except ValueError:
             kind = "a whole number" if self.whole else "a number"
             raise argparse.ArgumentTypeError(f"'{text}' is not {kind}") from None
+        if self.whole and abs(value) > LARGEST_WHOLE:
+            raise argparse.ArgumentTypeError(f"{text} is more than 64 bits hold")
         if value not in self.allowed:
             raise argparse.ArgumentTypeError(f"{text} is out of range ({self.allowed})")
         return value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# What a generator of random numbers takes; nobody needs to be told.
-_LARGEST_SEED = 2**63 - 1
+# What 64 bits hold, as a generator of random numbers takes them; nobody needs to be told.
+LARGEST_WHOLE = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Range:
     def __str__(self) -> str:
         if math.isinf(self.least):
             return "any finite number"
-        if math.isfinite(self.most) and self.most != _LARGEST_SEED and not self.above:
+        if math.isfinite(self.most) and self.most != LARGEST_WHOLE and not self.above:
             return f"{self.least:g} to {self.most:g}"
         words = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
         if math.isfinite(self.below):
@@ -39,4 +39,4 @@ class Range:
         return f"{words}, at most {self.most:g}" if self.above and math.isfinite(self.most) else words
 
 
-SEED = Range(0, most=_LARGEST_SEED)
+SEED = Range(0, most=LARGEST_WHOLE)
