@@ -34,7 +34,7 @@ check: .venv/ready
 
 # The pages of Resources/Docs and an API reference as a site, in build/docs; and the picture of the rooms anew.
 docs: .venv/ready
-	$(VENV) -m pip install --quiet -c constraints.txt -e .[docs]
+	$(VENV) -m pip install --quiet --no-build-isolation -c constraints.txt -e .[docs]
 	$(VENV) -m mkdocs build --strict
 
 # Every commit held to format and lint.
