@@ -45,11 +45,10 @@ from USGanSimLib.gui.simulation.samples import register
 from USGanSimLib.gui.simulation.variation import VariationSection
 from USGanSimLib.gui.texts import facts
 from USGanSimLib.live import LONGEST_HALF_LIFE_S, SHORTEST_HALF_LIFE_S, PoseState, SamplingRenderer, Variation
-from USGanSimLib.model.info import ModelInfo, read_model_header
+from USGanSimLib.model.info import MODEL_SUFFIX, ModelInfo, read_model_header
 from USGanSimLib.mrml.live.real_image import DifferenceVolume, View
 from USGanSimLib.mrml.live.simulation import Setup, Simulation, calibrated
 from USGanSimLib.mrml.transform_chain import volume_to_world
-from USGanSimLib.recording.describe import MODEL_SUFFIX
 from USGanSimLib.sample_data import sample_model_path
 
 

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .errors import UserError
-from .files import strict_json
 from .watched import end_with_input, watched
 
 # Name → what it does; the command itself is commands/<name>.py, imported only when it runs.
@@ -54,6 +53,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         result: dict[str, Any] = command.run(arguments)
         if arguments.json:
+            from .files import strict_json
+
             print(strict_json(result))
         else:
             command.show(result)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..recording.describe import MODEL_SUFFIX, FrameNames, described, lines
+from ..model.info import MODEL_SUFFIX
+from ..recording.describe import FrameNames, described, lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 
 METADATA_KEY = "usgansim"
+MODEL_SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 FIT_TOLERANCE_MM = 2.0
 INTENDED_USE = "Research and training with phantoms. Not for clinical use."

@@ -12,15 +12,13 @@ from scipy.spatial.distance import pdist
 from ..errors import UserError
 from ..geometry.sampling import evenly
 from ..geometry.transforms import RIGID_TOLERANCE, TransformTrack, rigidity_error, split_transform_name
-from ..model.info import read_model_header
+from ..model.info import MODEL_SUFFIX, read_model_header
 from .dataset import MARKER, open_dataset
 from .orientation import ASSUMED
 from .sequence_fields import TIMESTAMP
 from .sequence_file import load_sweep, read_header
 from .sequence_format import SequenceHeader
 from .sweep import TrackedSweep
-
-MODEL_SUFFIX = ".safetensors"
 
 # All pairs of this many poses are compared; a longer recording is thinned evenly.
 _MOST_POSES = 1000

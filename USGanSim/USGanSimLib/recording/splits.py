@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry
@@ -142,7 +142,7 @@ def distances_mm(poses: Matrix, others: Matrix, distance: PoseDistance) -> NDArr
 def within_confidence(poses: Matrix, others: Matrix, jitter: Covariance) -> NDArray[np.bool_]:
     """(N,) bool: rigid poses (N, 4, 4) with d Σ⁻¹ d ≤ χ²₆(0.95) for one of others (M, 4, 4); d is the rotation vector
     and the translation from one to the other."""
-    limit = float(chi2.ppf(CONFIDENCE, 6))
+    limit = float(chdtri(6, 1 - CONFIDENCE))
     precision = np.linalg.inv(jitter)
     # Whatever the rotation, d Σ⁻¹ d is at least t Σₜₜ⁻¹ t: only these pairs need to be looked at.
     whiten = np.linalg.cholesky(np.linalg.inv(jitter[3:, 3:]))
