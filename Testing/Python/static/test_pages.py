@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 import shlex
@@ -20,6 +21,7 @@ import pytest
 
 from USGanSimLib import cli
 from USGanSimLib.model.recipes import RECIPES
+from USGanSimLib.recording import dataset
 
 FOLDERS = (".", "Resources", "Resources/Docs", "USGanSim/Resources/Models")
 LIBRARY = Path("USGanSim") / "USGanSimLib"
@@ -259,3 +261,15 @@ def test_every_number_of_a_report_is_explained(pages):
     page = pages["Resources/Docs/evaluation.md"]
     words = [(table.title, *(f"`{column.key}`" for column in table.columns)) for table in tables]
     assert [word for of_table in words for word in of_table if word not in page] == []
+
+
+def test_every_key_of_a_model_and_every_column_of_a_training_set_is_in_the_contracts(repository, pages):
+    page = pages["Resources/Docs/contracts.md"]
+    with (repository / "USGanSim/Resources/Models/virtual_phantom.safetensors").open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    keys = json.loads(header["__metadata__"]["usgansim"])
+    assert len(keys) > 15
+    assert [key for key in keys if f"`{key}`" not in page] == []
+    columns = re.findall(r"^(\w+\.npy) ", dataset.__doc__, re.MULTILINE)
+    assert len(columns) == 9
+    assert [name for name in columns if f"`{name}`" not in page] == []
