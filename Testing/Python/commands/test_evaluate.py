@@ -247,7 +247,7 @@ def test_an_interrupted_evaluation_leaves_the_old_report(dotted, tmp_path, monke
         path.write_bytes(b"half a picture")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("USGanSimLib.commands.evaluate.save_frames", interrupted)
+    monkeypatch.setattr("USGanSimLib.evaluation.report.gallery.save_frames", interrupted)
     assert cli.main(words) == 130
     assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "set"]

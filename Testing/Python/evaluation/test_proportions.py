@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from USGanSimLib.evaluation.proportions import binomial_interval, d_prime
+from USGanSimLib.evaluation.intervals import binomial_interval, d_prime
 
 
 @pytest.mark.parametrize(

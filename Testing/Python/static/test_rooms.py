@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "evaluation/predictors": "evaluation ml model recording geometry",
     "evaluation/measures": "evaluation evaluation/predictors recording geometry",
     "evaluation/observer": "evaluation evaluation/predictors evaluation/measures ml model phantom recording geometry",
-    "evaluation/study": "evaluation evaluation/predictors evaluation/measures evaluation/observer model recording "
+    "evaluation/study": "evaluation evaluation/predictors evaluation/measures evaluation/observer ml model recording "
     "geometry",
     "evaluation/report": "evaluation evaluation/predictors evaluation/measures evaluation/observer evaluation/study "
     "ml/training recording geometry",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,18 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.measures.points import GATE_MM
 from ..evaluation.predictors.baselines import baselines
-from ..evaluation.predictors.predictor import ModelImages, Predictor, SecondScan, require_comparable
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
+from ..evaluation.report.gallery import save_pictures
 from ..evaluation.report.page import MARKER, Report, text_tables
-from ..evaluation.report.pictures import RING_MM, frames_to_show, save_frames, save_samples
-from ..evaluation.study.comparison import Row, compare
-from ..evaluation.study.facts import about_dataset, about_model, in_words
-from ..evaluation.study.suite import Suite, SuiteOptions, suite
+from ..evaluation.study.comparison import ceiling, compare
+from ..evaluation.study.facts import about_dataset, in_words
+from ..evaluation.study.models import open_models
+from ..evaluation.study.suite import SuiteOptions, suite
 from ..files import replacing_folder
-from ..model.info import read_model_header
 from ..model.ranges import SEED
 from ..progress import terminal_or_silent
-from ..recording.dataset import Dataset, open_dataset, resplit
+from ..recording.dataset import open_dataset, resplit
 from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number, whole
-
-_POSES_SHOWN = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +85,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"{arguments.dataset} has no held-out frame.", "Prepare it with a larger --holdout.")
     exclusion = chosen_exclusion(arguments, reference_frame=dataset.reference_frame)
     dataset = resplit(dataset, exclusion=exclusion) if exclusion else dataset
-    models, about_models = load_models(arguments.model, arguments, dataset)
+    models, about_models = open_models(
+        arguments.model, dataset, arguments.samples, arguments.seed, arguments.device
+    )
     tests = suite(dataset, measured)
     predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
     details = {
@@ -124,8 +122,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             tables=[*tests.measures, *tests.controls],
             rows=rows,
             details=details,
-            pictures=_pictures(part, dataset, predictors, models, tests),
-            charts=curve_charts(details["exclusion_curve"], _ceiling(rows), tests.measures),
+            pictures=save_pictures(part, dataset, predictors, models, tests),
+            charts=curve_charts(details["exclusion_curve"], ceiling(rows), tests.measures),
         )
         report.write(part)
     return {**report.as_json(), "report": str(arguments.out / "report.html")}
@@ -162,33 +160,6 @@ def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
     )
 
 
-def load_models(
-    paths: Sequence[Path], arguments: argparse.Namespace, dataset: Dataset
-) -> tuple[list[Predictor], list[dict[str, Any]]]:
-    """Models as predictors, and what the report says of each; all are checked before the first is loaded."""
-    infos = [(path, read_model_header(path).info) for path in paths]
-    for path, info in infos:
-        require_comparable(info, dataset, path)
-    models: list[Predictor] = []
-    about = []
-    for path, info in infos:
-        # torch takes seconds to import; the baselines alone need none of it.
-        from ..ml.renderer import ModelRenderer
-
-        name = f"{info.recipe} ({'/'.join(path.parts[-2:])})"
-        renderer = ModelRenderer.load(path, device=arguments.device)
-        models.append(ModelImages(name, renderer, dataset, arguments.samples, arguments.seed))
-        about.append(
-            {
-                "name": name,
-                "samples": arguments.samples,
-                "sample_seed": arguments.seed,
-                **about_model(path, info, dataset),
-            }
-        )
-    return models, about
-
-
 def _radii(text: str) -> list[float]:
     try:
         radii_mm = [float(word) for word in text.split(",") if word.strip()]
@@ -197,32 +168,3 @@ def _radii(text: str) -> list[float]:
     if not all(0 <= radius < math.inf for radius in radii_mm):
         raise UserError(f"'{text}' are no radii.", "Give 0 or more millimetres.")
     return radii_mm
-
-
-def _ceiling(rows: Sequence[Row]) -> Row:
-    """The real row that a predictor cannot be expected to beat: the second scan where there is one."""
-    return rows[1] if rows[1].name == SecondScan.name else rows[0]
-
-
-def _pictures(
-    folder: Path, dataset: Dataset, predictors: Sequence[Predictor], models: Sequence[Predictor], tests: Suite
-) -> dict[str, Path]:
-    rings = f" (rings of {RING_MM:g} mm radius: the true points)" if tests.truth else ""
-    # As Fig. 4 and 5 of Hu et al. 2017; landmarks as Fig. 3, samples as Fig. 6.
-    save_frames(folder / "panel.png", dataset, predictors, frames_to_show(dataset, tests.truth), tests.truth)
-    pictures = {f"Held-out frames{rings}": folder / "panel.png"}
-    if tests.observed.landmarks and tests.observed.landmarks.readable:
-        from ..evaluation.report.landmark_pictures import save_landmarks
-
-        save_landmarks(
-            folder / "landmarks.png", tests.observed.landmarks, [predictors[0], *(models or predictors[1:])]
-        )
-        pictures["Landmarks: arrows at the true places, crosses where the observer sees them"] = (
-            folder / "landmarks.png"
-        )
-    poses = tests.same_pose.poses
-    for place, index in enumerate(poses[:: max(1, -(-len(poses) // _POSES_SHOWN))], 1):
-        path = folder / f"samples_{place}.png"
-        save_samples(path, dataset, tests.same_pose.pictures(predictors, index))
-        pictures[f"Samples at one pose, frame {dataset.source_frame[index]}"] = path
-    return pictures

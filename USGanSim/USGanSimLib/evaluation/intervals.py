@@ -1,4 +1,4 @@
-"""Confidence intervals of means over frames: neighbouring frames are no independent draws, so groups are drawn."""
+"""Confidence intervals of means over frames, where neighbouring frames are no independent draws, and of shares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest, norm
 
 from ..recording.dataset import Dataset
 
@@ -32,3 +33,16 @@ def bootstrap_95(values: Sequence[float], groups: Sequence[int], seed: int = 0) 
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def binomial_interval(correct: int, answers: int) -> tuple[float, float]:
+    """Exact 95 % confidence interval of a share (Clopper and Pearson 1934)."""
+    low, high = binomtest(correct, answers).proportion_ci(0.95, method="exact")
+    return float(low), float(high)
+
+
+def d_prime(hits: int, signals: int, false_alarms: int, noises: int) -> float:
+    """z(hit rate) − z(false-alarm rate). Half an answer is added to each count and one to each total, so that rates of
+    0 and 1 stay finite (log-linear correction, Hautus 1995)."""
+    hit_rate, false_rate = (hits + 0.5) / (signals + 1), (false_alarms + 0.5) / (noises + 1)
+    return float(norm.ppf(hit_rate) - norm.ppf(false_rate))

@@ -15,10 +15,10 @@ from scipy.stats import binomtest
 
 from ...errors import UserError
 from ...recording.dataset import Dataset
+from ..intervals import binomial_interval, d_prime
 from ..measures.metrics import Column
 from ..predictors.predictor import Predictor
 from ..presentation import Presentation
-from ..proportions import binomial_interval, d_prime
 from .blind_set import BlindSet, Card, read_answer_rows, write_blind_set
 
 KIND = "real-or-simulated"
