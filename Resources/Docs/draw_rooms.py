@@ -223,7 +223,7 @@ def _band(band: Band) -> str:
 
 
 def _box(room: str, plan: Plan) -> str:
-    place, heading = PLACES[room], f"{room} {len(plan.files[room])}"
+    place, heading = PLACES[room], room
     words = plan.words.get(room, "")
     room_for_words = 12 + 9.5 * len(heading) + 6.5 * len(words) < place.right - place.left - 12
     line = _base_files(plan) if room == BASE else _sub_rooms(plan.inside(room), plan)
@@ -243,11 +243,11 @@ def _base_files(plan: Plan) -> str:
 
 
 def _sub_rooms(subs: list[str], plan: Plan) -> str:
-    """Sub-rooms in a row with their numbers of files; a ← b where b imports its neighbour a."""
+    """Sub-rooms in a row; a ← b where b imports its neighbour a."""
     words = ""
     for before, sub in zip(["", *subs], subs, strict=False):
         joint = "" if not before else " ← " if plan.between(sub, before) else ",  "
-        words += f"{joint}{sub.partition('/')[2]} {len(plan.files[sub])}"
+        words += f"{joint}{sub.partition('/')[2]}"
     return words
 
 

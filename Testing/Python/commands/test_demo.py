@@ -260,8 +260,8 @@ def test_the_demo_ends_with_a_report_where_the_shipped_model_is_in_its_right_pla
 
 @pytest.mark.slow
 def test_the_journey_goes_from_recordings_to_a_live_simulation(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr("USGanSimLib.commands.demo_journey.SCAN_FRAMES", 160)
-    monkeypatch.setattr("USGanSimLib.commands.demo_journey.LIVE_FRAMES", 40)
+    monkeypatch.setattr("USGanSimLib.commands.demonstration.journey.SCAN_FRAMES", 160)
+    monkeypatch.setattr("USGanSimLib.commands.demonstration.journey.LIVE_FRAMES", 40)
     out = tmp_path / "out"
     code, result, err = demo("--train", "--minutes", "0.05", "--seconds", "1", "--out", out)
     assert code == 0, err

@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "gui/training/pin": "gui gui/training/record mrml mrml/training calibration/pinhead recording geometry",
     "gui/training": "gui gui/training/pin gui/training/record mrml mrml/training evaluation/report evaluation/study "
     "model recording geometry",
+    "commands/demonstration": EVERY_ROOM,
     "commands": EVERY_ROOM,
 }
 

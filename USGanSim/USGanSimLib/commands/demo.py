@@ -2,7 +2,7 @@
 
 Without a recording a sample scan of the virtual phantom is simulated with the model that is shipped, and a short report
 compares that with the baselines. A recording without a model gets one that is trained for two minutes. With --train
-everything is made from nothing (demo_journey.py).
+everything is made from nothing (demonstration/journey.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ..model.info import INTENDED_USE
 from ..progress import Progress, Terminal
 from ..recording.calibration_file import Calibration
 from ..recording.prepare import PrepareOptions
-from .demo_journey import journey, prepared, reported, show_journey
-from .demo_live import DemoModel, Recording, in_sentences, run_live_demo
+from .demonstration.journey import journey, prepared, reported, show_journey
+from .demonstration.live import DemoModel, Recording, in_sentences, run_live_demo
 from .options import add_frame_options, number, whole
 
 

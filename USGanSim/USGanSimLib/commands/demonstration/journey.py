@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
-from ..model.recipes import choose_recipe
-from ..model.settings import TrainSettings
-from ..progress import Progress
-from ..sample_data import sample_observer_path
-from .demo_live import DemoModel, Recording, run_live_demo
+from ...errors import UserError
+from ...geometry.image_geometry import ImageGeometry, corner_distance_mm
+from ...model.recipes import choose_recipe
+from ...model.settings import TrainSettings
+from ...progress import Progress
+from ...sample_data import sample_observer_path
+from .live import DemoModel, Recording, run_live_demo
 
 SCAN_FRAMES, SCAN_SEED = 2400, 1
 LIVE_FRAMES, LIVE_SEED = 600, 2
@@ -130,8 +130,8 @@ class _Took:
 
 
 def _train(dataset: Path, run: Path, settings: TrainSettings, progress: Progress) -> dict[str, Any]:
-    from ..ml.training.trainer import train
-    from ..recording.dataset import open_dataset
+    from ...ml.training.trainer import train
+    from ...recording.dataset import open_dataset
 
     _tell(
         f"\n$ usgansim train {dataset} --out {run} --recipe {RECIPE} --ema-decay {EMA_DECAY} "
@@ -143,7 +143,7 @@ def _train(dataset: Path, run: Path, settings: TrainSettings, progress: Progress
 
 
 def _model(path: Path, recording: Recording, device: str) -> DemoModel:
-    from ..ml.renderer import ModelRenderer
+    from ...ml.renderer import ModelRenderer
 
     renderer = ModelRenderer.load(path, device)
     words = f"{renderer.info.recipe}, {renderer.info.iterations} iterations"
@@ -174,7 +174,7 @@ def step(words: str, *values: str | Path) -> dict[str, Any]:
         name, first = f"calibrate_{first[0]}", first[1:]
     given = [*first, *map(str, values)]
     print(f"\n$ usgansim {shlex.join([*words.split(), *map(str, values)])}", file=sys.stderr)
-    command = importlib.import_module(f".{name}", __package__)
+    command = importlib.import_module(f"..{name}", __package__)
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     with contextlib.redirect_stdout(sys.stderr):

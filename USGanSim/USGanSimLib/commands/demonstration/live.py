@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from ..files import replacing_file
-from ..geometry.image_geometry import ImageGeometry
-from ..geometry.pose_distance import PoseDistance
-from ..geometry.transforms import Matrix
-from ..link.replay_process import replay_process
-from ..live import PoseState, Renderer
-from ..progress import Progress
-from ..recording.calibration_file import Calibration, read_calibration
-from ..recording.sequence_file import read_sweep
-from ..recording.sweep import TrackedSweep
+from ...errors import UserError
+from ...files import replacing_file
+from ...geometry.image_geometry import ImageGeometry
+from ...geometry.pose_distance import PoseDistance
+from ...geometry.transforms import Matrix
+from ...link.replay_process import replay_process
+from ...live import PoseState, Renderer
+from ...progress import Progress
+from ...recording.calibration_file import Calibration, read_calibration
+from ...recording.sequence_file import read_sweep
+from ...recording.sweep import TrackedSweep
 
 if TYPE_CHECKING:
-    from ..mrml.headless.live_picture import RealFrame
-    from ..mrml.headless.live_run import LiveRun, Snapshot
+    from ...mrml.headless.live_picture import RealFrame
+    from ...mrml.headless.live_run import LiveRun, Snapshot
 
 PICTURES = 4
 
@@ -76,7 +76,7 @@ class Recording:
 
     def frame_at(self, renderer: Renderer, snapshot: Snapshot, heldout: frozenset[int] | None) -> RealFrame:
         """The real image whose pose is nearest to that of a simulated one."""
-        from ..mrml.headless.live_picture import RealFrame
+        from ...mrml.headless.live_picture import RealFrame
 
         distance = PoseDistance(renderer.width_px, renderer.height_px)
         nearest = distance.nearest(
@@ -143,9 +143,9 @@ def _live(
     arguments: argparse.Namespace, port: int, recording: Recording, renderer: Renderer, progress: Progress
 ) -> LiveRun:
     """Receive and simulate."""
-    from ..link.client import LinkClient
-    from ..mrml.headless.live_run import run_live
-    from ..mrml.scene import headless_scene
+    from ...link.client import LinkClient
+    from ...mrml.headless.live_run import run_live
+    from ...mrml.scene import headless_scene
 
     for _ in range(3):
         # The first images pay for what is set up once; the demo is about those after them.
@@ -217,9 +217,9 @@ def in_sentences(result: dict[str, Any]) -> list[str]:
 
 def _draw(path: Path, recording: Recording, model: DemoModel, live: LiveRun, result: dict[str, Any]) -> str:
     """Write the panel; why it has no 3-D view, or nothing."""
-    from ..mrml.display import opengl_problem
-    from ..mrml.headless.live_picture import draw_live_picture
-    from ..mrml.scene import headless_scene
+    from ...mrml.display import opengl_problem
+    from ...mrml.headless.live_picture import draw_live_picture
+    from ...mrml.scene import headless_scene
 
     path.parent.mkdir(parents=True, exist_ok=True)
     problem = opengl_problem()
