@@ -81,12 +81,20 @@ class ObserverInfo:
 
     @classmethod
     def from_json(cls, text: str) -> ObserverInfo:
-        """The inverse of `asdict` and JSON. Raises KeyError, TypeError or ValueError for anything else."""
+        """The inverse of `asdict` and strict JSON, which writes a threshold that no image gave (NaN) as null.
+
+        Raises KeyError, TypeError or ValueError for anything else.
+        """
         data = json.loads(text)
         if data.pop("format") != FORMAT_VERSION:
             raise ValueError("another format")
         thresholds = Thresholds(
-            **{name: tuple(map(float, data["thresholds"][name])) for name in ("region", "clear")}
+            **{
+                name: tuple(
+                    float("nan") if value is None else float(value) for value in data["thresholds"][name]
+                )
+                for name in ("region", "clear")
+            }
         )
         info = cls(
             **{
