@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -38,14 +40,18 @@ COMMANDS = {
     "demo": "run the whole live path on a recording and make a picture of it",
 }
 
+LONGEST_LINE = 1000
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if words is None else words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # Not every terminal or pipe has a σ.
     try:
         arguments = _parser(words).parse_args(words)
     except _NotUnderstood as refusal:
-        print(refusal, file=sys.stderr)
+        _say(str(refusal))
         return 2
     command: ModuleType = arguments.command_module
     if watched():
@@ -58,17 +64,46 @@ def main(words: Sequence[str] | None = None) -> int:
             print(strict_json(result))
         else:
             command.show(result)
-    except UserError as error:
-        print(f"usgansim {arguments.command}: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"usgansim {arguments.command}: {place}{error.strerror or error}.", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print(f"usgansim {arguments.command}: interrupted.", file=sys.stderr)
+        _say(f"usgansim {arguments.command}: interrupted.")
         return 130
+    except Exception as error:
+        words_for_it = _in_words(error)
+        if words_for_it is None:  # A mistake of ours: the traceback tells where.
+            raise
+        _say(f"usgansim {arguments.command}: {words_for_it}")
+        return 2
     return 0
+
+
+def _in_words(error: Exception) -> str | None:
+    """What to say of an error that is no mistake of the program: bad input, files, too little memory. Else None."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}."
+    # PyTorch has an error of its own for the memory of a GPU, and for the CPU's only words.
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    ):
+        return "This takes more memory than there is. Ask for less, or for smaller images."
+    return None
+
+
+def _say(text: str) -> None:
+    """One line on standard error; what a file or a word brings of other lines and of control characters is escaped."""
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    print(shown if len(shown) <= LONGEST_LINE else f"{shown[:LONGEST_LINE]}…", file=sys.stderr)
+
+
+def _path(text: str) -> Path:
+    """The type of an option that is a path: pathlib alone takes no word for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty word is no path")
+    return Path(text)
 
 
 class _NotUnderstood(Exception):  # noqa: N818 - what the words say, no fault of the program
@@ -77,6 +112,10 @@ class _NotUnderstood(Exception):  # noqa: N818 - what the words say, no fault of
 
 class _Parser(argparse.ArgumentParser):
     """A parser that refuses in one line, as the commands do."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         raise _NotUnderstood(f"{self.prog}: {message.rstrip('.')}. See '{self.prog} --help'.")

@@ -83,8 +83,10 @@ def disk_error(error: OSError, path: Path) -> UserError:
 
 
 def _partial_path(path: Path) -> Path:
-    # absolute(): the name of "." is empty.
-    return path.absolute().with_name(f".{path.absolute().name}.{uuid.uuid4().hex[:8]}.part")
+    whole = path.absolute()  # The name of "." is empty.
+    if not whole.name:
+        raise UserError(f"{path} cannot be replaced.", "Choose another name to write to.")
+    return whole.with_name(f".{whole.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def _replace_folder(part: Path, path: Path) -> None:

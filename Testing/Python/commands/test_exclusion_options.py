@@ -73,6 +73,8 @@ def test_the_jitter_of_the_frames_at_rest_is_measured_without_the_invalid_one(re
         ("0.1,0", "makes no sense"),
         ("1e,2", "'1e,2' is no jitter"),
         ("-1,2", "makes no sense"),
+        ("1e308,1e308", "makes no sense"),
+        ("1e-320,1e-320", "makes no sense"),
         ("none", "cannot be read"),
     ],
 )

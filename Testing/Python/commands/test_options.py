@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from USGanSimLib import cli
 from USGanSimLib.commands.options import Number
+from USGanSimLib.model.ranges import LARGEST_WHOLE
 
-NONSENSE = ("", "x", "nan", "inf", "-inf", "1e400", "0x10", "1,5")
+NONSENSE = ("", "x", "x\ny", "nan", "inf", "-inf", "1e400", "0x10", "1,5")
 NO_WHOLE_NUMBERS = ("1.5", "2e0", "99999999999999999999", "1" + "0" * 400)
 
 
-def numbers_of(
+def options_of(
     parser: argparse.ArgumentParser, words: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str, Number]]:
+) -> Iterator[tuple[tuple[str, ...], argparse.Action]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, own in action.choices.items():
-                yield from numbers_of(own, (*words, name))
-        elif isinstance(action.type, Number):
-            yield words, action.option_strings[0], action.type
+                yield from options_of(own, (*words, name))
+        else:
+            yield words, action
 
 
-def every_number() -> list[tuple[tuple[str, ...], str, Number]]:
-    found = []
+def every_option() -> Iterator[tuple[tuple[str, ...], argparse.Action]]:
     for name in cli.COMMANDS:
         (subparsers,) = [
             action
             for action in cli._parser([name])._actions
             if isinstance(action, argparse._SubParsersAction)
         ]
-        found += list(numbers_of(subparsers.choices[name], (name,)))
-    return found
+        yield from options_of(subparsers.choices[name], (name,))
 
 
-NUMBERS = every_number()
+NUMBERS = [
+    (words, action.option_strings[0], action.type)
+    for words, action in every_option()
+    if isinstance(action.type, Number)
+]
+PATHS = [
+    (words, action.option_strings[0])
+    for words, action in every_option()
+    if action.type is Path and action.option_strings
+]
 
 
 def outside(kind: Number) -> list[str]:
@@ -45,6 +54,8 @@ def outside(kind: Number) -> list[str]:
     allowed, texts = kind.allowed, []
     if allowed.least > float("-inf"):
         texts.append(f"{allowed.least if allowed.above else allowed.least - 1:g}")
+    if LARGEST_WHOLE != allowed.most < float("inf"):
+        texts.append(f"{int(allowed.most) + 1}" if kind.whole else f"{allowed.most * 1.001:g}")
     if allowed.below < float("inf"):
         texts.append(f"{int(allowed.below)}" if kind.whole else f"{allowed.below:g}")
     return texts
@@ -75,21 +86,23 @@ def test_the_range_is_told_in_help(words, option, kind, capsys) -> None:
     assert str(kind.allowed).replace("- ", "-") in told
 
 
+@pytest.mark.parametrize(
+    ("words", "option"), PATHS, ids=[" ".join((*words, option)) for words, option in PATHS]
+)
+def test_an_empty_word_is_no_path(words, option, capsys, tmp_path, monkeypatch) -> None:
+    """As a shell makes of a variable that is not set; pathlib would take it for the current folder."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*words, f"{option}="]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert f"argument {option}: an empty word is no path" in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_option_takes_a_bare_number() -> None:
     """An int or a float would be taken whatever it is."""
-    for name in cli.COMMANDS:
-        (subparsers,) = [
-            action
-            for action in cli._parser([name])._actions
-            if isinstance(action, argparse._SubParsersAction)
-        ]
-        todo = [subparsers.choices[name]]
-        while todo:
-            for action in todo.pop()._actions:
-                if isinstance(action, argparse._SubParsersAction):
-                    todo += list(action.choices.values())
-                else:
-                    assert action.type not in (int, float) or action.choices, (name, action.option_strings)
+    for words, action in every_option():
+        assert action.type not in (int, float) or action.choices, (words, action.option_strings)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +127,9 @@ def test_no_option_takes_a_bare_number() -> None:
             "0.1,nan",
         ],
         ["train", "a", "--out", "b", "--generator-channels", "-32"],
+        ["serve", "m", "--connect", "localhost:99999"],
+        ["serve", "m", "--connect", "localhost:" + "9" * 5000],
+        ["crossval", "a", "--out", ""],
     ],
 )
 def test_sizes_lags_and_lists_are_refused_in_one_line(words, capsys) -> None:

@@ -323,3 +323,25 @@ def test_a_finished_recording_becomes_one_compressed_file(live, tmp_path):
     append(live, 0, 12)
     write_sweep(tmp_path / "y.igs.mha", read_sweep(live.finish()))
     assert_frames(tmp_path / "y.igs.mha", 12)
+
+
+@pytest.mark.parametrize("name", ["płód.igs.mhd", "心臓.igs.mhd", "a\nb.igs.mhd"])
+def test_a_name_that_the_header_could_not_hold_is_refused_before_the_first_frame(tmp_path, name):
+    """The header is Latin-1, one line a field, and names the file of the pixels."""
+    with pytest.raises(UserError, match="is no name for a recording"):
+        LiveFile(tmp_path / name, 8, 6)
+    assert names(tmp_path) == []
+
+
+def test_recovering_under_such_a_name_touches_nothing_and_works_under_another(live, tmp_path):
+    append(live, 0, 5)
+    live.close()
+    for ending in ("igs.raw", "igs.recording"):
+        (tmp_path / f"x.{ending}").rename(tmp_path / f"心臓.{ending}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="is no name for a recording"):
+        recover(tmp_path / "心臓.igs.recording")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    for ending in ("igs.raw", "igs.recording"):
+        (tmp_path / f"心臓.{ending}").rename(tmp_path / f"heart.{ending}")
+    assert_frames(recover(tmp_path / "heart.igs.recording").path, 5)

@@ -264,3 +264,15 @@ def test_a_valid_pose_that_is_not_rigid_is_refused_where_poses_are_asked_for(a_m
     sweep = read_sweep(a_metafile(frames=frames))
     with pytest.raises(UserError, match="not a rigid transform in 1 of 2 frames .first: frame 1"):
         sweep.probe_to_reference()
+
+
+@pytest.mark.parametrize("name", ["心臓.igs.mhd", "a\nb.igs.mhd"])
+def test_a_name_that_the_header_cannot_hold_is_refused_for_two_files(tmp_path, a_sweep, name):
+    with pytest.raises(UserError, match="is no name for a recording"):
+        write_sweep(tmp_path / name, a_sweep)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_of_one_file_may_have_any_name(tmp_path, a_sweep):
+    write_sweep(tmp_path / "心臓.igs.mha", a_sweep)
+    assert len(read_sweep(tmp_path / "心臓.igs.mha")) == 7

@@ -172,3 +172,11 @@ def test_a_calibration_that_is_none_changes_nothing(session, tmp_path):
     with pytest.raises(UserError, match="no 'image_to_probe'"):
         session.with_calibration(tmp_path / "CAL.json")
     assert sorted(path.name for path in session.folder.iterdir()) == ["session.json"]
+
+
+def test_a_sweep_that_could_not_be_finished_is_not_begun(session):
+    """Its name stands in a header of Latin-1."""
+    with pytest.raises(UserError, match="'płód.igs.mhd' is no name for a recording"):
+        session.begin("płód")
+    assert open_session(session.folder).sweeps == ()
+    assert len(read_sweep(record(session, "fötus", 3).path("fötus"))) == 3

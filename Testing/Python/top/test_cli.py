@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
 import subprocess
 import sys
@@ -76,6 +77,43 @@ def test_a_mistake_of_ours_is_not_dressed_up_as_bad_input(a_command) -> None:  #
     a_command(failing(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["info", "x"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory."),
+    ],
+)
+def test_too_little_memory_is_one_line_and_exit_2(a_command, capsys, error) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(error))
+    assert cli.main(["info", "x"]) == 2
+    assert capsys.readouterr().err == (
+        "usgansim info: This takes more memory than there is. Ask for less, or for smaller images.\n"
+    )
+
+
+def test_lines_and_control_characters_of_a_file_stay_within_one_line(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(UserError("It says 'a\nb\x1b]0;title\x07 płód\udc80'.")))
+    assert cli.main(["info", "x"]) == 2
+    assert capsys.readouterr().err == "usgansim info: It says 'a\\nb\\x1b]0;title\\x07 płód\\udc80'.\n"
+
+
+def test_a_value_of_a_megabyte_makes_no_line_of_a_megabyte(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(UserError("x" * 1_000_000)))
+    assert cli.main(["info", "x"]) == 2
+    assert len(capsys.readouterr().err) < 1100
+
+
+def test_a_result_is_shown_by_a_terminal_that_lacks_its_letters(a_command, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    bytes_shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_shown, encoding="cp1252"))
+    a_command(lambda arguments: {"word": "σ ä"})
+    assert cli.main(["info", "x"]) == 0
+    sys.stdout.flush()
+    assert bytes_shown.getvalue().split() == [b"The", b"word", b"is", b"?", b"\xe4."]
 
 
 @pytest.mark.parametrize("words", [["nonsense"], [], ["info"], ["info", "a", "--nonsense"]])

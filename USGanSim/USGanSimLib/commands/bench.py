@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
 from ..model.info import INTENDED_USE
+from ..model.ranges import THREADS
 from ..model.recipes import choose_recipe, recipe_names
-from .options import size_px, whole
+from .options import Number, size_px, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument(
         "--threads",
-        type=whole(1),
+        type=Number(THREADS, whole=True),
         action="append",
         metavar="N",
         help="threads of the CPU, may be given several times (default: one, and all)",
@@ -43,11 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns `device`, `threads` (the fastest for one image) and `results`, a row a variant and thread number."""
-    if arguments.rounds < 1 or min(arguments.threads or [1]) < 1:
-        raise UserError(
-            "Nothing can be measured in less than one round, or with less than one thread.",
-            "Give --rounds and --threads 1 or more.",
-        )
     import torch
 
     from ..ml import benchmark

@@ -33,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     parser.add_argument(
-        "--folds", type=whole(2), default=10, help="contiguous parts of each sweep (default %(default)s)"
+        "--folds",
+        type=whole(2, 100_000),
+        default=10,
+        help="contiguous parts of each sweep (default %(default)s)",
     )
     parser.add_argument(
         "--split",
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     exclusion = chosen_exclusion(arguments, reference_frame=dataset.reference_frame) or dataset.exclusion
     masks = fold_masks(dataset, arguments.split, arguments.folds)
     progress, settings = terminal_or_silent(), _settings(arguments, dataset) if arguments.recipe else None
-    runs = arguments.runs or arguments.out.with_name(f"{arguments.out.name}-runs")
+    runs = arguments.runs or Path(f"{arguments.out}-runs")
 
     def models(fold: Dataset, number: int) -> Sequence[Predictor]:
         return [_model(fold, runs / f"fold_{number:02d}", settings, arguments, progress)] if settings else []

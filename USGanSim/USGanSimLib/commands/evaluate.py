@@ -19,10 +19,10 @@ from ..evaluation.study.facts import about_dataset, in_words
 from ..evaluation.study.models import open_models
 from ..evaluation.study.suite import SuiteOptions, suite
 from ..files import replacing_folder
-from ..model.ranges import SEED
+from ..model.ranges import SAMPLES, SEED
 from ..progress import terminal_or_silent
 from ..recording.dataset import open_dataset, resplit
-from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number, whole
+from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,10 @@ def add_measure_options(parser: argparse.ArgumentParser) -> None:
     )
     add_observer_options(parser)
     parser.add_argument(
-        "--samples", type=whole(1), default=1, help="images of a model for each pose (default %(default)s)"
+        "--samples",
+        type=Number(SAMPLES, whole=True),
+        default=1,
+        help="images of a model for each pose (default %(default)s)",
     )
     parser.add_argument(
         "--seed", type=Number(SEED, whole=True), default=0, help="of all random draws (default %(default)s)"
@@ -138,22 +141,11 @@ def show(result: dict[str, Any]) -> None:
 
 
 def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
-    """The measures that are asked for. Raises UserError for numbers without meaning."""
-    if arguments.samples < 1:
-        raise UserError(f"{arguments.samples} samples are asked for.", "Give --samples 1 or more.")
-    if arguments.seed < 0:
-        raise UserError(f"The seed {arguments.seed} is negative.", "Give --seed 0 or more.")
-    if not 0 < arguments.gate_mm < math.inf:
-        raise UserError(f"A gate of {arguments.gate_mm:g} mm makes no sense.", "Give --gate-mm above 0.")
-    range_db = arguments.dynamic_range_db
-    if range_db is not None and not 0 < range_db < math.inf:
-        raise UserError(
-            f"A dynamic range of {range_db:g} dB makes no sense.", "Give --dynamic-range-db above 0."
-        )
+    """The measures that are asked for."""
     return SuiteOptions(
         arguments.points,
         arguments.gate_mm,
-        range_db,
+        arguments.dynamic_range_db,
         arguments.observer,
         arguments.landmarks,
         arguments.classifier,

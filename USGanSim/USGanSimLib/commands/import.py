@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the recording and, where the set's calibration is given, its CAL.json."""
     out = arguments.out
-    if out.resolve() == arguments.file.resolve():
+    if out.exists() and out.samefile(arguments.file):
         raise UserError(f"{out} is the file that is read.", "Choose another --out.")
     frames = import_tus_rec(arguments.file, out, arguments.transforms, arguments.calibration, arguments.rate)
     layout = read_header(out).layout

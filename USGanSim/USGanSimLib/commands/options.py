@@ -100,6 +100,10 @@ def numbers(count: int, allowed: Range) -> Callable[[str], tuple[float, ...]]:
 
 def picture_beside(out: Path) -> Path:
     """Where the picture of a result goes: NAME.png beside NAME.json. Raises UserError where they would be one file."""
+    if not out.name:
+        raise UserError(
+            f"{out} is a folder; a file is to be written.", "Give --out a name, for example result.json."
+        )
     picture = out.with_suffix(".png")
     if picture == out:
         raise UserError(

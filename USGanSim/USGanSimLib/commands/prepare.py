@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--blocks",
-        type=whole(1),
+        type=whole(1, 100_000),
         default=DEFAULT_BLOCKS,
         help=f"held-out blocks in a sweep, evenly spread (default {DEFAULT_BLOCKS})",
     )

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=number(0, above=True, most=10_000),
+        type=number(0.001, most=10_000),
         metavar="HZ",
         help="frames a second (default: as recorded)",
     )

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from ..files import strict_json
 from ..model.info import INTENDED_USE, ModelInfo, read_model_header
+from ..model.ranges import THREADS
 from ..progress import terminal_or_silent
 from ..recording.calibration_file import read_calibration
-from .options import number, whole
+from .options import Number, number, whole
 
 DEFAULT_TRACKER = "127.0.0.1:18944"
 DEFAULT_PORT = 18945
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="model.safetensors")
     parser.add_argument(
         "--connect",
+        type=_address,
         default=DEFAULT_TRACKER,
         metavar="HOST:PORT",
         help="server that sends the tracker's transforms (default %(default)s)",
@@ -54,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also send this transform, chained of the received ones and ImageToProbe",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
-    parser.add_argument("--threads", type=whole(1), help="threads of the CPU to render with")
+    parser.add_argument(
+        "--threads", type=Number(THREADS, whole=True), help="threads of the CPU to render with"
+    )
     parser.add_argument(
         "--header-version",
         type=int,
@@ -77,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Serve until Ctrl-C, or for --seconds; on Ctrl-C the result so far is printed all the same."""
-    host, port = _address(arguments.connect)
+    host, port = arguments.connect
     info = read_model_header(arguments.model).info
     _require_fit(arguments, info)
     from ..link.serve import SimulationServer
@@ -175,7 +178,9 @@ def _figures(arguments: argparse.Namespace, simulation: Any, server: Any) -> dic
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
-        raise UserError(f"'{text}' is not HOST:PORT.", f"Write it like {DEFAULT_TRACKER}.")
+        raise argparse.ArgumentTypeError(f"'{text}' is not HOST:PORT, like {DEFAULT_TRACKER}")
+    if len(port) > 5 or not 1 <= int(port) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is no port (1 to 65535)")
     return host, int(port)
 
 

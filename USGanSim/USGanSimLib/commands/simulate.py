@@ -23,12 +23,12 @@ from ..errors import UserError
 from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, split_transform_name
 from ..model.info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
-from ..model.ranges import SEED
+from ..model.ranges import SAMPLES, SEED, THREADS
 from ..progress import Progress, terminal_or_silent
 from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import SweepWriter, read_sweep
 from ..recording.sweep import TrackedSweep
-from .options import Number, whole
+from .options import Number
 
 if TYPE_CHECKING:
     from ..ml.renderer import ModelRenderer
@@ -50,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FILE", help="recording to write, of the same formats"
     )
     parser.add_argument(
-        "--samples", type=whole(1), default=1, metavar="N", help="images for each pose (default %(default)s)"
+        "--samples",
+        type=Number(SAMPLES, whole=True),
+        default=1,
+        metavar="N",
+        help="images for each pose (default %(default)s)",
     )
     parser.add_argument(
         "--seed", type=Number(SEED, whole=True), default=0, help="fixes the noise (default %(default)s)"
@@ -66,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument(
-        "--threads", type=whole(1), help="threads of the CPU to render with (default: the fastest)"
+        "--threads",
+        type=Number(THREADS, whole=True),
+        help="threads of the CPU to render with (default: the fastest)",
     )
     parser.add_argument(
         "--reference-frame",
@@ -80,19 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the counts and the speed. Raises UserError before anything is written, and leaves no part of a file."""
-    if arguments.samples < 1:
-        raise UserError(
-            f"{arguments.samples} samples of a pose cannot be drawn.", "Give --samples 1 or more."
-        )
     if arguments.out.exists() and arguments.out.samefile(arguments.poses):
         raise UserError(f"--out {arguments.out} is the recording itself.", "Choose another name.")
     info = read_model_header(arguments.model).info
-    print(info.intended_use, file=sys.stderr)
     job = Job.open(arguments, info)
     from ..ml.devices import device_name
     from ..ml.renderer import ModelRenderer
 
     renderer = ModelRenderer.load(arguments.model, arguments.device, arguments.threads)
+    print(info.intended_use, file=sys.stderr)
     began_s = time.perf_counter()
     _write(arguments.out, job, renderer, terminal_or_silent())
     elapsed_s = time.perf_counter() - began_s

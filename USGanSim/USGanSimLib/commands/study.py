@@ -92,8 +92,6 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _make(arguments: argparse.Namespace) -> dict[str, Any]:
-    if arguments.count < 1 or arguments.seed < 0:
-        raise UserError("--count must be 1 or more, --seed 0 or more.")
     sigmas_mm, dataset = _sigmas(arguments.sigma_mm), open_dataset(arguments.dataset)
     if arguments.kind == reading_study.KIND and arguments.landmarks is None:
         raise UserError(

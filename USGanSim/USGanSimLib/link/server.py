@@ -240,9 +240,9 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # A name with a part of more than 63 letters cannot be encoded.
         raise UserError(
-            f"{host} is no address to listen at ({error.strerror or error}).",
+            f"{host} is no address to listen at ({getattr(error, 'strerror', None) or error}).",
             "Give a name or an address of this computer.",
         ) from error
     try:

@@ -40,3 +40,7 @@ class Range:
 
 
 SEED = Range(0, most=LARGEST_WHOLE)
+# Far more than a processor has; PyTorch ends the program when the system gives it no more.
+THREADS = Range(1, most=1024)
+# Of one pose; more would be at it for days.
+SAMPLES = Range(1, most=100_000)

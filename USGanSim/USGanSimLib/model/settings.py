@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from .ranges import Range
+from .ranges import THREADS, Range
 from .recipe_file import recipe_as_dict, recipe_from_dict
 from .recipes import RECIPES, Recipe
 
@@ -18,7 +18,7 @@ RANGES = {
     # NumPy and PyTorch take no larger one.
     "seed": Range(0, below=2**63),
     "ema_decay": Range(0, below=1),
-    "threads": Range(1),
+    "threads": THREADS,
     "minutes": Range(0, above=True),
     "checkpoint_every": Range(1),
     "sample_every": Range(1),

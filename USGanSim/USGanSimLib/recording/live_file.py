@@ -32,7 +32,7 @@ from ..geometry.transforms import Matrix, split_transform_name
 from ..locking import mark
 from .metafile import FORMAT, IMAGE_STATUS
 from .sequence_fields import INVALID, OK, frame_lines
-from .sequence_file import field_line
+from .sequence_file import field_line, require_nameable
 
 FINISHED, PIXELS, UNFINISHED = ".igs.mhd", ".igs.raw", ".igs.recording"
 COMPRESSED = ".igs.mha"  # what `compress` makes of a finished one
@@ -196,6 +196,7 @@ def require_new(path: Path) -> None:
         raise UserError(
             f"{path.name} is not the name of a recording while it is made.", f"Let it end in {FINISHED}."
         )
+    require_nameable(path)
     for existing in (path, *_parts(path)):
         if existing.exists():
             raise UserError(
@@ -222,6 +223,7 @@ def recover(path: Path) -> Recovered:
             f"{path} cannot be recovered: there is no {missing.name} beside it.",
             "Name a folder with unfinished recordings, or one of their files.",
         )
+    require_nameable(target)
     try:
         with index_path.open("rb") as index:
             if not mark(index):

@@ -107,6 +107,8 @@ class SweepWriter:
         self._path, self._size = path, (height_px, width_px)
         self._header = dict(header or {})
         self._format = _format_of(path)
+        if path.suffix == ".mhd":
+            require_nameable(path)
         self._frames = 0
         self._pixel_bytes = 0
         self._compressor = (
@@ -190,7 +192,7 @@ class SweepWriter:
 def _format_of(path: Path) -> SequenceFormat:
     if path.suffix not in FORMATS:
         raise UserError(
-            f"{path.name} is not the name of a recording.",
+            f"{path} is not the name of a recording.",
             "Let it end in .igs.mha, .igs.mhd (pixels in a second file) or .igs.nrrd.",
         )
     return FORMATS[path.suffix]
@@ -209,6 +211,17 @@ def field_line(name: str, value: str, form: SequenceFormat) -> bytes:
     if b"\n" in encoded or b"\r" in encoded:
         raise UserError(f"The field {name} has more than one line: {value[:60]!r}.", "Use one line.")
     return encoded + b"\n"
+
+
+def require_nameable(path: Path) -> None:
+    """Raise UserError where a header cannot name the pixels beside it, which are called as it is."""
+    try:
+        field_line("ElementDataFile", path.name, metafile.FORMAT)
+    except UserError as error:
+        raise UserError(
+            f"{path.name!r} is no name for a recording with its pixels in a second file.",
+            "Use letters of Latin-1 (a to z, ä, é, …), digits, - and _.",
+        ) from error
 
 
 def _require_writable(header: Mapping[str, str], form: SequenceFormat) -> None:

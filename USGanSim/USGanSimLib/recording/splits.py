@@ -83,6 +83,8 @@ CONFIDENCE = 0.95
 FEWEST_STATIC_POSES = 20
 # Mean squared step over twice the variance: 1 for white jitter, near 0 for a probe that moves (von Neumann 1941).
 LEAST_STEP_RATIO = 0.1
+# SDs, in mm and degrees, of which squares and their inverses are still numbers.
+_JITTER = (1e-6, 1000.0)
 
 Covariance = NDArray[np.float64]
 
@@ -160,9 +162,10 @@ def within_confidence(poses: Matrix, others: Matrix, jitter: Covariance) -> NDAr
 
 def jitter_of_sds(sd_mm: float, sd_deg: float) -> Covariance:
     """The covariance of independent jitter with one SD for the three translations and one for the three rotations."""
-    if not (0 < sd_mm < np.inf and 0 < sd_deg < np.inf):
+    if not (_JITTER[0] <= sd_mm <= _JITTER[1] and _JITTER[0] <= sd_deg <= _JITTER[1]):
         raise UserError(
-            f"A jitter of {sd_mm:g} mm and {sd_deg:g}° makes no sense.", "Give two numbers above 0."
+            f"A jitter of {sd_mm:g} mm and {sd_deg:g}° makes no sense.",
+            "Give two numbers, {:g} to {:g}.".format(*_JITTER),
         )
     return np.diag([np.deg2rad(sd_deg) ** 2] * 3 + [sd_mm**2] * 3)
 
