@@ -106,6 +106,7 @@ def test_poses_are_read_row_by_row(tmp_path):
     [
         (["frame,m00", "1,1"], "poses.csv has no column m01, m02"),
         ([HEADER], "holds no pose"),
+        ([HEADER, "1" * 200_000], "it is no table of text"),
         ([HEADER, "1,2,3"], "line 2, is no frame number and 16 numbers"),
         ([HEADER, row(1, shifted(1)), row(1, shifted(2))], "frame 1 twice .line 3"),
         (

@@ -75,6 +75,8 @@ def test_a_point_that_was_never_placed_is_left_out(tmp_path: Path) -> None:
         ({"frame": "Reference", "unit": "mm", "landmarks": {"a": [1, 2, float("nan")]}}, "three numbers"),
         ({"frame": "Reference", "unit": "mm", "landmarks": {}}, "three numbers"),
         ({"poses": []}, "holds no landmarks"),
+        ({"markups": [3]}, "holds no landmarks"),
+        ({"frame": "Reference", "unit": "mm", "landmarks": [1, 2, 3]}, "holds no landmarks"),
         ({"markups": [{"coordinateSystem": "IJK", "controlPoints": []}]}, "IJK"),
         ({"markups": [{"coordinateSystem": "RAS", "coordinateUnits": "um", "controlPoints": []}]}, "um"),
         (

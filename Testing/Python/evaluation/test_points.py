@@ -50,6 +50,8 @@ def test_a_table_gives_its_points_by_frame_whatever_the_order_of_columns(tmp_pat
         ("frame,u_px,v_px\n1.5,2,3\n", "no frame number and point"),
         ("frame,u_px,v_px\n", "holds no point"),
         ("", "has no column"),
+        ("x" * 200_000, "is no table"),
+        ("frame,u_px,v_px\n" + "1" * 200_000, "is no table"),
         ("<ProbeCalibrationResult>", "not readable XML"),
         ("<ProbeCalibrationResult/>", "holds no point"),
         (PLUS_XML.replace("592.1 195.808 0", "592.1"), "frame 0"),

@@ -187,3 +187,8 @@ def test_it_receives_from_a_plain_pyigtl_server(pyigtl_server, until):
             "OUT_OF_VIEW",
         )
         np.testing.assert_array_equal(image.message.image, np.full((1, 3, 4), 7))
+
+
+def test_a_host_whose_name_cannot_be_encoded_is_said_and_tried_again(until):
+    with LinkClient("a" * 64, 1) as client:
+        assert until(lambda: "no connection to" in client.state and "attempt 2" in client.state)

@@ -109,6 +109,8 @@ def test_a_port_in_use_is_refused_with_its_number():
 def test_addresses_that_cannot_be_listened_at_are_refused():
     with pytest.raises(UserError, match="no address to listen at"):
         LinkServer(0, host="no.such.host.invalid")
+    with pytest.raises(UserError, match="no address to listen at"):
+        LinkServer(0, host="a" * 64)
     with pytest.raises(UserError, match="70000"):
         LinkServer(70000)
     with pytest.raises(UserError, match="cannot be had"):

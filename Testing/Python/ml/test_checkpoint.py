@@ -139,3 +139,25 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path):
         load_checkpoint(tmp_path / "c.pt")
     assert "\n" not in str(caught.value)
     assert not harm.path.exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.update(settings=3),
+        lambda content: content.update(step="x"),
+        lambda content: content.update(step=-5),
+        lambda content: content["states"].pop("average"),
+        lambda content: content["states"].update(generator={}),
+        lambda content: content["states"].update(generator=3),
+        lambda content: content["states"].update(optimiser_g={"state": 3, "param_groups": 4}),
+        lambda content: content.update(states=3),
+    ],
+)
+def test_a_checkpoint_with_a_part_missing_or_another_is_refused(tmp_path, state, tiny, damage):
+    path = saved(tmp_path / "c.pt", state, tiny())
+    content = torch.load(path, weights_only=True)
+    damage(content)
+    torch.save(content, path)
+    with pytest.raises(UserError, match="cannot be read|is damaged"):
+        load_checkpoint(path).restore(state)

@@ -140,6 +140,9 @@ def spoiled(**changes: Any) -> str:
     "text",
     [
         spoiled(format=99),
+        spoiled(source_size_px=[]),
+        spoiled(source_size_px=[float("inf"), 2]),
+        spoiled(field=3),
         spoiled(width_px="wide"),
         spoiled(image_to_probe=[[1, 2], [3, 4]]),
         spoiled(image_to_probe=[[float("nan")] * 4] * 4),

@@ -102,3 +102,10 @@ def test_metrics_on_a_full_disk_are_said_in_one_line_and_closing_says_no_more(tm
         metrics.append(1, {"a": 1})
     assert "\n" not in str(caught.value)
     metrics.close()
+
+
+def test_lines_of_metrics_that_are_none_are_dropped_when_a_run_goes_on(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"step,a\n1,0.25\nx,1\n\xff\xfe,2\n2,0.5\n3,1\n")
+    MetricsFile(path, ["a"], 2)
+    assert path.read_text() == "step,a\n1,0.25\n2,0.5\n"

@@ -148,6 +148,9 @@ def test_a_matrix_that_places_no_image_is_refused_with_the_number(cal_json, plus
         ('{"image_to_probe": [[1, 2], [3]]}', "no matrix of numbers"),
         ('{"image_to_probe": null}', "no matrix of numbers|1 numbers"),
         ("<Plus><Transform", "no complete XML"),
+        ('<?xml version="1.0" encoding="utf-7"?><P/>', "no complete XML"),
+        ('<?xml version="1.0" encoding="x-nowhere"?><P/>', "no complete XML"),
+        ('<?xml version="1.0" encoding="idna"?><P/>', "no complete XML"),
         ("<Plus/>", "no transform ImageToProbe, nor any other"),
         (
             '<P><Transform From="Image" To="Probe" Matrix="1 0 zero"/></P>',
@@ -178,7 +181,7 @@ def test_two_different_transforms_of_one_name_are_refused(plus_xml):
         read_calibration(plus_xml(("Image", "Probe", GOOD), ("Image", "Probe", changed(0, 3, 9))))
 
 
-@pytest.mark.parametrize("size", [[640], "big", 5, [640, None]])
+@pytest.mark.parametrize("size", [[640], "big", 5, [640, None], [640, float("inf")]])
 def test_an_image_size_of_other_than_two_numbers_is_refused(cal_json, size):
     with pytest.raises(UserError, match="image size"):
         read_calibration(cal_json(image_to_probe=GOOD.tolist(), image_size_px=size))

@@ -207,7 +207,37 @@ def _pickle(folder: Path) -> None:
     np.save(folder / "heldout.npy", np.array([{}], object), allow_pickle=True)
 
 
-@pytest.mark.parametrize("damage", [_shorten, _another_count, _no_hash, _no_json, _pickle])
+def _changed(**changes: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        data = json.loads((folder / "dataset.json").read_text())
+        (folder / "dataset.json").write_text(json.dumps({**data, **changes}))
+
+    return damage
+
+
+def _replaced(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(content)  # type: ignore[return-value]
+
+
+ODD_VALUES = [{"source_size_px": []}, {"frames": float("inf")}, {"normalisation": 3}, {"crop_px": "wide"}]
+NO_ARRAYS = [
+    b"",
+    b"PK\x03\x04 no archive",
+    b"\x93NUMPY\x01\x00\x10\x00{'descr': (((  \n",
+    b"\x93NUMPY\x01\x00\x46\x00"
+    + b"{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000000000,)}"[:69]
+    + b"\n",
+]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(_shorten, _another_count, _no_hash, _no_json, _pickle),
+        *(_changed(**changes) for changes in ODD_VALUES),
+        *(_replaced(name, content) for name in ("images.npy", "poses.npy") for content in NO_ARRAYS),
+    ],
+)
 def test_a_damaged_set_is_refused_in_one_sentence(
     write: Callable[..., Dataset], damage: Callable[[Path], None]
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_line_that_is_repeated_without_a_change_is_no_error(a_metafile):
         ("Seq_Frame0003_A = 1\nSeq_Frame0003_A = 2\n", "line 10: frame 3 has another A already: '2'"),
         ("\x00\x8fgarbage\n", r"line 9: no 'name = value': '\\x00\\x8fgarbage'"),
         ("Seq_Frame00x3_A = 1\n", "line 9: no field of a frame: 'Seq_Frame00x3_A'"),
+        (f"Seq_Frame{'9' * 5000}_A = 1\n", "line 9: no field of a frame"),
         ("Seq_Frame0003 = 1\n", "line 9: no field of a frame: 'Seq_Frame0003'"),
     ],
 )
@@ -91,6 +92,13 @@ def test_a_contradiction_or_garbage_is_refused_with_its_line(a_metafile, frames,
         ("Kinds", "domain domain hue", "axes of the kinds 'domain domain hue'"),
         ("ElementNumberOfChannels", "none", "ElementNumberOfChannels as 'none'"),
         ("BinaryData", "False", "pixels as text"),
+        ("DimSize", "3 2 99999999999999999999", "size as '3 2 99999999999999999999'"),
+        ("DimSize", "3 2 " + "9" * 5000, "size as '3 2 999"),
+        ("ElementNumberOfChannels", "9" * 5000, "ElementNumberOfChannels as '999"),
+        ("ElementDataFile", "", "pixels in '', which is no file beside it"),
+        ("ElementDataFile", ".", "pixels in '.', which is no file beside it"),
+        ("ElementDataFile", "..", "pixels in '..', which is no file beside it"),
+        ("ElementDataFile", "sub/pixels.raw", "pixels in 'sub/pixels.raw', which is no file beside it"),
     ],
 )
 def test_a_wrong_header_field_is_refused_with_what_it_says(a_metafile, field, value, said):

@@ -63,6 +63,7 @@ def test_pixels_may_lie_in_a_file_beside_the_header(an_nrrd, tmp_path):
         ({"encoding": "bzip2"}, "encoding 'bzip2'"),
         ({"byte_skip": "16"}, "'byte skip: 16'"),
         ({"data_file": "frame%03d.raw 1 2 1"}, r"several files \(frame%03d.raw 1 2 1\)"),
+        ({"data_file": "."}, "pixels in '.', which is no file beside it"),
         ({"data_file": "LIST"}, r"several files \(LIST\)"),
         ({"sizes": "3 2"}, "2 sizes .* 3 kinds"),
     ],

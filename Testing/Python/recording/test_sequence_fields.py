@@ -144,6 +144,13 @@ def test_time_stamps_and_frames_that_are_not_there_are_refused(a_metafile, frame
         frame_data(read_header(a_metafile(frames=frames)))
 
 
+def test_a_short_file_without_pixels_cannot_ask_for_all_memory(a_metafile):
+    """Pixels that are there bound the number of frames; without any, the header alone says it."""
+    header = read_header(a_metafile(DimSize="0 0 1000000000", pixels=b""))
+    with pytest.raises(UserError, match="says that it has 1000000000 frames, and tells of 2"):
+        frame_data(header)
+
+
 def test_numbers_are_printed_so_that_they_come_back_bit_for_bit():
     random = np.random.default_rng(1)
     matrix = random.normal(size=(4, 4)) * 10.0 ** random.integers(-300, 300, (4, 4))

@@ -156,7 +156,13 @@ def test_what_is_no_session_is_told(tmp_path, session):
         open_session(tmp_path)
     with pytest.raises(UserError, match="is not empty"):
         create_session(session.folder)
-    for text in ("{", "[]", '{"sweeps": [{"name": "x"}], "calibration": null}'):
+    for text in (
+        "{",
+        "[]",
+        '{"sweeps": [{"name": "x"}], "calibration": null}',
+        '{"sweeps": [{"name": 3, "state": "kept", "begun": ""}], "calibration": null}',
+        '{"sweeps": [], "calibration": 3}',
+    ):
         (session.folder / "session.json").write_text(text)
         with pytest.raises(UserError, match="is damaged"):
             open_session(session.folder)

@@ -117,6 +117,9 @@ def test_other_files_are_refused(tmp_path):
         import_tus_rec(tmp_path / "x.h5", tmp_path / "x.igs.mha")
     with pytest.raises(UserError, match="no such file"):
         import_tus_rec(tmp_path / "y.h5", tmp_path / "x.igs.mha")
+    (tmp_path / "calib.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="it is not text"):
+        read_calib_matrix(tmp_path / "calib.csv")
     (tmp_path / "calib.csv").write_text(CALIB_MATRIX.replace("0,0,1,-46\n", ""))
     with pytest.raises(UserError, match="7 rows of numbers, where two 4×4 matrices have 8"):
         read_calib_matrix(tmp_path / "calib.csv")

@@ -10,20 +10,25 @@ from ..model.ranges import SEED
 from ..progress import terminal_or_silent
 from .options import Number, whole
 
+# Least, default, what it is; each subject is rendered in three settings.
 _COUNTS = {
-    "subjects": (12, "virtual subjects to learn from"),
-    "images": (240, "images of each subject"),
-    "iterations": (600, "steps of training"),
-    "trial-images": (400, "images of each of three more subjects, for thresholds and for measuring"),
+    "subjects": (1, 12, "virtual subjects to learn from"),
+    "images": (3, 240, "images of each subject"),
+    "iterations": (1, 600, "steps of training"),
+    "trial-images": (3, 400, "images of each of three more subjects, for thresholds and for measuring"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train-observer`. The defaults take about five minutes of one slow core."""
     parser.add_argument("--out", type=Path, required=True, help="observer to write (.safetensors)")
-    for name, (default, purpose) in _COUNTS.items():
+    for name, (least, default, purpose) in _COUNTS.items():
         parser.add_argument(
-            f"--{name}", type=whole(1), default=default, metavar="N", help=f"{purpose} (default {default})"
+            f"--{name}",
+            type=whole(least),
+            default=default,
+            metavar="N",
+            help=f"{purpose} (default {default})",
         )
     parser.add_argument(
         "--seed", type=Number(SEED, whole=True), default=0, help="of images, weights and order (default 0)"

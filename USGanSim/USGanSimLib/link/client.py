@@ -166,8 +166,8 @@ class LinkClient:
             with self._connect() as connection:
                 self._say(f"connected to {self.host}:{self.port}", connected=True)
                 return "lost", self._receive_until_lost(connection)
-        except OSError as error:
-            return "no connection to", error.strerror or str(error)
+        except (OSError, UnicodeError) as error:  # A name of more than 63 letters without a dot has no code.
+            return "no connection to", getattr(error, "strerror", None) or str(error)
 
     def _pause(self, what: str, why: str) -> None:
         # Short after a loss, since a server that restarts is back at once, and longer with every vain attempt.

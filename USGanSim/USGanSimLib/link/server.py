@@ -240,7 +240,7 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:  # A name with a part of more than 63 letters cannot be encoded.
+    except (OSError, UnicodeError) as error:  # A name of more than 63 letters without a dot has no code.
         raise UserError(
             f"{host} is no address to listen at ({getattr(error, 'strerror', None) or error}).",
             "Give a name or an address of this computer.",

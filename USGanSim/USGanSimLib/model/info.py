@@ -201,7 +201,7 @@ def read_model_header(path: Path) -> ModelHeader:
         promised = max((int(entry["data_offsets"][1]) for entry in tensors), default=0)
         parameters = sum(int(np.prod(entry["shape"])) for entry in tensors)
         info = ModelInfo.from_json(header["__metadata__"][METADATA_KEY])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is a safetensors file, but not a model of this software ({error}).",
             "Choose a model.safetensors that 'usgansim train' wrote.",

@@ -121,6 +121,12 @@ class MetricsFile:
 
 
 def _lines_until(path: Path, last_step: int, fields: int) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     # A line that was cut short belongs to a step after the checkpoint: lines are written before it.
-    return [line for line in lines if line.count(",") == fields - 1 and int(line.split(",")[0]) <= last_step]
+    return [
+        line
+        for line in text.splitlines()[1:]
+        if line.count(",") == fields - 1
+        and (step := line.split(",")[0]).isdecimal()
+        and int(step) <= last_step
+    ]

@@ -90,7 +90,7 @@ def _from_xml(
 ) -> tuple[Matrix, tuple[int, int] | None]:
     try:
         root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # Also an encoding that is none.
         raise UserError(
             f"{name} is no complete XML file ({error}).", "Copy the calibration again."
         ) from error
@@ -187,7 +187,7 @@ def _matrix(values: Any, what: str) -> Matrix:
 def _size(values: Any, name: str) -> tuple[int, int]:
     try:
         width_px, height_px = (int(value) for value in values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"{name} gives its image size as {values}.", "Give width and height in pixels."
         ) from error

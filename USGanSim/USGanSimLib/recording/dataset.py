@@ -18,6 +18,8 @@ import dataclasses
 import functools
 import hashlib
 import json
+import tokenize
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,11 @@ from .sweep import Frames
 
 MARKER = "dataset.json"
 FORMAT_VERSION = 1
+# What a file of another content or shape raises; the last three are NumPy's of a file that holds no array.
+_DAMAGE = (
+    *(AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError),
+    *(EOFError, tokenize.TokenError, zipfile.BadZipFile),
+)
 _COLUMNS = {
     "poses": np.float64,
     "timestamps_s": np.float64,
@@ -263,7 +270,7 @@ def open_dataset(folder: Path) -> Dataset:
             f"{folder} is not a training set: there is no {Path(error.filename).name} in it.",
             "Give the folder that 'usgansim prepare' wrote.",
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise _damaged(folder, str(error)) from error
 
 

@@ -245,7 +245,12 @@ def _model_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     lines += [
-        ("metrics" if not row else "", f"{name} {value:.4g}")
+        ("metrics" if not row else "", f"{name} {_figure(value)}")
         for row, (name, value) in enumerate(entry["metrics"].items())
     ]
     return [*lines, ("use", entry["intended_use"])]
+
+
+def _figure(value: Any) -> str:
+    """A number with four digits; what a file has in its place, as it is."""
+    return f"{value:.4g}" if isinstance(value, int | float) else repr(value)

@@ -18,7 +18,9 @@ from .sequence_format import (
     SequenceHeader,
     add_frame_field,
     add_once,
+    is_count,
     pixel_layout,
+    pixels_beside,
 )
 
 IMAGE_STATUS = "ImageStatus"
@@ -101,8 +103,8 @@ def _header(path: Path, known: Mapping[str, str], frame_fields: FrameFields, off
         orientation=known.get("UltrasoundImageOrientation", ""),
         image_type=known.get("UltrasoundImageType", ""),
         compressed=_flag(known, "CompressedData", "False"),
-        compressed_bytes=int(promised) if promised.isascii() and promised.isdigit() else None,
-        data_path=path.with_name(data_file) if detached else path,
+        compressed_bytes=int(promised) if is_count(promised) else None,
+        data_path=pixels_beside(path, data_file) if detached else path,
         data_offset=0 if detached else offset,
         fields={name: value for name, value in known.items() if name not in _LAYOUT},
         frame_fields=frame_fields,
@@ -116,8 +118,10 @@ def _flag(known: Mapping[str, str], name: str, default: str) -> bool:
 
 def _channels(known: Mapping[str, str], path: Path) -> int:
     text = known.get("ElementNumberOfChannels", "1")
-    if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise UserError(f"{path.name} gives ElementNumberOfChannels as {text!r}.", "The header is damaged.")
+    if not is_count(text) or int(text) == 0:
+        raise UserError(
+            f"{path.name} gives ElementNumberOfChannels as {text[:60]!r}.", "The header is damaged."
+        )
     return int(text)
 
 

@@ -19,6 +19,7 @@ from .sequence_format import (
     add_frame_field,
     add_once,
     pixel_layout,
+    pixels_beside,
 )
 
 MAGIC = "NRRD"
@@ -82,7 +83,7 @@ def _header(
         image_type=pairs.get(_IMAGE_TYPE, ""),
         compressed=encoding != "raw",
         compressed_bytes=None,
-        data_path=path if data_file is None else path.with_name(data_file),
+        data_path=path if data_file is None else pixels_beside(path, data_file),
         data_offset=offset if data_file is None else 0,
         fields={name: value for name, value in pairs.items() if name not in (_ORIENTATION, _IMAGE_TYPE)},
         frame_fields=frame_fields,

@@ -22,6 +22,9 @@ from .sequence_format import FrameFields, SequenceHeader
 TRANSFORM, TRANSFORM_STATUS, TIMESTAMP = "Transform", "TransformStatus", "Timestamp"
 OK, INVALID = "OK", "INVALID"
 
+# Frames of a recording without pixels for each one that its header tells of.
+_MOST_UNTOLD = 1000
+
 
 @dataclass(frozen=True)
 class FrameData:
@@ -41,7 +44,7 @@ def frame_data(header: SequenceHeader) -> FrameData:
     is no 16 numbers, and for fields of a frame that the file does not have.
     """
     fields, count, name = header.frame_fields, header.layout.size("n"), header.path.name
-    _require_known_frames(fields, count, name)
+    _require_known_frames(fields, count, name, header.has_pixels)
     timestamps_s, told = _timestamps(fields, count, name)
     transforms = {transform: _track(fields, transform, told, name) for transform in _transform_names(fields)}
     statuses = fields.get(header.image_status, {})
@@ -77,11 +80,17 @@ def frame_lines(
     return lines
 
 
-def _require_known_frames(fields: FrameFields, count: int, name: str) -> None:
+def _require_known_frames(fields: FrameFields, count: int, name: str, has_pixels: bool) -> None:
     last = max((frame for values in fields.values() for frame in values), default=0)
     if last >= count:
         raise UserError(
             f"{name} has fields of frame {last}, but {count} images.",
+            "The file is damaged; copy or record it again.",
+        )
+    # Pixels that are there bound the count; without any, a few bytes could ask for all memory.
+    if not has_pixels and count > _MOST_UNTOLD * (last + 1):
+        raise UserError(
+            f"{name} says that it has {count} frames, and tells of {last + 1}.",
             "The file is damaged; copy or record it again.",
         )
 

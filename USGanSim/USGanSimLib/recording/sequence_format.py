@@ -12,6 +12,7 @@ from ..errors import UserError
 FrameFields = dict[str, dict[int, str]]
 
 _LONGEST_LINE_BYTES = 1 << 20
+_MOST_DIGITS = 18  # of what 64 bits hold
 _ROLES = {
     "domain": "domain",
     "space": "domain",
@@ -131,10 +132,25 @@ def add_once(known: dict[str, str], name: str, value: str, lines: HeaderLines) -
 def add_frame_field(known: FrameFields, name: str, value: str, lines: HeaderLines) -> None:
     """Store `Seq_FrameNNNN_Field`; numbers have four digits, more from frame 10000 on."""
     number, underscore, field = name.removeprefix("Seq_Frame").partition("_")
-    if not (number.isascii() and number.isdigit() and underscore and field):
+    if not (is_count(number) and underscore and field):
         raise lines.error("no field of a frame", name)
     if known.setdefault(field, {}).setdefault(int(number), value) != value:
         raise lines.error(f"frame {int(number)} has another {field} already", value)
+
+
+def is_count(word: str) -> bool:
+    """Whether a word is a whole number, 0 or more, of a size that a file can mean."""
+    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
+
+
+def pixels_beside(path: Path, data_file: str) -> Path:
+    """The file with the pixels of a header. Raises UserError where its name is none of a file in the same folder."""
+    if data_file in ("", "..") or Path(data_file).name != data_file:
+        raise UserError(
+            f"{path.name} has its pixels in {data_file[:60]!r}, which is no file beside it.",
+            "Keep the two files together.",
+        )
+    return path.with_name(data_file)
 
 
 def pixel_layout(sizes: str, kinds: str | None, channels: int, path: Path) -> PixelLayout:
@@ -144,9 +160,10 @@ def pixel_layout(sizes: str, kinds: str | None, channels: int, path: Path) -> Pi
     before the first one. Raises UserError for sizes that are no numbers, and for other than two-dimensional frames.
     """
     words = sizes.split()
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
+    if not words or not all(map(is_count, words)):
         raise UserError(
-            f"{path.name} gives its size as {sizes!r}.", "Whole numbers are expected, as in '820 616 97'."
+            f"{path.name} gives its size as {sizes[:60]!r}.",
+            "Whole numbers are expected, as in '820 616 97'.",
         )
     if kinds is None:
         kinds = (

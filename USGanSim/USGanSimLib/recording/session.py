@@ -161,6 +161,10 @@ def open_session(folder: Path) -> Session:
         data = json.loads(path.read_text(encoding="utf-8"))
         sweeps = tuple(SweepEntry(**entry) for entry in data["sweeps"])
         session = Session(folder, sweeps, data["calibration"])
+        if not all(
+            isinstance(text, str) for text in [sweep.name for sweep in sweeps] + [session.calibration or ""]
+        ):
+            raise ValueError("a name that is no text")
     except FileNotFoundError as error:
         raise UserError(
             f"{folder} is no session: it has no {SESSION_FILE}.", "Choose the folder of one."

@@ -80,8 +80,9 @@ def read_calib_matrix(path: Path) -> Matrix:
             for line in path.read_text(encoding="utf-8-sig").splitlines()
             if _is_numbers(line)
         ]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UserError(f"{path} cannot be read: {reason}.", "Check the path.") from error
     if [len(row) for row in rows] != [_ROWS_OF_MATRIX] * 2 * _ROWS_OF_MATRIX:
         raise UserError(
             f"{path.name} has {len(rows)} rows of numbers, where two 4×4 matrices have 8.",

@@ -178,17 +178,18 @@ def read_poses(path: Path) -> dict[int, Matrix]:
     """Frame → (4, 4) of a table with the columns frame, m00 … m33, row by row. Raises UserError for anything else."""
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        names, lines = reader.fieldnames or [], [(row, reader.line_num) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no table of text"
         raise UserError(f"The poses {path} cannot be read: {reason}.", "Check the path.") from error
-    missing = [name for name in ("frame", *_MATRIX_COLUMNS) if name not in (reader.fieldnames or [])]
+    missing = [name for name in ("frame", *_MATRIX_COLUMNS) if name not in names]
     if missing:
         raise UserError(
             f"{path.name} has no column {', '.join(missing)}.",
             "The first line must be frame,m00,m01,…,m33: ProbeToReference, row by row.",
         )
     poses: dict[int, Matrix] = {}
-    for row in reader:
+    for row, line in lines:
         try:
             frame, matrix = (
                 int(row["frame"]),
@@ -196,13 +197,11 @@ def read_poses(path: Path) -> dict[int, Matrix]:
             )
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{path.name}, line {reader.line_num}, is no frame number and 16 numbers.",
+                f"{path.name}, line {line}, is no frame number and 16 numbers.",
                 "Write frame,m00,m01,…,m33.",
             ) from error
         if frame in poses:
-            raise UserError(
-                f"{path.name} has frame {frame} twice (line {reader.line_num}).", "Keep one of the two."
-            )
+            raise UserError(f"{path.name} has frame {frame} twice (line {line}).", "Keep one of the two.")
         poses[frame] = matrix
     if not poses:
         raise UserError(f"{path.name} holds no pose.", "Write frame,m00,m01,…,m33 and a line for each frame.")
@@ -226,7 +225,7 @@ def read_strengths(path: Path) -> dict[int, float]:
             int(row["frame"]): float(row["strength"])
             for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, csv.Error):
         return {}
 
 
@@ -242,7 +241,7 @@ def read_marks(path: Path) -> tuple[NDArray[np.int_], Vector, Vector]:
         raise UserError(
             f"The points {path} cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise UserError(
             f"{path.name} is no table of points ({error}).",
             "The first line must be frame,u_px,v_px,strength.",

@@ -72,7 +72,7 @@ def read_landmarks(path: Path) -> dict[str, Points]:
     try:
         named = markup_points(content) if "markups" in content else _own_points(content)
         landmarks = {name: np.array(place, float) for name, place in named}
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} holds no landmarks ({type(error).__name__}: {error}).", _HINT) from error
     if len(landmarks) != len(named):
         raise UserError(f"{path} names {len(named) - len(landmarks)} of {len(named)} landmarks twice.", _HINT)

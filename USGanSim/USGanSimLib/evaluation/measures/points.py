@@ -141,12 +141,16 @@ def _xml_rows(path: Path, text: str) -> list[tuple[int, float, float]]:
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, float, float]]:
     reader = csv.DictReader(text.splitlines())
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
+    try:
+        names, lines = reader.fieldnames or [], [(row, reader.line_num) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{path} is no table ({error}).", "Copy the file again.") from error
+    missing = [name for name in _COLUMNS if name not in names]
     if missing:
         raise UserError(
             f"{path} has no column {', '.join(missing)}.", "The first line must be frame,u_px,v_px."
         )
-    return [_row(path, [row[name] for name in _COLUMNS], f"line {reader.line_num}") for row in reader]
+    return [_row(path, [row[name] for name in _COLUMNS], f"line {line}") for row, line in lines]
 
 
 def _row(path: Path, words: Sequence[str | None], where: str) -> tuple[int, float, float]:

@@ -30,7 +30,7 @@ class AnswerSheet:
                 reader = csv.DictReader(stream)
                 self._columns = list(reader.fieldnames or [])
                 given = {row["image"]: row for row in reader}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise UserError(
                 f"{folder} is no study that can be read ({type(error).__name__}: {error}).",
                 "Choose the folder that 'study make' wrote.",

@@ -116,14 +116,15 @@ def read_answer_rows(path: Path, study: BlindSet, columns: Sequence[str]) -> dic
     study says of it is filled in is no answer. Raises UserError for unknown pictures and for two answers to one."""
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        names, filled = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no table of text"
         raise UserError(f"The answers {path} cannot be read: {reason}.", "Check the path.") from error
-    missing = [name for name in ("image", *columns) if name not in (reader.fieldnames or [])]
+    missing = [name for name in ("image", *columns) if name not in names]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}.", f"Fill in the {ANSWERS} of the study.")
     rows: dict[str, dict[str, str]] = {}
-    for row in reader:
+    for row in filled:
         # Spreadsheets drop leading zeros, and a person may write the file's whole name.
         name = (row["image"] or "").strip().removesuffix(".png").zfill(4)
         answer = {column: (row[column] or "").strip() for column in columns}

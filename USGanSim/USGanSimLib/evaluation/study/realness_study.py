@@ -95,7 +95,12 @@ def score_realness(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
             f"{answers} has {len(wrong)} answers that are neither {REAL} nor {SIMULATED} ({wrong[0]}).",
             "Correct them.",
         )
-    sigmas = sorted({float(card["sigma_mm"]) for card in study.cards.values()}, reverse=True)
+    try:
+        sigmas = sorted({float(card["sigma_mm"]) for card in study.cards.values()}, reverse=True)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "The study's key has a blur that is no number.", "Give the key made with it."
+        ) from error
     return [
         _row(
             sigma,

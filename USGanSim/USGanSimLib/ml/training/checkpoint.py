@@ -109,9 +109,14 @@ class SavedRun:
                 )
 
     def restore(self, state: TrainingState) -> None:
-        """Put networks and optimisers back to where they were."""
+        """Put networks and optimisers back to where they were. Raises UserError where a part is missing or another."""
         for name, part in state.parts().items():
-            part.load_state_dict(self.states[name])
+            try:
+                part.load_state_dict(self.states[name])
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise UserError(f"The checkpoint's {name} is damaged.", "Start a new run.") from error
         state.step = self.step
 
 
@@ -142,13 +147,23 @@ def load_checkpoint(path: Path) -> SavedRun:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT_VERSION:
             raise ValueError(f"format {content['format']}, where this version reads {FORMAT_VERSION}")
+        if int(content["step"]) < 0:
+            raise ValueError(f"step {content['step']}")
         return SavedRun(
             TrainSettings.from_dict(content["settings"]),
             str(content["training_set_sha256"]),
             int(content["step"]),
             content["states"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"The checkpoint {path} cannot be read ({reason}).", "Start a new run.") from error
 
