@@ -123,6 +123,17 @@ def test_poses_come_from_the_chain_and_only_where_all_of_it_is_valid():
         image_poses(transforms, None)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e308, -1e150])
+def test_poses_that_are_nowhere_are_refused_before_anything_is_counted(number):
+    probe = np.tile(np.eye(4), (6, 1, 1))
+    probe[3, 0, 3] = number
+    transforms = {"ProbeToReference": TransformTrack(probe, np.ones(6, bool))}
+    with pytest.raises(UserError, match="ImageToReference has a number that is none, or beyond 100000 mm"):
+        image_poses(transforms, np.eye(4))
+    transforms["ProbeToReference"].valid[3] = False
+    assert len(image_poses(transforms, np.eye(4))) == 5
+
+
 def test_beams_are_drawn_at_their_angles_from_the_mean():
     tilts_deg = np.array([-30, -10, 0, 10, 30])
     beams = coverage(np.stack([a_pose(0, tilt_deg) for tilt_deg in tilts_deg]), WIDTH, HEIGHT).beams

@@ -102,6 +102,7 @@ def test_a_pose_that_is_not_a_number_is_invalid(scan, tmp_path):
         ({"frames": np.zeros((5, 6, 8), np.uint8)}, "has 5 frames, .* has 7 transforms"),
         ({"tforms": np.zeros((7, 3, 4))}, r"'tforms' of shape \(7, 3, 4\)"),
         ({"tforms": np.tile(np.diag([2.0, 2, 2, 1]), (7, 1, 1))}, "not a rigid transform in 7 of 7"),
+        ({"tforms": np.full((7, 4, 4), b"x")}, "type |S1"),
         ({"frames": None}, "has no 'frames'; it has tforms"),
     ],
 )
@@ -117,6 +118,11 @@ def test_other_files_are_refused(tmp_path):
         import_tus_rec(tmp_path / "x.h5", tmp_path / "x.igs.mha")
     with pytest.raises(UserError, match="no such file"):
         import_tus_rec(tmp_path / "y.h5", tmp_path / "x.igs.mha")
+    for link in (h5py.SoftLink("/none"), h5py.ExternalLink("none.h5", "/frames")):
+        with h5py.File(tmp_path / "link.h5", "w") as file:
+            file["frames"] = link
+        with pytest.raises(UserError, match="is damaged at 'frames'|has no 'frames'"):
+            import_tus_rec(tmp_path / "link.h5", tmp_path / "x.igs.mha")
     (tmp_path / "calib.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="it is not text"):
         read_calib_matrix(tmp_path / "calib.csv")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
+from ..errors import UserError
 from ..files import replacing_file
 from ..geometry.sampling import evenly
 from ..geometry.transforms import Matrix, TransformGraph, TransformTrack
@@ -22,6 +23,7 @@ ENOUGH_FRAMES, ENOUGH_ANGLE_DEG = 20, 15.0
 # A longer recording is thinned evenly: neighbours show almost the same.
 _MOST_POSES = 1000
 _MOST_PAIRS = 200
+_FARTHEST_MM = 1e5  # a hundred metres
 _POSES_AT_ONCE = 100
 
 
@@ -74,13 +76,18 @@ def image_poses(
 ) -> Matrix:
     """(M, 4, 4) the valid ImageToReference of recorded transforms, with a calibration in place of the recorded one.
 
-    Raises UserError where the frames are not connected.
+    Raises UserError where the frames are not connected, and for an image further away than any room is large.
     """
     tracks = dict(transforms)
     if image_to_probe is not None:
         tracks[f"{image_frame}To{probe_frame}"] = TransformTrack.constant(image_to_probe)
     track = TransformGraph(tracks).track(image_frame, reference_frame)
     valid: Matrix = track.matrices[track.valid]
+    if not (np.abs(valid) <= _FARTHEST_MM).all():
+        raise UserError(
+            f"{image_frame}To{reference_frame} has a number that is none, or beyond {_FARTHEST_MM:g} mm.",
+            "Check the recording and its calibration.",
+        )
     return valid
 
 

@@ -87,8 +87,8 @@ def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
         (
             crop.x_px * scale_x,
             crop.y_px * scale_y,
-            (crop.x_px + crop.width_px) * scale_x - 1,
-            (crop.y_px + crop.height_px) * scale_y - 1,
+            max(crop.x_px * scale_x, (crop.x_px + crop.width_px) * scale_x - 1),
+            max(crop.y_px * scale_y, (crop.y_px + crop.height_px) * scale_y - 1),
         ),
         outline=_CROP,
         width=2,

@@ -104,9 +104,10 @@ def _is_numbers(line: str) -> bool:
 
 def _poses(opened: ExitStack, path: Path, name: str) -> TransformTrack:
     stored = _dataset(opened, path, TRANSFORMS)
-    if stored.ndim != 3 or stored.shape[1:] != (4, 4):
+    if stored.ndim != 3 or stored.shape[1:] != (4, 4) or stored.dtype.kind not in "fiu":
         raise UserError(
-            f"{path.name} has '{TRANSFORMS}' of shape {stored.shape}.", "Read are (N, 4, 4) matrices."
+            f"{path.name} has '{TRANSFORMS}' of shape {stored.shape} and type {stored.dtype}.",
+            "Read are (N, 4, 4) matrices of numbers.",
         )
     matrices = np.asarray(stored, np.float64)
     # A tool out of view is stored as numbers that are no pose.
@@ -128,12 +129,18 @@ def _dataset(opened: ExitStack, path: Path, key: str) -> Any:
     except OSError as error:
         reason = "is no HDF5 file" if path.is_file() else "cannot be read: there is no such file"
         raise UserError(f"{path} {reason}.", "Choose a scan of the set (.h5).") from error
-    if key not in file or not isinstance(file[key], h5py.Dataset):
-        raise UserError(
-            f"{path.name} has no '{key}'; it has {_listed(list(file))}.",
-            f"Choose a scan with '{FRAMES}' and '{TRANSFORMS}'.",
-        )
-    return file[key]
+    try:
+        found, names = file.get(key), list(file)
+        if (
+            isinstance(found, h5py.Dataset) and found.shape and found.dtype
+        ):  # h5py reads the two only when asked.
+            return found
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"{path.name} is damaged at '{key}' ({error}).", "Copy the file again.") from error
+    raise UserError(
+        f"{path.name} has no '{key}'; it has {_listed(names)}.",
+        f"Choose a scan with '{FRAMES}' and '{TRANSFORMS}'.",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
