@@ -8,7 +8,7 @@ import torch
 
 from USGanSimLib.geometry.conditioning import grid
 from USGanSimLib.geometry.image_geometry import ImageGeometry
-from USGanSimLib.ml.conditions import coordinate_grid
+from USGanSimLib.ml.parts.places import coordinate_grid
 from USGanSimLib.ml.training.augmentation import Augmentation
 from USGanSimLib.ml.training.batches import Batches
 from USGanSimLib.recording.dataset import write_dataset

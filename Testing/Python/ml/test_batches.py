@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from USGanSimLib.ml.conditions import coordinate_grid
+from USGanSimLib.ml.parts.places import coordinate_grid
 from USGanSimLib.ml.training.batches import Batches, made_ahead, to_grey, to_unit_range
 
 CPU = torch.device("cpu")

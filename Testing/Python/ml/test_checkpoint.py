@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ HASH = "ab" * 32
 @pytest.fixture
 def state(tiny):
     recipe = tiny().recipe
-    return TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
+    return TrainingState.initial(recipe, recipe.network(40, 32), FieldOfView.whole((40, 32)), 0, CPU)
 
 
 def saved(path, state, settings):
@@ -48,7 +49,9 @@ def test_a_checkpoint_brings_networks_optimisers_and_step_back(tmp_path, state, 
     state.optimiser_g.step()
     state.step = 5
     back = load_checkpoint(saved(tmp_path / "c.pt", state, settings))
-    other = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), 1, CPU)
+    other = TrainingState.initial(
+        settings.recipe, settings.recipe.network(40, 32), FieldOfView.whole((40, 32)), 1, CPU
+    )
     back.restore(other)
     assert (other.step, back.settings, back.training_set_sha256) == (5, settings, HASH)
     for name, weight in state.generator.state_dict().items():
@@ -62,10 +65,10 @@ def test_a_checkpoint_brings_networks_optimisers_and_step_back(tmp_path, state, 
 
 def test_the_same_seed_begins_with_the_same_weights_whatever_was_drawn_before(tiny):
     recipe = tiny().recipe
-    first = TrainingState.initial(recipe, recipe.network(40, 32), 4, CPU)
+    first = TrainingState.initial(recipe, recipe.network(40, 32), FieldOfView.whole((40, 32)), 4, CPU)
     torch.randn(100)
     drawn = torch.get_rng_state()
-    second = TrainingState.initial(recipe, recipe.network(40, 32), 4, CPU)
+    second = TrainingState.initial(recipe, recipe.network(40, 32), FieldOfView.whole((40, 32)), 4, CPU)
     assert torch.equal(torch.get_rng_state(), drawn)
     assert torch.equal(first.discriminator.first.weight, second.discriminator.first.weight)
 

@@ -11,19 +11,21 @@ import torch
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.ml.conditions import (
-    FEATURE_SCALE,
     NOISE_CELLS,
     SPECKLE_SD_PX,
-    VOLUME_REACH,
-    FeatureVolume,
     TissueSpeckle,
-    coordinate_grid,
-    linear_in_cells,
     noise_lattices,
     place_in_image,
     with_speckle,
 )
 from USGanSimLib.ml.networks import Generator
+from USGanSimLib.ml.parts.places import (
+    FEATURE_SCALE,
+    VOLUME_REACH,
+    FeatureVolume,
+    coordinate_grid,
+    linear_in_cells,
+)
 from USGanSimLib.ml.renderer import ModelRenderer
 from USGanSimLib.ml.training.trainer import train
 from USGanSimLib.model.network_settings import NetworkSettings

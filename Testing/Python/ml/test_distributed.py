@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.training.batches import Batches
 from USGanSimLib.ml.training.checkpoint import TrainingState
 from USGanSimLib.ml.training.distributed import Workers
@@ -90,7 +91,9 @@ def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(
     assert losses(tmp_path / "two", "step") == list(range(1, 31))
 
     # The first losses of D and of nobody's update: the mean over the two shares, each with its own statistics.
-    state = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU)
+    state = TrainingState.initial(
+        settings.recipe, settings.recipe.network(40, 32), FieldOfView.whole((40, 32)), settings.seed, CPU
+    )
     shares = [
         Batches(dataset, 4, 100, settings.seed, CPU, rank, PROCESSES).training(0) for rank in range(PROCESSES)
     ]

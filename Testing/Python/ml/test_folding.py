@@ -10,8 +10,9 @@ import torch
 
 from USGanSimLib.geometry.conditioning import grid
 from USGanSimLib.ml.benchmark import untrained_model
-from USGanSimLib.ml.folding import FoldedGenerator, to_grey_levels
+from USGanSimLib.ml.folding import FoldedGenerator
 from USGanSimLib.ml.naive_path import NaivePath
+from USGanSimLib.ml.parts.greys import to_grey_levels
 from USGanSimLib.model.recipes import choose_recipe
 
 # Rows 15 and 30 of `paper` at 160×120 are cropped; 120 px high is in 4 × 4 blocks, 41 and 46 are not.

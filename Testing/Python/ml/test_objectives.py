@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.training import losses
 from USGanSimLib.ml.training import trainer as training
 from USGanSimLib.ml.training.batches import Batches
@@ -23,7 +24,7 @@ CPU = torch.device("cpu")
 def begun(make_dataset, tiny):
     """A fresh state, its networks as training calls them, a batch, and the images of G for it."""
     dataset, recipe = make_dataset(), tiny().recipe
-    state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
+    state = TrainingState.initial(recipe, recipe.network(40, 32), FieldOfView.whole((40, 32)), 0, CPU)
     batch = Batches(dataset, 4, 100, 0, CPU).training(0)
     networks = Networks.of(state, Workers(0, 1, CPU), "fp32")
     networks.set_rate(2e-4)
@@ -72,7 +73,7 @@ def test_the_generator_step_descends_equation_2_and_leaves_the_discriminator(beg
 
 def test_the_score_step_descends_the_score_of_two_samples_a_pose(make_dataset, tiny):
     recipe = tiny("scored").recipe
-    state = TrainingState.initial(recipe, recipe.network(40, 32), 0, CPU)
+    state = TrainingState.initial(recipe, recipe.network(40, 32), FieldOfView.whole((40, 32)), 0, CPU)
     batch = Batches(make_dataset(), 4, 100, 0, CPU).training(0)
     reference = copy.deepcopy(state.generator)
     images = reference(
@@ -91,7 +92,9 @@ def test_before_the_discriminator_joins_pixels_alone_teach_at_their_own_rate(
 ):
     settings = tiny("encoded", iterations=1)
     train(make_dataset("other"), tmp_path / "run", settings, recorder())
-    state = TrainingState.initial(settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU)
+    state = TrainingState.initial(
+        settings.recipe, settings.recipe.network(40, 32), FieldOfView.whole((40, 32)), settings.seed, CPU
+    )
     batch = Batches(
         make_dataset("same"),
         4,

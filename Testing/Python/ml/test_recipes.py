@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.networks import Discriminator, Generator
 from USGanSimLib.ml.training.checkpoint import TrainingState
 from USGanSimLib.ml.training.objectives import OBJECTIVES
@@ -15,7 +16,9 @@ from USGanSimLib.model.recipes import RECIPES, choose_recipe
 @pytest.mark.parametrize("name", ["paper", "paper-fig1", "paper-l2", "regression", "encoded"])
 def test_the_optimisers_are_adam_with_the_numbers_of_the_paper(name):
     recipe = choose_recipe(name, generator_channels=32, discriminator_channels=2)
-    state = TrainingState.initial(recipe, recipe.network(32, 32), 0, torch.device("cpu"))
+    state = TrainingState.initial(
+        recipe, recipe.network(32, 32), FieldOfView.whole((32, 32)), 0, torch.device("cpu")
+    )
     assert (state.optimiser_d is None) == (name == "regression")
     for optimiser in filter(None, (state.optimiser_g, state.optimiser_d)):
         group = optimiser.param_groups[0]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.model_file import load_model
 from USGanSimLib.ml.training import results
 from USGanSimLib.ml.training import trainer as training
@@ -43,7 +44,7 @@ def test_every_recipe_leaves_its_files_and_a_model_of_its_set(
     )
     average = load_checkpoint(run / "checkpoint.pt").states["average"]
     for key, weight in generator.named_parameters():
-        kept = average[key].half().float() if "volume" in key else average[key]
+        kept = average[key].half().float() if key.endswith(".features") else average[key]
         assert torch.equal(weight, kept)
     assert "Not for clinical use" in result["intended_use"]
     assert [event for event, _ in progress.events if event != "warning"] == ["step"] * 4 + [
@@ -83,7 +84,7 @@ def test_the_model_is_the_moving_average_of_the_generators(make_dataset, tiny, t
     settings = tiny(iterations=1)
     train(make_dataset(), tmp_path / "run", settings, recorder())
     initial = TrainingState.initial(
-        settings.recipe, settings.recipe.network(40, 32), settings.seed, CPU
+        settings.recipe, settings.recipe.network(40, 32), FieldOfView.whole((40, 32)), settings.seed, CPU
     ).generator
     trained = load_checkpoint(tmp_path / "run" / "checkpoint.pt").states["generator"]
     for name, weight in load_model(tmp_path / "run" / "model.safetensors")[0].named_parameters():

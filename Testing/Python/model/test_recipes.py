@@ -29,8 +29,8 @@ def objectives(recipe: Recipe) -> list[type]:
     return [type(stage.objective) for stage in recipe.stages]
 
 
-def test_the_recipes_are_the_four_of_the_method_and_two_of_our_own():
-    assert sorted(RECIPES) == sorted([*OF_THE_PAPER, "encoded", "scored"])
+def test_the_recipes_are_the_four_of_the_method_and_three_of_our_own():
+    assert sorted(RECIPES) == sorted([*OF_THE_PAPER, "encoded", "scored", "beams"])
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
@@ -110,6 +110,7 @@ def test_the_iterations_alone_come_before_another_objective(name, alone, expecte
         ("regression", 0, "loss_l2"),
         ("scored", 5, "loss_l2 loss_score"),
         ("scored", 0, "loss_score"),
+        ("beams", 0, "loss_score texture_distance loss_critics loss_adversary"),
     ],
 )
 def test_the_columns_of_metrics_keep_their_order(name, alone, columns):
@@ -157,9 +158,9 @@ def test_iterations_alone_below_nothing_are_refused():
 
 
 def test_help_tells_the_usual_number_and_who_has_another():
-    assert of_recipes(lambda recipe: recipe.batch) == "36; scored 8"
+    assert of_recipes(lambda recipe: recipe.batch) == "36; scored 8; beams 6"
     assert of_recipes(lambda recipe: recipe.alone_iterations) == "0; encoded 1000; scored 300"
-    assert recipe_names() == "paper, paper-fig1, paper-l2, regression, encoded or scored"
+    assert recipe_names() == "paper, paper-fig1, paper-l2, regression, encoded, scored or beams"
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -95,10 +95,13 @@ def test_network_settings_keep_their_names_in_model_files():
         "batch_norm",
         "fan",
     ]
-    settings = choose_recipe("scored").network(160, 120, 0.05)
+    settings = choose_recipe("scored").network(160, 120, (0.05, 0.05, 0.05))
     assert sorted(settings.as_dict()) == sorted(names)
     assert NetworkSettings.from_dict(settings.as_dict()) == settings
-    assert settings == NetworkSettings(160, 120, 0.05, **dataclasses.asdict(choose_recipe("scored").shape))
+    assert settings.speckle_cell == pytest.approx(0.05)
+    assert dataclasses.replace(settings, speckle_cell=0.05) == NetworkSettings(
+        160, 120, 0.05, **dataclasses.asdict(choose_recipe("scored").shape)
+    )
 
 
 @pytest.mark.parametrize(

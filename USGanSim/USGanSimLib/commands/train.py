@@ -65,7 +65,7 @@ def _numbers_of_recipes() -> dict[str, str]:
         f"{of_recipes(lambda recipe: recipe.least_batch)} or more "
         f"(default {of_recipes(lambda recipe: recipe.batch)})",
         "generator_channels": "first channels of the generator, for quick runs, a multiple of "
-        f"{of_recipes(lambda recipe: 2**recipe.shape.up_layers)} "
+        f"{of_recipes(lambda recipe: recipe.shape.channel_step)} "
         f"(default {of_recipes(lambda recipe: recipe.shape.generator_channels)})",
         "discriminator_channels": "first channels of the discriminator, for quick runs, "
         f"{channels['discriminator_channels']} "

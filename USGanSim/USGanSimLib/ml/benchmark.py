@@ -16,11 +16,13 @@ from torch import nn
 
 from .. import __version__
 from ..geometry.conditioning import CoordinateNormalisation
+from ..geometry.field_of_view import FieldOfView
 from ..geometry.image_geometry import Crop, ImageGeometry
 from ..geometry.pose_distance import PoseRange
 from ..geometry.transforms import Matrix
 from ..model.info import ModelInfo
 from ..model.recipes import Recipe
+from .generators import AnyGenerator, new_generator
 from .naive_path import NaivePath
 from .networks import Generator
 from .renderer import ModelRenderer, draw_noise
@@ -44,7 +46,7 @@ class Variant:
     naive: str
 
 
-def variants(generator: Generator, info: ModelInfo, device: torch.device) -> list[Variant]:
+def variants(generator: AnyGenerator, info: ModelInfo, device: torch.device) -> list[Variant]:
     """What is measured. The naive path is given the renderer's noise, so that the images can be compared."""
     renderer, naive = (
         ModelRenderer(generator, info, device, _SEED),
@@ -123,20 +125,23 @@ def _taking_turns(
     )
 
 
-def untrained_model(recipe: Recipe, width_px: int, height_px: int) -> tuple[Generator, ModelInfo]:
+def untrained_model(recipe: Recipe, width_px: int, height_px: int) -> tuple[AnyGenerator, ModelInfo]:
     """A generator with random weights, as fast as a trained one: batch norm holds the statistics of its own maps, and
     the images have contrast, so that a wrong fold or a wrong grid would show."""
     torch.manual_seed(_SEED)
-    settings = recipe.network(width_px, height_px)
     poses = _random_poses(MOST_POSES)
     normalisation = CoordinateNormalisation.of_poses(poses, width_px, height_px)
-    generator = Generator(settings)
+    x, y, z = normalisation.std_mm
+    settings = recipe.network(width_px, height_px, (_PIXEL_MM / x, _PIXEL_MM / y, _PIXEL_MM / z))
+    field = FieldOfView.whole((width_px, height_px))
+    generator = new_generator(settings, field)
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the plain average of all batches seen
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0.0, 0.5)
-    nn.init.normal_(generator.to_image.weight, 0.0, 0.1)
+    if isinstance(generator, Generator):
+        nn.init.normal_(generator.to_image.weight, 0.0, 0.1)
     affine = torch.from_numpy(normalisation.fold(poses[:, :3, [0, 1, 3]]).astype(np.float32))
     with torch.no_grad():
         generator.train()(torch.randn(len(poses), settings.noise_size), affine)
@@ -153,11 +158,13 @@ def untrained_model(recipe: Recipe, width_px: int, height_px: int) -> tuple[Gene
         seed=_SEED,
         iterations=0,
         software_version=__version__,
+        field=field,
     )
     return generator.requires_grad_(False).eval(), info
 
 
-_PIXELS = np.diag([0.5, 0.5, 1.0, 1.0])
+_PIXEL_MM = 0.5
+_PIXELS = np.diag([_PIXEL_MM, _PIXEL_MM, 1.0, 1.0])
 
 
 def _random_poses(count: int) -> Matrix:

@@ -20,8 +20,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..model.network_settings import NetworkSettings
-from .conditions import Conditions, coordinate_grid, noise_lattices, with_speckle
+from .conditions import Conditions, noise_lattices, with_speckle
 from .networks import Generator, UpLayer
+from .parts.greys import to_grey_levels
+from .parts.places import coordinate_grid
 
 BLOCK_PX = 4
 Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
@@ -141,11 +143,6 @@ def folded(conv: Conv, norm: nn.Module) -> Conv:
 
 def _doubled(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return functional.conv_transpose2d(features, weight, bias, stride=2, padding=1, output_padding=1)
-
-
-def to_grey_levels(images: Tensor) -> Tensor:
-    """Images in [−1, 1] → uint8: (x + 1) · 127.5, rounded half to even. Overwrites `images`."""
-    return images.add_(1).mul_(127.5).round_().to(torch.uint8)
 
 
 def _in_blocks(conv: nn.Conv2d) -> nn.Conv2d:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import replacing_file
+from ..geometry.field_of_view import FieldOfView
 from ..model.info import METADATA_KEY, ModelInfo, read_model_header
-from ..model.network_settings import NetworkSettings
-from .networks import Generator
+from .generators import AnyGenerator, network_from_dict, new_generator
 
 _HINT = "Choose a model.safetensors that 'usgansim train' wrote, or train again."
 
@@ -30,7 +30,7 @@ def save_model(path: Path, state: Mapping[str, Tensor], info: ModelInfo) -> None
         part.write_bytes(content)
 
 
-def load_model(path: Path) -> tuple[Generator, ModelInfo]:
+def load_model(path: Path) -> tuple[AnyGenerator, ModelInfo]:
     """The generator (on the CPU, in eval mode) and the metadata of a model file.
 
     Raises UserError when the file is missing, no safetensors file, cut short, not written by this software, or when
@@ -41,14 +41,16 @@ def load_model(path: Path) -> tuple[Generator, ModelInfo]:
         state = safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise UserError(f"{path} is damaged: {error}.", "Copy the file again.") from error
-    settings = NetworkSettings.from_dict(info.network)
+    settings = network_from_dict(info.network)
     if (settings.width_px, settings.height_px) != (info.geometry.width_px, info.geometry.height_px):
         raise UserError(
             f"{path} is damaged: a network for {settings.width_px}×{settings.height_px} px has the "
             f"geometry of {info.geometry.width_px}×{info.geometry.height_px} px.",
             _HINT,
         )
-    generator = Generator(settings)
+    generator = new_generator(
+        settings, info.field or FieldOfView.whole((settings.width_px, settings.height_px))
+    )
     require_same_weights(
         path, state, {name: _stored(name, own) for name, own in generator.state_dict().items()}
     )
@@ -79,7 +81,7 @@ def require_same_weights(path: Path, state: Mapping[str, Tensor], expected: Mapp
 
 def _stored(name: str, tensor: Tensor) -> Tensor:
     """As the file holds it: the millions of features of a learned volume with half of their bits."""
-    return tensor.half() if name.endswith(".volume.features") else tensor
+    return tensor.half() if name.endswith(".features") else tensor
 
 
 def _described(tensor: Tensor) -> str:

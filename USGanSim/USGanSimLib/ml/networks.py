@@ -23,17 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..model.network_settings import NetworkSettings
-from .conditions import (
-    Conditions,
-    FeatureVolume,
-    TissueSpeckle,
-    coordinate_grid,
-    noise_lattices,
-    with_speckle,
-)
+from .conditions import Conditions, TissueSpeckle, noise_lattices, with_speckle
+from .parts.greys import BLACK
+from .parts.places import FeatureVolume, coordinate_grid
 
 LEAKY_SLOPE = 0.2
-BLACK = -1.0
 _INITIAL_SD = 0.02
 
 

@@ -22,9 +22,8 @@ from ..geometry.transforms import Matrix
 from ..live import SamplingRenderer
 from ..model.info import ModelInfo
 from .devices import choose_device, use_fastest_threads
-from .folding import FoldedGenerator, NoisePart
+from .generators import AnyGenerator, AnyNoisePart, folded
 from .model_file import load_model
-from .networks import Generator
 
 # Samples of one pose that are computed at once, so that memory stays bounded. On a CPU more are slower, once their
 # maps no longer fit its caches.
@@ -34,14 +33,14 @@ SAMPLE_BATCH = {"cpu": 8, "cuda": 64, "mps": 16}
 class ModelRenderer(SamplingRenderer):
     """A live.SamplingRenderer on a trained model. Not for clinical use."""
 
-    def __init__(self, generator: Generator, info: ModelInfo, device: torch.device, seed: int = 0) -> None:
+    def __init__(self, generator: AnyGenerator, info: ModelInfo, device: torch.device, seed: int = 0) -> None:
         """`generator` is in eval mode and stays as it is; `seed` fixes the first noise."""
         self.info = info
         self.device = device
         self._noise_size = generator.settings.noise_size
-        self._folded = FoldedGenerator(generator).to(device)
+        self._folded = folded(generator).to(device)
         self._random = torch.Generator()
-        self._noise_part: NoisePart | None = None
+        self._noise_part: AnyNoisePart | None = None
         self.resample(seed)
 
     @classmethod

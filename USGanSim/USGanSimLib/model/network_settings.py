@@ -62,7 +62,7 @@ class NetworkShape:
                     f"A network with {name.replace('_', ' ')} {getattr(self, name)} cannot be built.",
                     f"Give {allowed}.",
                 )
-        smallest = 2**self.up_layers
+        smallest = self.channel_step
         if self.generator_channels % smallest:
             raise UserError(
                 f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
@@ -73,6 +73,11 @@ class NetworkShape:
                 f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
                 f"Use {smallest} or more.",
             )
+
+    @property
+    def channel_step(self) -> int:
+        """What `generator_channels` is a multiple of."""
+        return 1 << self.up_layers
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from .beam_settings import BeamSettings, BeamShape
 from .network_settings import NetworkShape
 from .recipes import L2, OBJECTIVES, Gan, Moves, ObjectiveSettings, Recipe, Score, Stage
 
@@ -31,7 +32,7 @@ def recipe_as_dict(recipe: Recipe) -> dict[str, Any]:
     """All that a run depends on of its recipe; without its words."""
     return {
         "name": recipe.name,
-        "network": dataclasses.asdict(recipe.shape),
+        "network": _shape_as_dict(recipe.shape),
         "stages": [
             {
                 "objective": stage.objective.kind,
@@ -55,11 +56,25 @@ def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     return Recipe(
         name=str(values["name"]),
         stages=tuple(_stage(stage) for stage in values["stages"]),
-        shape=NetworkShape(**values["network"]),
+        shape=_shape(values["network"]),
         moves=Moves(**values["moves"]) if values["moves"] else None,
         batch=values["batch"],
         betas=_two(values["betas"]),
     )
+
+
+def _shape_as_dict(shape: NetworkShape | BeamShape) -> dict[str, Any]:
+    kind = {"kind": BeamSettings.KIND} if isinstance(shape, BeamShape) else {}
+    return {**kind, **dataclasses.asdict(shape)}
+
+
+def _shape(values: dict[str, Any]) -> NetworkShape | BeamShape:
+    if "kind" not in values:
+        return NetworkShape(**values)
+    own = dict(values)
+    if own.pop("kind") != BeamSettings.KIND:
+        raise ValueError(f"a network of kind '{values['kind']}'")
+    return BeamShape(**own)
 
 
 def _stage(values: dict[str, Any]) -> Stage:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import UserError
+from .beam_settings import BeamSettings, BeamShape
 from .network_settings import NetworkSettings, NetworkShape
 
 _NORMALISED = (2, "batch normalisation")
@@ -86,8 +87,33 @@ class Score(ObjectiveSettings):
         return ("loss_score",)
 
 
+@dataclass(frozen=True)
+class Anchored(ObjectiveSettings):
+    """The score of two samples, which holds anatomy and spread, and against it critics, which want the look of real
+    images (ml/beams/critics.py): relativistic pairs, and a discriminant in closed form on what random filters answer.
+
+    score_weight      of the energy score
+    texture_weight    of the discriminant; the other critics have 1
+    penalty_weight    of R1 and R2, the mean square of the critics' slopes at real and at generated images
+    penalty_every     iterations between two penalties, which stand for all of them
+    """
+
+    kind = "anchored"
+    adversarial = many_valued = True
+    least_batch = Score.least_batch
+
+    score_weight: float = 20.0
+    texture_weight: float = 0.3
+    penalty_weight: float = 0.5
+    penalty_every: int = 4
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        return ("loss_score", "texture_distance", "loss_critics", "loss_adversary")
+
+
 # In the order of their losses in metrics.csv.
-OBJECTIVES: tuple[type[ObjectiveSettings], ...] = (Gan, L2, Score)
+OBJECTIVES: tuple[type[ObjectiveSettings], ...] = (Gan, L2, Score, Anchored)
 
 
 @dataclass(frozen=True)
@@ -122,7 +148,7 @@ class Recipe:
 
     name: str
     stages: tuple[Stage, ...]
-    shape: NetworkShape = field(default_factory=NetworkShape)
+    shape: NetworkShape | BeamShape = field(default_factory=NetworkShape)
     moves: Moves | None = None
     batch: int = 36
     betas: tuple[float, float] = (0.5, 0.999)
@@ -140,10 +166,15 @@ class Recipe:
             )
 
     def network(
-        self, width_px: int, height_px: int, speckle_cell: float = NetworkSettings.speckle_cell
-    ) -> NetworkSettings:
-        """The settings of both networks for images of this size. Raises UserError where they cannot be built."""
-        return NetworkSettings(width_px, height_px, speckle_cell, **dataclasses.asdict(self.shape))
+        self, width_px: int, height_px: int, pixel: tuple[float, float, float] = (0.02, 0.02, 0.02)
+    ) -> NetworkSettings | BeamSettings:
+        """The settings of both networks for images of this size, whose pixels' shorter side is `pixel` in normalised
+        coordinates along x, y and z. Raises UserError where they cannot be built."""
+        shape = dataclasses.asdict(self.shape)
+        if isinstance(self.shape, BeamShape):
+            return BeamSettings(width_px, height_px, *pixel, **shape)
+        # On average, for a network that knows no axes.
+        return NetworkSettings(width_px, height_px, 3 / sum(1 / side for side in pixel), **shape)
 
     def stage_at(self, step: int) -> Stage:
         """The stage of iteration `step`, counted from 0."""
@@ -179,7 +210,8 @@ class Recipe:
     @property
     def _least_batch(self) -> tuple[int, str]:
         needs = [stage.objective.least_batch for stage in self.stages]
-        return max([*([_NORMALISED] * self.shape.batch_norm), *needs], key=lambda need: need[0])
+        normed = isinstance(self.shape, NetworkShape) and self.shape.batch_norm
+        return max([*([_NORMALISED] * normed), *needs], key=lambda need: need[0])
 
     def changed(
         self, batch: int | None = None, alone_iterations: int | None = None, **of_shape: int | None
@@ -272,6 +304,18 @@ RECIPES = {
             "same in training and live, whatever else is in the batch. It begins with the L2 term alone; then two "
             "samples a pose are scored against the real image, which teaches how images of a pose differ, speckle "
             "included.",
+        ),
+        Recipe(
+            "beams",
+            (Stage(Score(), 2e-3, 1000), Stage(Anchored(), 7e-4, 2000), Stage(Anchored(), 2e-4)),
+            BeamShape(),
+            batch=6,
+            betas=(0.5, 0.99),
+            words="not in the paper: a GAN with beams and speckle inside, anchored to what the score says of the place",
+            about="The network works on beams, not on pixels: tissue from a learned volume, attenuation added up along "
+            "each beam, so that shadows are straight, contact lost line by line, speckle that sticks to the tissue, "
+            "the scanner's logarithm, and scan conversion at the end. It begins with two samples a pose scored against "
+            "the real image, as in scored; then critics join, and the score stays to hold the anatomy.",
         ),
     )
 }

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...recording.dataset import Dataset
-from ..networks import BLACK
+from ..parts.greys import BLACK
 
 # A pixel that is known by this share or more is taken as known: rounding at the fan's border is no matter.
 _KNOWN_SHARE = 0.99

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...geometry.conditioning import pixel_affine
 from ...recording.dataset import Dataset
-from ..networks import BLACK
+from ..parts.greys import BLACK
 from .augmentation import Augmentation
 
 # What random numbers are for; each has a stream of its own.

@@ -18,10 +18,12 @@ from torch import nn
 
 from ...errors import UserError
 from ...files import replacing_file
+from ...geometry.field_of_view import FieldOfView
+from ...model.beam_settings import BeamSettings
 from ...model.network_settings import NetworkSettings
 from ...model.recipes import Recipe
 from ...model.settings import TrainSettings
-from ..networks import Discriminator, Generator
+from ..generators import AnyDiscriminator, AnyGenerator, new_discriminator, new_generator
 
 FORMAT_VERSION = 1
 
@@ -30,22 +32,27 @@ FORMAT_VERSION = 1
 class TrainingState:
     """Both networks, their optimisers, the average generator, and the number of iterations done."""
 
-    generator: Generator
-    average: Generator
+    generator: AnyGenerator
+    average: AnyGenerator
     optimiser_g: torch.optim.Adam
-    discriminator: Discriminator | None
+    discriminator: AnyDiscriminator | None
     optimiser_d: torch.optim.Adam | None
     step: int = 0
 
     @classmethod
     def initial(
-        cls, recipe: Recipe, network: NetworkSettings, seed: int, device: torch.device
+        cls,
+        recipe: Recipe,
+        network: NetworkSettings | BeamSettings,
+        field: FieldOfView,
+        seed: int,
+        device: torch.device,
     ) -> TrainingState:
-        """Freshly initialised networks; the same for the same seed on every device."""
+        """Freshly initialised networks for images with this field; the same for the same seed on every device."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            generator = Generator(network)
-            discriminator = Discriminator(network).to(device) if recipe.adversarial else None
+            generator = new_generator(network, field)
+            discriminator = new_discriminator(network, field).to(device) if recipe.adversarial else None
         average = copy.deepcopy(generator).requires_grad_(False).eval().to(device)
         generator.to(device)
         return cls(

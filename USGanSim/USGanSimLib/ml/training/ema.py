@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..networks import Generator
+from ..generators import AnyGenerator
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -16,14 +16,14 @@ def decay_at(step: int, decay: float) -> float:
 
 
 @torch.no_grad()
-def update_average(average: Generator, generator: Generator, decay: float) -> None:
+def update_average(average: AnyGenerator, generator: AnyGenerator, decay: float) -> None:
     """Move the average's weights towards the generator's by 1 − decay. Running statistics are left alone."""
     # All weights at once: on a GPU that is one kernel rather than one for each of them.
     torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), 1 - decay)
 
 
 @torch.no_grad()
-def recompute_statistics(generator: Generator, inputs: Iterable[tuple[Tensor, Tensor]]) -> None:
+def recompute_statistics(generator: AnyGenerator, inputs: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Replace the batch-norm statistics by the means over batches of (noise, affine); leaves eval mode on.
 
     In training a batch is normalised by its own statistics; a single live frame must be normalised by those of the

@@ -1,4 +1,5 @@
-"""The losses of Hu et al. 2017, equations (1) and (2), on the discriminator's logits (B,); each a mean over the batch.
+"""The losses of Hu et al. 2017, equations (1) and (2), on the discriminator's logits (B,), each a mean over the batch;
+and those of the recipes that are not in the paper.
 
 With D = sigmoid(logit): −log D = softplus(−logit) and −log(1 − D) = softplus(logit), which stay finite and exact
 where the sigmoid saturates.
@@ -28,6 +29,19 @@ def fake_loss(logits: Tensor) -> Tensor:
 def fooling_loss(logits: Tensor) -> Tensor:
     """Generator, non-saturating form: −log D of its own images."""
     return functional.softplus(-logits).mean()
+
+
+def relativistic_loss(called_real: Tensor, called_fake: Tensor) -> Tensor:
+    """That the first logits, (K, B) of K critics, be above the second ones, pair by pair (Jolicoeur-Martineau 2019):
+    softplus of the difference, the sum over critics of the mean over the batch."""
+    return functional.softplus(called_fake - called_real).mean(1).sum()
+
+
+def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """The squared slope of the critics' logits (K, B) at the images (B, 1, H, W), a mean over the batch: R1 at real
+    ones (Mescheder et al. 2018), R2 at generated ones."""
+    (slope,) = torch.autograd.grad(logits.float().sum(), images, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
 
 
 def l2_loss(generated: Tensor, real: Tensor, square_px: int = 1) -> Tensor:

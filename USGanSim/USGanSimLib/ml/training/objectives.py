@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...errors import UserError
-from ...model.recipes import L2, Gan, ObjectiveSettings, Score
+from ...model.recipes import L2, Anchored, Gan, ObjectiveSettings, Score
+from ..beams.critics import Critics
 from ..devices import device_name
 from .batches import Batch
 from .checkpoint import TrainingState
@@ -28,7 +29,9 @@ from .losses import (
     l2_loss,
     random_filters,
     real_loss,
+    relativistic_loss,
     share_called_real,
+    slope_penalty,
 )
 
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -183,10 +186,64 @@ class ScoreObjective:
         return {"loss_score": score}
 
 
+class AnchoredObjective:
+    """The critics down their own loss, then the generator by its score and against them."""
+
+    def __init__(self, settings: Anchored, networks: Networks) -> None:
+        assert networks.discriminator is not None
+        self._settings, self._autocast = settings, networks.autocast
+        self._generator, self._critics = networks.generator, networks.discriminator
+        critics = networks.discriminator.network
+        assert isinstance(critics, Critics)
+        self._texture, self._corners = critics.texture, critics.corners
+
+    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
+        with self._autocast():
+            images = self._generator.called(noise, batch.affine).float()
+        first, second = (batch.as_known(samples) for samples in images.chunk(2))
+        corners = self._corners(len(first), step)
+        loss_critics, real = self.critics_step(batch, first.detach(), corners, step)
+        score = energy_score(first, second, batch.images, random_filters(step))
+        self._texture.see_real(batch.images, step)
+        texture, distance = self._texture.distance(first, step)
+        with frozen(self._critics.network), self._autocast():
+            fake = self._critics.network(first, batch.affine, corners)
+        adversary = relativistic_loss(fake.float(), real)
+        self._generator.descend(
+            self._settings.score_weight * score + self._settings.texture_weight * texture + adversary
+        )
+        return {
+            "loss_score": score,
+            "texture_distance": distance,
+            "loss_critics": loss_critics,
+            "loss_adversary": adversary,
+        }
+
+    def critics_step(
+        self, batch: Batch, fakes: Tensor, corners: list[tuple[int, int]], step: int
+    ) -> tuple[Tensor, Tensor]:
+        """One update of the critics, by which no gradient reaches G; their loss, and their logits of real images."""
+        penalised = step % self._settings.penalty_every == 0
+        pair = [images.detach().requires_grad_(penalised) for images in (batch.images, fakes)]
+        with self._autocast():
+            real, fake = (self._critics.called(images, batch.affine, corners) for images in pair)
+        loss = relativistic_loss(real.float(), fake.float())
+        total = loss
+        if penalised:
+            weight = self._settings.penalty_weight * self._settings.penalty_every / 2
+            total = loss + weight * sum(
+                slope_penalty(logits, images) for logits, images in zip((real, fake), pair, strict=True)
+            )
+        self._critics.descend(total)
+        return loss, real.detach().float()
+
+
 OBJECTIVES: dict[type[ObjectiveSettings], Callable[[Any, Networks], Objective]] = {
     Gan: GanObjective,
     L2: L2Objective,
     Score: ScoreObjective,
+    Anchored: AnchoredObjective,
 }
 
 

@@ -14,8 +14,8 @@ from ...model.run_folder import RunFolder
 from ...model.settings import TrainSettings
 from ...progress import Progress
 from ...recording.dataset import Dataset
+from ..generators import AnyGenerator
 from ..model_file import save_model
-from ..networks import Generator
 from .batches import Batches, to_grey
 from .checkpoint import TrainingState
 from .ema import recompute_statistics
@@ -99,7 +99,7 @@ def finish_model(
     return info
 
 
-def heldout_metrics(dataset: Dataset, batches: Batches, generator: Generator) -> dict[str, float]:
+def heldout_metrics(dataset: Dataset, batches: Batches, generator: AnyGenerator) -> dict[str, float]:
     """Plain pixel differences between one sample a pose and the real image, over (some) held-out frames.
 
     For watching a run, no measure of realism: mostly black images score well when all is black, and two real scans
@@ -127,7 +127,7 @@ def shown_frames(dataset: Dataset, most: int) -> NDArray[np.int_]:
 
 @torch.no_grad()
 def _render(
-    generator: Generator, batches: Batches, frames: NDArray[np.int_], noise: torch.Tensor
+    generator: AnyGenerator, batches: Batches, frames: NDArray[np.int_], noise: torch.Tensor
 ) -> NDArray[np.uint8]:
     affine = batches.poses(frames)
     return np.concatenate(

@@ -82,7 +82,7 @@ class Trainer:
         self.dataset, self.folder, self.settings, self.workers = dataset, folder, settings, workers
         self.progress, self.recipe = progress, settings.recipe
         geometry = dataset.geometry
-        self.network = self.recipe.network(geometry.width_px, geometry.height_px, _pixel_size(dataset))
+        self.network = self.recipe.network(geometry.width_px, geometry.height_px, _pixel(dataset))
         self.state = self._begin(resume)
         for network in (self.state.generator, self.state.discriminator):
             if network is not None and workers.device.type == "cpu":
@@ -196,11 +196,9 @@ class Trainer:
 
     def _begin(self, resume: bool) -> TrainingState:
         # The leading process alone writes; the others wait until the folder is there.
-        state = TrainingState.initial(self.recipe, self.network, self.settings.seed, self.workers.device)
-        if self.network.fan and not resume:
-            shown = torch.from_numpy(self.dataset.field.mask())
-            for generator in (state.generator, state.average):
-                generator.fan.copy_(shown)
+        state = TrainingState.initial(
+            self.recipe, self.network, self.dataset.field, self.settings.seed, self.workers.device
+        )
         if resume:
             saved = load_checkpoint(self.folder.checkpoint)
             saved.require_same(self.settings, self.dataset.sha256)
@@ -252,6 +250,8 @@ def _augmentation(dataset: Dataset, recipe: Recipe) -> Augmentation | None:
     return Augmentation.of(dataset, moves.turn_deg, moves.scale, moves.shift) if moves else None
 
 
-def _pixel_size(dataset: Dataset) -> float:
-    """A pixel's shorter side in normalised coordinates, whose axes have a unit of their own each: on average."""
-    return min(dataset.geometry.mm_per_px) / (sum(dataset.normalisation.std_mm) / 3)
+def _pixel(dataset: Dataset) -> tuple[float, float, float]:
+    """A pixel's shorter side in normalised coordinates, whose axes have a unit of their own each."""
+    side_mm = min(dataset.geometry.mm_per_px)
+    x, y, z = dataset.normalisation.std_mm
+    return side_mm / x, side_mm / y, side_mm / z

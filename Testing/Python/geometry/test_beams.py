@@ -1,0 +1,56 @@
+"""Beams: coordinates and points are inverse to each other, and the grid begins and ends on the field's border."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from USGanSimLib.geometry.beams import Beams
+from USGanSimLib.geometry.field_of_view import FieldOfView
+from USGanSimLib.geometry.image_geometry import Crop
+
+FAN = FieldOfView.fan((80, 60), (39.5, -10.0), (16.0, 66.0), (-35.0, 35.0))
+OBLONG = FieldOfView.fan((80, 60), (39.5, -10.0), (16.0, 66.0), (-35.0, 35.0), aspect=1.25)
+TRAPEZOID = FieldOfView.trapezoid((80, 60), ((20.0, 2.0), (60.0, 2.0), (78.0, 56.0), (2.0, 56.0)))
+LINEAR = FieldOfView.rectangle((80, 60), Crop(10, 5, 50, 40))
+WHOLE = FieldOfView.whole((80, 60))
+FIELDS = pytest.mark.parametrize(
+    "field", [FAN, OBLONG, TRAPEZOID, LINEAR, WHOLE], ids=lambda field: field.shape
+)
+
+
+@FIELDS
+def test_points_have_the_coordinates_that_they_were_made_of(field: FieldOfView) -> None:
+    beams = Beams(field)
+    across, down = beams.coordinates()
+    u, v = beams.points(across, down)
+    rows, columns = np.indices(across.shape)
+    assert np.allclose(u, columns)
+    assert np.allclose(v, rows)
+
+
+@FIELDS
+def test_pixels_between_the_first_and_the_last_of_both_are_the_fields_own(field: FieldOfView) -> None:
+    across, down = Beams(field).coordinates()
+    between = (np.minimum(across, down) >= 0) & (np.maximum(across, down) <= 1)
+    assert np.array_equal(field.mask(), between)
+
+
+@FIELDS
+def test_the_corners_of_the_grid_are_those_of_the_field(field: FieldOfView) -> None:
+    u, v = Beams(field).grid(7, 9)
+    assert u.shape == (7, 9)
+    corners = [(u[row, column], v[row, column]) for row, column in ((0, 0), (0, -1), (-1, -1), (-1, 0))]
+    assert np.allclose(corners, field.corners_px)
+
+
+def test_a_line_of_a_fans_grid_goes_through_the_apex() -> None:
+    u, v = Beams(OBLONG).grid(11, 5)
+    slopes = (u - 39.5) / (v + 10.0)
+    assert np.allclose(slopes, slopes[:1])
+
+
+def test_sizes_are_lengths_along_and_across_the_beams() -> None:
+    assert Beams(FAN).size_px == pytest.approx((50.0, 66.0 * np.deg2rad(70.0)))
+    assert Beams(TRAPEZOID).size_px == pytest.approx((54.0, 76.0))
+    assert Beams(LINEAR).size_px == pytest.approx((40.0, 50.0))

@@ -1,0 +1,259 @@
+"""The generator on beams: G(z, pose) → B-mode.
+
+    places of the beams' grid → features of the tissue (tissue.py) → a small network → at every cell of the grid
+      level        of the echo, as a logarithm of power
+      attenuation  of what lies below, added up along the beam: shadows start where they are cast and stay straight
+      specular     amplitude of the even echo of interfaces that are met at a right angle
+    z → what the contact takes from each line, gain, a tilt with depth, and a coarse map that the network sees
+    speckle (speckle.py) × level + specular → power + noise of the receiver → logarithm (slope, offset) → a small
+    learned residual, which has the last word → scan conversion to the image's pixels
+
+All but speckle is made on the network's grid, so its cost does not depend on the size of the image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...geometry.field_of_view import FieldOfView
+from ...model.beam_settings import BeamSettings
+from ..parts.greys import BLACK
+from .grid import BeamGrid, places
+from .speckle import (
+    FASTER,
+    PointSpread,
+    echo_tables,
+    entries_of_cells,
+    entries_of_samples,
+    looked_up,
+)
+from .tissue import Tissue
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+# A cell of scatterers, in pixels.
+_CELL_PX = 0.5
+_MAP = 8  # Channels and size each way of the coarse map that z gives.
+_HIDDEN = 64
+# The network's numbers are of size 1; a level of 1 is e⁴ in power.
+_LEVEL = 4.0
+_RARE = -4.0  # Softplus of this is 0.018: attenuation and specular echoes begin small.
+_LITTLE_LOSS = -3.0
+_LOG_POWER = -14.0, 10.0
+_RESIDUAL, _SLOPE = 8, 0.2
+_LEAK = 0.01  # Of greys beyond black and white, in training alone: something to learn from.
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What z says of one image each: the coarse map (N, _MAP, _MAP, _MAP), losses of log power (N, 1, 1, L) by line and
+    (N, 1, D, 1) by depth."""
+
+    coarse: Tensor
+    by_line: Tensor
+    by_depth: Tensor
+
+
+class NoisePart(NamedTuple):
+    """All that the noise alone decides, and that can be kept while it stands: tables of scatterers' echoes (N, ENTRIES,
+    2), power of the receiver's noise (N, 1, D', L'), and the circumstances."""
+
+    tables: Tensor
+    receiver: Tensor
+    about: Circumstances
+
+
+class FromNoise(nn.Module):
+    """z (N, noise_size) → Circumstances."""
+
+    depths: Tensor
+
+    def __init__(self, settings: BeamSettings) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.Linear(settings.noise_size, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU()
+        )
+        self.to_map = nn.Linear(_HIDDEN, _MAP**3)
+        self.to_lines = nn.Linear(_HIDDEN, settings.lines)
+        self.to_gain = nn.Linear(_HIDDEN, 2)
+        for layer in (self.to_map, self.to_lines, self.to_gain):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            _without_bias(layer)
+        nn.init.constant_(self.to_lines.bias, _LITTLE_LOSS)
+        self.register_buffer("depths", torch.linspace(-1, 1, settings.depths), persistent=False)
+
+    def forward(self, noise: Tensor) -> Circumstances:
+        hidden = self.hidden(noise)
+        gain, tilt = self.to_gain(hidden)[:, :, None].unbind(1)
+        return Circumstances(
+            self.to_map(hidden).view(-1, _MAP, _MAP, _MAP),
+            -functional.softplus(self.to_lines(hidden))[:, None, None],
+            (gain + tilt * self.depths)[:, None, :, None],
+        )
+
+
+class Trunk(nn.Module):
+    """Fine features of the tissue and place in the field (B, C, D, L), coarse features at half that size, and the map
+    that z gives → level, attenuation, specular (N, 3, D, L)."""
+
+    def __init__(self, told: int, told_half: int, channels: tuple[int, int, int]) -> None:
+        super().__init__()
+        full, half, quarter = channels
+        self.first = _conv(told, full)
+        self.down1, self.features1, self.middle1 = (
+            _conv(full, half, 2),
+            _mix(told_half, half),
+            _conv(half, half),
+        )
+        self.down2, self.middle2 = _conv(half, quarter, 2), _conv(quarter, quarter)
+        self.from_map, self.middle3 = _conv(_MAP, quarter), _conv(quarter, quarter)
+        # Channels are fewer before maps grow, where they cost a quarter.
+        self.fewer1, self.up1 = _mix(quarter, half), _conv(half, half)
+        self.fewer2, self.up2 = _mix(half, full), _conv(full, full)
+        self.head = nn.Conv2d(full, 3, 3, padding=1)
+        nn.init.normal_(_without_bias(self.head).weight, 0.0, 0.01)
+
+    def forward(self, told: Tensor, told_half: Tensor, coarse: Tensor) -> Tensor:
+        # What does not depend on z is made once for all samples of a pose.
+        times = len(coarse) // len(told)
+        full = functional.relu(self.first(told))
+        half = functional.relu(self.down1(full) + self.features1(told_half))
+        half = functional.relu(self.middle1(half))
+        quarter = self.middle2(functional.relu(self.down2(half)))
+        full, half, quarter = (_repeated(part, times) for part in (full, half, quarter))
+        spread = functional.interpolate(coarse, size=quarter.shape[2:], mode="bilinear", align_corners=False)
+        quarter = functional.relu(quarter + self.from_map(spread))
+        quarter = functional.relu(self.middle3(quarter))
+        half = functional.relu(self.up1(half + _enlarged(self.fewer1(quarter), half)))
+        full = functional.relu(self.up2(full + _enlarged(self.fewer2(half), full)))
+        result: Tensor = self.head(full)
+        return result
+
+
+class Display(nn.Module):
+    """Power of the echo (N, 1, D, L) and the level there → grey, 0 black and 1 white."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope, self.offset, self.log_floor = (
+            nn.Parameter(torch.tensor(start / FASTER)) for start in (0.16, 0.4, -6.0)
+        )
+        self.residual1 = nn.Conv2d(2, _RESIDUAL, 3, padding=1)
+        self.residual2 = nn.Conv2d(_RESIDUAL, 1, 3, padding=1)
+        nn.init.zeros_(_without_bias(self.residual2).weight)
+
+    def forward(self, power: Tensor, receiver: Tensor, level: Tensor) -> Tensor:
+        seen = power + (FASTER * self.log_floor).exp() * receiver + 1e-6
+        grey = FASTER * (self.slope * seen.log() + self.offset)
+        rest = functional.leaky_relu(self.residual1(torch.cat([grey, level], 1)), _SLOPE)
+        result: Tensor = grey + self.residual2(rest)
+        return result
+
+
+class BeamGenerator(nn.Module):
+    """G(z, c): noise (N, noise_size) and coordinate coefficients (B, 3, 3) → images (N, 1, H, W) in [−1, 1]; N is B, or
+    a multiple of it whose samples take the poses in turn."""
+
+    place: Tensor
+    cells_a_unit: Tensor
+    receiver_entries: Tensor
+
+    def __init__(self, settings: BeamSettings, field: FieldOfView) -> None:
+        super().__init__()
+        self.settings = settings
+        self.grid = BeamGrid(settings, field)
+        self.tissue = Tissue(settings.volume, settings.volume_cells, settings.plane_cells)
+        self.trunk = Trunk(settings.volume + 2, 2 * settings.volume, settings.channels)
+        self.from_noise = FromNoise(settings)
+        self.spread = PointSpread(self.grid.finer)
+        self.display = Display()
+        down, across = torch.meshgrid(
+            torch.linspace(-1, 1, settings.depths), torch.linspace(-1, 1, settings.lines), indexing="ij"
+        )
+        cells = 1 / (_CELL_PX * torch.tensor(settings.pixel))
+        self.register_buffer("place", torch.stack([down, across])[None], persistent=False)
+        self.register_buffer("cells_a_unit", cells, persistent=False)
+        self.register_buffer(
+            "receiver_entries", entries_of_samples(math.prod(self.grid.fine_size))[None], persistent=False
+        )
+
+    def forward(self, noise: Tensor, affine: Tensor) -> Tensor:
+        return self.images(self.noise_part(noise), affine)
+
+    def noise_part(self, noise: Tensor) -> NoisePart:
+        """Noise (N, noise_size) → its part of the images."""
+        tables = echo_tables(noise)
+        receiver = power_of(looked_up(tables, self.receiver_entries, self.grid.fine_size)) / 2
+        return NoisePart(tables, receiver, self.from_noise(noise))
+
+    def images(self, noise: NoisePart, affine: Tensor) -> Tensor:
+        """Noise parts (N, …) and coefficients (B, 3, 3) → images (N, 1, H, W)."""
+        size = self.grid.fine_size
+        entries = entries_of_cells(places(affine, self.grid.samples, size), self.cells_a_unit)
+        echoes = self.spread(looked_up(noise.tables, entries, size))
+        level, specular, raw = self.levels(noise.about, affine)
+        return self.converted(self.display(power_of(echoes, level, specular), noise.receiver, raw))
+
+    def levels(self, about: Circumstances, affine: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log power of speckle and of the specular part, and the tissue's own level, at every sample (N, 1, D', L')."""
+        told, told_half = self.tissue(places(affine, self.grid.cells, self.grid.size))
+        told = torch.cat([told, self.place.expand(len(told), -1, -1, -1)], 1)
+        level, attenuation, specular = torch.split(self.trunk(told, told_half, about.coarse), 1, 1)
+        attenuation = functional.softplus(attenuation + _RARE)
+        above = attenuation.cumsum(2) - attenuation
+        shift = _LEVEL * (about.by_line + about.by_depth - above)
+        specular = 2 * (functional.softplus(specular + _RARE) + 1e-4).log() + shift
+        maps = torch.cat([_LEVEL * level + shift, specular, level], 1)
+        fine = functional.interpolate(maps, size=self.grid.fine_size, mode="bilinear", align_corners=True)
+        speckled, even, raw = torch.split(fine, 1, 1)
+        return speckled.clamp(*_LOG_POWER), even.clamp(*_LOG_POWER), raw
+
+    def converted(self, grey: Tensor) -> Tensor:
+        """Grey on the speckle's grid (N, 1, D', L') → images; black outside the field of view."""
+        to_grid = self.grid.to_grid.expand(len(grey), -1, -1, -1)
+        images = 2 * functional.grid_sample(grey, to_grid, align_corners=True, padding_mode="border") - 1
+        shown = images.clamp(-1, 1)
+        if self.training:
+            shown = shown + _LEAK * (images - shown)
+        return torch.where(self.grid.inside, shown, BLACK)
+
+
+def power_of(echoes: Tensor, level: Tensor | None = None, specular: Tensor | None = None) -> Tensor:
+    """Complex echoes (N, 2, D, L) → their power (N, 1, D, L); speckle of a log power, beside an even echo."""
+    real, imaginary = torch.split(echoes, 1, 1)
+    if level is not None and specular is not None:
+        amplitude = (level / 2).exp()
+        real, imaginary = real * amplitude + (specular / 2).exp(), imaginary * amplitude
+    return real.square() + imaginary.square()
+
+
+def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    return _without_bias(conv)
+
+
+def _without_bias(layer: Layer) -> Layer:
+    """The layer with a bias that begins at 0."""
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _mix(channels_in: int, channels_out: int) -> nn.Conv2d:
+    mix = nn.Conv2d(channels_in, channels_out, 1)
+    nn.init.kaiming_normal_(mix.weight, nonlinearity="relu")
+    return _without_bias(mix)
+
+
+def _repeated(maps: Tensor, times: int) -> Tensor:
+    return maps if times == 1 else maps.repeat(times, 1, 1, 1)
+
+
+def _enlarged(maps: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(maps, size=like.shape[2:], mode="nearest")

@@ -1,0 +1,212 @@
+"""An adversary in closed form: the linear discriminant between real and generated images on what random filters answer.
+
+Filters of several sizes, drawn once, answer to the image and to its half-size copy, or to both of the image resampled
+along its beams; of their responses within the field of view logarithms of moments, skewness and correlations are taken,
+and of grey levels by how much they exceed thresholds. For features f the best linear discriminant is
+w = C⁻¹ (mean f(generated) − mean f(real)), C the covariance of real ones (Fisher 1936), and the square of how well it
+separates is the distance of Mahalanobis between the means. The generator goes down that distance: a critic that is
+always trained to its end. All statistics are gathered while training goes on, and belong to its state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...geometry.beams import Beams
+from ...geometry.field_of_view import FieldOfView
+
+SIZES_PX, SCALES, FILTERS = (3, 5, 7, 11), (1, 2), 8
+# Several sets of filters take the iterations in turn: what one does not see another does. The second half looks along
+# beams, at a grid of so many depths and lines.
+BANKS, DEPTHS, LINES = 4, 96, 96
+THRESHOLDS_GREY = (0.0, 1.0, 4.0, 16.0, 32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0)
+_SEED = 7_411
+_LEAST_PIXELS = 64
+_RIDGE = 0.1  # Of the correlation matrix, which some thousand images tell of hundreds of features.
+_MEMORY = 400  # Batches of real images.
+_GENERATED_MEMORY = 33  # Of generated ones, which change while they are learned.
+_LEAST = 1e-3  # Grey levels: responses of an image without texture.
+
+
+class FilterBank(nn.Module):
+    """Images (B, 1, H, W) in [−1, 1] → features (B, p)."""
+
+    area: Tensor
+
+    def __init__(self, inside: NDArray[np.bool_], seed: int) -> None:
+        super().__init__()
+        random = np.random.default_rng(seed)
+        self.count, self._scales = 3 * len(THRESHOLDS_GREY), list[int]()
+        for scale in SCALES:
+            area = _halved(inside) if scale == 2 else inside
+            for size in SIZES_PX:
+                filters = random.normal(size=(FILTERS, size, size))
+                filters -= filters.mean(axis=(1, 2), keepdims=True)
+                filters /= np.sqrt((filters**2).sum(axis=(1, 2), keepdims=True))
+                whole: NDArray[np.bool_] = np.asarray(binary_erosion(area, np.ones((size, size))))
+                if whole.sum() >= _LEAST_PIXELS:
+                    self._add(scale, filters, _zones(whole))
+        self.register_buffer("area", torch.from_numpy(_zones(inside)).float(), persistent=False)
+        self._pairs = torch.triu_indices(FILTERS, FILTERS, 1)
+
+    def _add(self, scale: int, filters: NDArray[np.float64], zones: NDArray[np.float64]) -> None:
+        part = len(self._scales)
+        self._scales.append(scale)
+        self.count += 7 * FILTERS + FILTERS * (FILTERS - 1) // 2
+        self.register_buffer(f"filters{part}", torch.from_numpy(filters[:, None]).float(), persistent=False)
+        self.register_buffer(f"zones{part}", torch.from_numpy(zones).float(), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        grey = (images + 1) * 127.5
+        found = [self._levels(grey)]
+        sizes = {scale: functional.avg_pool2d(grey, scale) for scale in SCALES}
+        for part, scale in enumerate(self._scales):
+            filters, zones = self.get_buffer(f"filters{part}"), self.get_buffer(f"zones{part}")
+            responses = functional.conv2d(sizes[scale], filters, padding=filters.shape[-1] // 2).flatten(2)
+            found += self._moments(responses, zones)
+        return torch.cat(found, 1)
+
+    def _levels(self, grey: Tensor) -> Tensor:
+        """By how much grey levels exceed each threshold, on average in each zone: what a histogram says, smoothly."""
+        beyond = [(grey - threshold).relu().flatten(1) @ self.area for threshold in THRESHOLDS_GREY]
+        return (torch.stack(beyond, 1) + 0.1).log().flatten(1)
+
+    def _moments(self, responses: Tensor, zones: Tensor) -> list[Tensor]:
+        """Responses (B, K, P) and weights (P, 3) of the field and its halves → features (B, …)."""
+        everywhere, size = zones[:, :1], responses.abs()
+        squares = responses * responses
+        absolute = size @ zones
+        second, third, fourth, root = (
+            (powers @ everywhere)[..., 0]
+            for powers in (squares, squares * responses, squares * squares, (size + _LEAST).sqrt())
+        )
+        spread = (second + _LEAST**2).sqrt()
+        together = (responses * everywhere[:, 0]) @ responses.transpose(1, 2)
+        row, column = self._pairs
+        return [
+            (absolute + _LEAST).log().flatten(1),
+            spread.log(),
+            (fourth + _LEAST**2).log() / 4,
+            2 * (root + _LEAST**0.5).log(),
+            third / spread**3,
+            together[:, row, column] / (spread[:, row] * spread[:, column]),
+        ]
+
+
+class TextureCritic(nn.Module):
+    """Statistics of real and generated images on BANKS sets of filters, and the discriminant between them."""
+
+    beams: Tensor
+
+    def __init__(self, field: FieldOfView) -> None:
+        super().__init__()
+        on_beams = np.ones((DEPTHS, LINES), bool)
+        self.banks = nn.ModuleList(
+            FilterBank(field.mask() if number < BANKS // 2 else on_beams, _SEED + number)
+            for number in range(BANKS)
+        )
+        self.statistics = nn.ModuleList(Statistics(_count(bank)) for bank in self.banks)
+        self.register_buffer("beams", _beams(field), persistent=False)
+
+    @torch.no_grad()
+    def see_real(self, images: Tensor, step: int) -> None:
+        """Let the bank of iteration `step` learn of real images."""
+        self._statistics(step).see_real(self.features(images, step))
+
+    def distance(self, images: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """What to go down for the generated images, (), and how far the means are apart in SDs along the best
+        direction, (). Half way between two normal distributions of that distance d an observer is right in Φ(d / 2)."""
+        mean = self.features(images, step).mean(0)
+        direction, square = self._statistics(step).discriminant(mean.detach())
+        # The gradient of √(1 + d²): of the same size however far apart they are.
+        return (direction @ mean) / (1 + square).sqrt(), square.clamp_min(0).sqrt()
+
+    def features(self, images: Tensor, step: int) -> Tensor:
+        """Of images (B, 1, H, W) by the bank of iteration `step`, (B, p)."""
+        bank = step % BANKS
+        if bank >= BANKS // 2:
+            beams = self.beams.expand(len(images), -1, -1, -1)
+            images = functional.grid_sample(images, beams, padding_mode="border", align_corners=False)
+        found: Tensor = self.banks[bank](images)
+        return found
+
+    def _statistics(self, step: int) -> Statistics:
+        found = self.statistics[step % BANKS]
+        assert isinstance(found, Statistics)
+        return found
+
+
+class Statistics(nn.Module):
+    """Mean and covariance of real features, mean of generated ones."""
+
+    real_mean: Tensor
+    real_covariance: Tensor
+    generated_mean: Tensor
+    batches: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("real_mean", torch.zeros(count))
+        self.register_buffer("real_covariance", torch.zeros(count, count))
+        self.register_buffer("generated_mean", torch.zeros(count))
+        self.register_buffer("batches", torch.zeros(2))  # Real ones and generated ones that were seen.
+
+    def see_real(self, features: Tensor) -> None:
+        """Learn of real features (B, p)."""
+        share = self._share(0, _MEMORY)
+        self.real_mean.lerp_(features.mean(0), share)
+        around = features - self.real_mean
+        self.real_covariance.lerp_(around.T @ around / len(around), share)
+
+    @torch.no_grad()
+    def discriminant(self, generated: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn of the mean (p,) of a batch of generated features; the direction (p,) in which both kinds are told
+        best, towards the generated, and the square of their distance."""
+        self.generated_mean.lerp_(generated, self._share(1, _GENERATED_MEMORY))
+        apart = self.generated_mean - self.real_mean
+        sd = self.real_covariance.diagonal().sqrt() + 1e-6
+        correlation = self.real_covariance / (sd[:, None] * sd)
+        correlation = correlation.lerp(torch.eye(len(sd), device=sd.device), _RIDGE)
+        direction = torch.linalg.solve(correlation, apart / sd) / sd
+        return direction, apart @ direction
+
+    def _share(self, kind: int, memory: int) -> float:
+        """The weight of this batch: the plain mean of all at first, then one that forgets."""
+        self.batches[kind] += 1
+        return max(1 / float(self.batches[kind]), 1 / memory)
+
+
+def _count(bank: nn.Module) -> int:
+    assert isinstance(bank, FilterBank)
+    return bank.count
+
+
+def _beams(field: FieldOfView) -> Tensor:
+    """(1, DEPTHS, LINES, 2): the middles of a grid along the beams, −1 … 1 over the image."""
+    steps = [(np.arange(count) + 0.5) / count for count in (DEPTHS, LINES)]
+    down, across = np.meshgrid(*steps, indexing="ij")
+    u, v = Beams(field).points(across, down)
+    grid = np.stack([(2 * u + 1) / field.width_px - 1, (2 * v + 1) / field.height_px - 1], axis=-1)
+    return torch.from_numpy(grid.astype(np.float32))[None]
+
+
+def _zones(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(H · W, 3): weights that take means over the pixels inside, and over those above and below their middle row."""
+    rows = np.nonzero(inside)[0]
+    upper = np.arange(len(inside))[:, None] <= np.median(rows)
+    zones = np.stack([inside, inside & upper, inside & ~upper], axis=-1).reshape(-1, 3).astype(np.float64)
+    weights: NDArray[np.float64] = zones / np.maximum(zones.sum(axis=0), 1)
+    return weights
+
+
+def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of the half-size image of which all four are inside."""
+    height, width = (size // 2 for size in inside.shape)
+    fours = inside[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    result: NDArray[np.bool_] = np.asarray(fours.all(axis=(1, 3)))
+    return result
