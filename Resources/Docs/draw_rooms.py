@@ -58,7 +58,7 @@ PLACES = {
     "commands": Place(0, 30, 1130),
     "gui": Place(1, 180, 860),
     "mrml": Place(2, 30, 450),
-    "evaluation": Place(2, 530, 945),
+    "evaluation": Place(2, 530, 965),
     "ml": Place(2, 1000, 1130),
     "link": Place(3, 30, 150),
     "calibration": Place(3, 200, 600),

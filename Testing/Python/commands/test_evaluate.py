@@ -142,6 +142,20 @@ def test_a_person_sees_the_tables(dotted, points, tmp_path, capsys) -> None:
     assert "Not for clinical use." in text
 
 
+def test_planted_faults_are_a_table_of_their_own_beside_the_predictors(dotted, tmp_path, capsys) -> None:
+    pytest.importorskip("torch")
+    words = ["evaluate", "--dataset", str(dotted.folder), "--curve", "", "--out", str(tmp_path / "report")]
+    assert cli.main([*words, "--faults"]) == 0
+    assert "blurred by 0.4 px" in capsys.readouterr().out
+    content = json.loads((tmp_path / "report" / "report.json").read_text())
+    (table,) = [table for table in content["tables"] if "rows" in table]
+    faults = rows_by_name(table)
+    assert faults["real images, nothing planted"]["mae_grey"] == 0
+    # An even noise of SD 1 differs by sqrt(2 / pi) on the mean; this image is black, and kept, in places.
+    assert 0 < faults["noise of 1 grey"]["mae_grey"] <= 0.85
+    assert not faults.keys() & rows_by_name(content).keys()
+
+
 def test_without_points_only_the_images_are_compared(dotted, tmp_path) -> None:
     out = tmp_path / "report"
     assert cli.main(["evaluate", "--dataset", str(dotted.folder), "--out", str(out), "--json"]) == 0

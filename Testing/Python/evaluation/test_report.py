@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -121,6 +122,28 @@ def test_intervals_are_shown_beside_their_means_and_empty_tables_not_at_all(tmp_
     assert "Less is better." in page
     assert "error, mm" not in page
     assert "<svg>a line</svg>" in page
+
+
+def test_a_table_with_rows_of_its_own_shows_those_and_no_others(tmp_path: Path) -> None:
+    class Faults(TwoNumbers):
+        title = "Faults"
+        rows = (Row("a fault", 4, 1, {"error_mm": 7.5}),)
+
+    ordinary = a_report(tmp_path)
+    report = dataclasses.replace(ordinary, tables=[TwoNumbers(), Faults()])
+    content = report.as_json()
+    assert "rows" not in content["tables"][0]
+    assert content["tables"][1]["rows"] == [
+        {"name": "a fault", "frames": 4, "samples": 1, "error_mm": 7.5},
+    ]
+    assert content["rows"] == ordinary.as_json()["rows"]
+    before, after = text_tables(content).split("\n\n")
+    assert before == text_tables(ordinary.as_json())
+    assert after.splitlines() == ["Faults: error, mm", "a fault  7.5"]
+    report.write(tmp_path)
+    words = Tags((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert words.count("a fault") == 1
+    assert words.count("model") == 1
 
 
 def test_the_terminal_shows_the_same_numbers(tmp_path: Path) -> None:

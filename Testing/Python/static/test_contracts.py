@@ -48,6 +48,7 @@ MADE_IN = {
     "evaluation/observer/training.py": ("train_observer", "measured"),
     "evaluation/report/exclusion_curve.py": ("_point",),
     "evaluation/report/page.py": ("as_json",),
+    "evaluation/study/comparison.py": ("as_dict",),
     "evaluation/study/facts.py": ("about_dataset", "about_truth", "about_model"),
     "evaluation/study/models.py": ("open_models",),
     "geometry/field_of_view.py": ("as_dict",),

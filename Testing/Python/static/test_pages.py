@@ -16,10 +16,12 @@ import tokenize
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from USGanSimLib import cli
+from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.model.recipes import RECIPES
 from USGanSimLib.recording import dataset
 
@@ -253,8 +255,11 @@ def test_every_recipe_is_explained(pages):
 
 
 def test_every_number_of_a_report_is_explained(pages):
-    """Tables are the classes with a title and columns in measures/ and observer/."""
+    """Tables are the classes with a title and columns in measures/ and observer/, and those of the classifiers, whose
+    columns are made for the observers that there are."""
     from USGanSimLib.evaluation import measures, observer
+    from USGanSimLib.evaluation.observer.realness import control
+    from USGanSimLib.evaluation.study.sensitivity import Sensitivity
 
     members = [
         member
@@ -266,6 +271,11 @@ def test_every_number_of_a_report_is_explained(pages):
     assert len(tables) >= 10
     page = pages["Resources/Docs/evaluation.md"]
     words = [(table.title, *(f"`{column.key}`" for column in table.columns)) for table in tables]
+    titles = [control.RealnessControl.title, control.EachObserver.title, Sensitivity.title]
+    image = SimpleNamespace(field=FieldOfView.whole((40, 30)))
+    keys = [control.accuracy_column(sigma_mm).key for sigma_mm in control.SIGMAS_MM]
+    keys += [control.accuracy_column(0, each.key).key for each in control.all_observers(image)]
+    words.append((*titles, *(f"`{key}`" for key in keys)))
     assert [word for of_table in words for word in of_table if word not in page] == []
 
 

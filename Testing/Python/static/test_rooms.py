@@ -34,9 +34,11 @@ MAY_IMPORT = {
     "evaluation": "recording geometry",
     "evaluation/predictors": "evaluation ml model recording geometry",
     "evaluation/measures": "evaluation evaluation/predictors recording geometry",
-    "evaluation/observer": "evaluation evaluation/predictors evaluation/measures ml model phantom recording geometry",
-    "evaluation/study": "evaluation evaluation/predictors evaluation/measures evaluation/observer ml model recording "
-    "geometry",
+    "evaluation/observer/realness": "evaluation evaluation/predictors evaluation/measures recording geometry",
+    "evaluation/observer": "evaluation evaluation/observer/realness evaluation/predictors evaluation/measures ml model "
+    "phantom recording geometry",
+    "evaluation/study": "evaluation evaluation/predictors evaluation/measures evaluation/observer "
+    "evaluation/observer/realness ml model recording geometry",
     "evaluation/report": "evaluation evaluation/predictors evaluation/measures evaluation/observer evaluation/study "
     "ml/training recording geometry",
     "mrml": "model recording geometry",

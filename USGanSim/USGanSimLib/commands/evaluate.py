@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError
+from ..evaluation.measures.metrics import Table
 from ..evaluation.measures.points import GATE_MM
 from ..evaluation.predictors.baselines import baselines
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
@@ -17,11 +18,11 @@ from ..evaluation.report.page import MARKER, Report, text_tables
 from ..evaluation.study.comparison import ceiling, compare
 from ..evaluation.study.facts import about_dataset, in_words
 from ..evaluation.study.models import open_models
-from ..evaluation.study.suite import SuiteOptions, suite
+from ..evaluation.study.suite import Suite, SuiteOptions, suite
 from ..files import replacing_folder
 from ..model.ranges import SAMPLES, SEED
-from ..progress import terminal_or_silent
-from ..recording.dataset import open_dataset, resplit
+from ..progress import Progress, terminal_or_silent
+from ..recording.dataset import Dataset, open_dataset, resplit
 from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number
 
 
@@ -40,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=",".join(f"{radius:g}" for radius in RADII_MM),
         metavar="MM,…",
         help="exclusion radii at which the baselines are measured again; '' for none (default %(default)s)",
+    )
+    parser.add_argument(
+        "--faults",
+        action="store_true",
+        help="also plant faults of known size in real images, and say which of them the classifiers and the measures "
+        "see (a quarter of an hour)",
     )
     add_measure_options(parser)
 
@@ -115,6 +122,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             if radii_mm
             else []
         )
+        planted = [_planted_faults(dataset, tests, progress)] if arguments.faults else []
         report = Report(
             title="Simulated and real images of held-out frames",
             facts=in_words(details),
@@ -122,7 +130,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 *tests.observed.warnings,
                 *(warning for model in about_models for warning in model["warnings"]),
             ],
-            tables=[*tests.measures, *tests.controls],
+            tables=[*tests.measures, *tests.controls, *planted],
             rows=rows,
             details=details,
             pictures=save_pictures(part, dataset, predictors, models, tests),
@@ -150,6 +158,12 @@ def suite_options(arguments: argparse.Namespace) -> SuiteOptions:
         arguments.landmarks,
         arguments.classifier,
     )
+
+
+def _planted_faults(dataset: Dataset, tests: Suite, progress: Progress) -> Table:
+    from ..evaluation.study.sensitivity import sensitivity  # It imports torch, which takes seconds.
+
+    return sensitivity(dataset, tests.measures, tests.observed.warnings.append, progress)
 
 
 def _radii(text: str) -> list[float]:

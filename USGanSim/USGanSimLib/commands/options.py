@@ -185,5 +185,5 @@ def add_observer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classifier",
         action="store_true",
-        help="also train a small network to tell every row from real images (a minute each)",
+        help="also train classifiers of several kinds to tell every row from real images (minutes each)",
     )

@@ -1,4 +1,4 @@
-"""What looks at images as a person would: the landmark observer and a classifier, where a report asks for them.
+"""What looks at images as a person would: the landmark observer and classifiers, where a report asks for them.
 
 torch takes seconds to import, so it is imported only where one of them is wanted.
 """
@@ -44,9 +44,10 @@ def observer_tests(
         )
     tests = ObserverTests()
     if classifier:
-        from .realness import RealnessControl
+        from .realness.control import EachObserver, RealnessControl
 
-        tests.controls.append(RealnessControl(dataset))
+        control = RealnessControl(dataset, warn=tests.warnings.append)
+        tests.controls.extend([control, EachObserver(control)])
     if observer is None or landmarks is None:
         return tests
     from .distribution_measure import DistributionMeasure
@@ -54,13 +55,15 @@ def observer_tests(
 
     measure = landmark_measure(dataset, observer, landmarks)
     about = {"observer": str(observer), "landmarks": str(landmarks), **measure.about()}
+    tests.warnings.extend(measure.warnings)
+    tests.warnings.extend(_not_independent(landmarks, observer, measure.observer.info.subjects))
     return ObserverTests(
         [measure, DistributionMeasure(dataset, measure.observer)],
         tests.controls,
         [RealImageElsewhere(dataset)],
         about,
         measure,
-        [*measure.warnings, *_not_independent(landmarks, observer, measure.observer.info.subjects)],
+        tests.warnings,  # This list itself: the classifiers add to it while they are asked.
     )
 
 

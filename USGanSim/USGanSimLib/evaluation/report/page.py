@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ...files import write_json
 from ..measures.metrics import Table
@@ -33,6 +33,14 @@ table.numbers td { text-align: right; font-variant-numeric: tabular-nums }
 """
 
 
+@runtime_checkable
+class TableWithRows(Table, Protocol):
+    """A table about something else than the report's rows."""
+
+    @property
+    def rows(self) -> Sequence[Row]: ...
+
+
 @dataclass(frozen=True)
 class Report:
     """What a report says. `facts` are told in words (heading → sentence), `details` go to report.json as they are,
@@ -49,19 +57,20 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
-        rows = [
-            {"name": row.name, "frames": row.frames, "samples": row.samples, **row.values}
-            for row in self.rows
-        ]
         tables = [
             {"title": measure.title, "note": measure.note, "columns": list(map(asdict, measure.columns))}
+            | (
+                {"rows": [row.as_dict() for row in measure.rows]}
+                if isinstance(measure, TableWithRows)
+                else {}
+            )
             for measure in self.tables
         ]
         return {
             **self.details,
             "warnings": list(self.warnings),
             "tables": tables,
-            "rows": rows,
+            "rows": [row.as_dict() for row in self.rows],
             "intended_use": NOT_CLINICAL,
         }
 
@@ -124,7 +133,9 @@ def text_tables(content: Mapping[str, Any]) -> str:
 
 
 def table_cells(table: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Heading and rows in words; columns and rows without any number are left out."""
+    """Heading and rows in words, a table's own rows where it has them; columns and rows without any number are left
+    out."""
+    rows = table.get("rows", rows)
     columns = [
         column for column in table["columns"] if any(row.get(column["key"]) is not None for row in rows)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ class Row:
     frames: int
     samples: int
     values: dict[str, float | None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What report.json holds of it."""
+        return {"name": self.name, "frames": self.frames, "samples": self.samples, **self.values}
 
 
 def compare(

@@ -1,0 +1,148 @@
+"""What an image looks like along and across its beams: shadows, depth, grain, and its grey levels.
+
+Shadows of lost contact have straight edges along a beam, the grain is wider across beams the deeper it lies, gain and
+attenuation follow depth: what a simulation in image coordinates is likely to get wrong.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_matrix
+
+from ....geometry.field_of_view import FieldOfView
+from ....recording.sweep import Frames
+
+BEAMS, DEPTHS = 96, 96
+LAGS = (1, 2, 4, 8)
+_ZONES, _PROFILE = 3, 12
+_GREYS = (0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 160, 192, 224, 248, 256)
+_QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
+_SHADOW_BEAMS = (2.0, 5.0)
+Grid = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Beams:
+    """Where beams run in a field of view: across, 0 to 1 from the first beam to the last; down, 0 at the probe's face
+    to 1 at the greatest depth."""
+
+    field: FieldOfView
+
+    def points(self, across: Grid, down: Grid) -> tuple[Grid, Grid]:
+        """Pixels (u, v)."""
+        field = self.field
+        if field.apex_px is None or field.radii_px is None or field.angles_deg is None:
+            near_left, near_right, far_right, far_left = np.array(field.corners_px)
+            sides = (near_left, far_left), (near_right, far_right)
+            left, right = (near + down[..., None] * (far - near) for near, far in sides)
+            between = left + across[..., None] * (right - left)
+            return between[..., 0], between[..., 1]
+        (face, depth), (first, last) = field.radii_px, np.deg2rad(field.angles_deg)
+        radius, angle = face + down * (depth - face), first + across * (last - first)
+        return (
+            field.apex_px[0] + radius * np.sin(angle),
+            field.apex_px[1] + radius * np.cos(angle) / field.aspect,
+        )
+
+    def coordinates(self) -> tuple[Grid, Grid]:
+        """(H, W) each: across and down of every pixel; outside the field beyond 0 to 1."""
+        field = self.field
+        v, u = np.indices((field.height_px, field.width_px)).astype(np.float64)
+        if field.apex_px is None or field.radii_px is None or field.angles_deg is None:
+            near_left, near_right, far_right, far_left = np.array(field.corners_px)
+            down = (v - near_left[1]) / (far_left[1] - near_left[1])
+            left, right = (
+                near[0] + down * (far[0] - near[0])
+                for near, far in ((near_left, far_left), (near_right, far_right))
+            )
+            return (u - left) / (right - left), down
+        right, below = u - field.apex_px[0], (v - field.apex_px[1]) * field.aspect
+        (face, depth), (first, last) = field.radii_px, np.deg2rad(field.angles_deg)
+        return (np.arctan2(right, below) - first) / (last - first), (np.hypot(right, below) - face) / (
+            depth - face
+        )
+
+
+class BeamStatistics:
+    """Features of images resampled to BEAMS × DEPTHS, and of their grey levels."""
+
+    def __init__(self, field: FieldOfView, beams: Beams | None = None) -> None:
+        """`beams` other than those of the field, where more is known of them."""
+        self._area = field.mask()
+        steps = [(np.arange(count) + 0.5) / count for count in (BEAMS, DEPTHS)]
+        u, v = (beams or Beams(field)).points(*np.meshgrid(*steps, indexing="ij"))
+        self._resampling = _bilinear(u.ravel(), v.ravel(), self._area.shape)
+
+    def features(self, images: Frames) -> NDArray[np.float64]:
+        """(N, H, W) uint8 → (N, p)."""
+        flat = images.reshape(len(images), -1)
+        grey = (self._resampling @ flat.T.astype(np.float64)).T.reshape(-1, BEAMS, DEPTHS)
+        return np.concatenate(
+            [_depth_profile(grey), _grain(grey), _shadows(grey), self._greys(images)], axis=1
+        )
+
+    def _greys(self, images: Frames) -> NDArray[np.float64]:
+        """Square roots of the shares of grey levels, whose scatter does not depend on the share."""
+        inside = images[:, self._area]
+        shares = [
+            ((inside >= low) & (inside < high)).mean(axis=1) for low, high in itertools.pairwise(_GREYS)
+        ]
+        roots: Grid = np.sqrt(np.stack(shares, axis=1))
+        return roots
+
+
+def _depth_profile(grey: Grid) -> Grid:
+    """(N, BEAMS, DEPTHS) → mean and SD across beams in bins of depth."""
+    bins = grey.reshape(len(grey), BEAMS, _PROFILE, -1)
+    mean, sd = bins.mean(axis=(1, 3)), bins.std(axis=1).mean(axis=2)
+    profile: Grid = np.log(np.concatenate([mean, sd], axis=1) + 1)
+    return profile
+
+
+def _grain(grey: Grid) -> Grid:
+    """Differences along and across beams at several lags, in zones of depth: mean absolute and root mean square."""
+    found = []
+    for zone in np.array_split(grey, _ZONES, axis=2):
+        for lag in LAGS:
+            for change in (zone[:, lag:] - zone[:, :-lag], zone[:, :, lag:] - zone[:, :, :-lag]):
+                found += [np.abs(change).mean(axis=(1, 2)), np.sqrt((change**2).mean(axis=(1, 2)))]
+    grain: Grid = np.log(np.stack(found, axis=1) + 0.1)
+    return grain
+
+
+def _shadows(grey: Grid) -> Grid:
+    """How far single beams stand out from their neighbours, above and below the middle, and whether in both."""
+    found = []
+    for width in _SHADOW_BEAMS:
+        both = []
+        for half in np.array_split(grey, 2, axis=2):
+            level = np.log(half.mean(axis=2) + 5)
+            smooth = gaussian_filter1d(level, width / 2, axis=1)
+            odd = smooth - gaussian_filter1d(level, 3 * width, axis=1)
+            both.append(odd)
+            found += [*np.quantile(odd, _QUANTILES, axis=1), np.log(odd.std(axis=1) + 1e-3)]
+        found.append((both[0] * both[1]).mean(axis=1) / (both[0].std(axis=1) * both[1].std(axis=1) + 1e-3))
+    return np.stack(found, axis=1)
+
+
+def _bilinear(u: Grid, v: Grid, shape: tuple[int, ...]) -> csr_matrix:
+    """(P, H·W): takes flat images to their values at points (P,), which are moved into the image."""
+    height, width = shape
+    u, v = np.clip(u, 0, width - 1), np.clip(v, 0, height - 1)
+    left, top = (
+        np.minimum(np.floor(at), last - 1).astype(int) for at, last in ((u, width - 1), (v, height - 1))
+    )
+    rest_u, rest_v = u - left, v - top
+    rows, columns, weights = [], [], []
+    for down in (0, 1):
+        for right in (0, 1):
+            rows.append(np.arange(len(u)))
+            columns.append((top + down) * width + left + right)
+            weights.append(np.where(right, rest_u, 1 - rest_u) * np.where(down, rest_v, 1 - rest_v))
+    entries = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
+    return csr_matrix(entries, shape=(len(u), height * width))
