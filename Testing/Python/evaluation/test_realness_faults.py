@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from USGanSimLib.evaluation.measures.metrics import ImageMeasure
-from USGanSimLib.evaluation.observer.realness.beams import Beams, BeamStatistics
+from USGanSimLib.evaluation.observer.realness.beams import BeamStatistics
 from USGanSimLib.evaluation.observer.realness.control import RealnessControl
 from USGanSimLib.evaluation.observer.realness.discriminant import LinearObserver
 from USGanSimLib.evaluation.observer.realness.faults import (
@@ -22,13 +22,13 @@ from USGanSimLib.evaluation.observer.realness.faults import (
 from USGanSimLib.evaluation.observer.realness.texture import RandomTexture
 from USGanSimLib.evaluation.predictors.predictor import RealImage
 from USGanSimLib.evaluation.study.sensitivity import Sensitivity, sensitivity
+from USGanSimLib.geometry.beams import Beams
 from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 
 FAN = FieldOfView.fan((80, 60), (39.5, -10.0), (16.0, 66.0), (-35.0, 35.0))
-TRAPEZOID = FieldOfView.trapezoid((80, 60), ((20.0, 2.0), (60.0, 2.0), (78.0, 56.0), (2.0, 56.0)))
 
 
 def wave(frequency: float) -> np.ndarray:
@@ -47,19 +47,6 @@ def test_speckle_is_weaker_by_the_share_and_large_structure_stays() -> None:
     fine, coarse = (weaker_speckle(wave(frequency), 0.1)[:, 20:60] for frequency in (0.5, 0.01))
     assert (fine.max() - fine.min()) / 2 == pytest.approx(36, abs=0.1)
     assert np.allclose(coarse, wave(0.01)[:, 20:60], atol=0.2)
-
-
-@pytest.mark.parametrize("field", [FAN, TRAPEZOID], ids=lambda field: field.shape)
-def test_points_along_beams_have_the_coordinates_that_they_were_made_of(field: FieldOfView) -> None:
-    beams = Beams(field)
-    across, down = beams.coordinates()
-    u, v = beams.points(across, down)
-    rows, columns = np.indices(across.shape)
-    assert np.allclose(u, columns)
-    assert np.allclose(v, rows)
-    corners = [np.array(beams.points(np.array(x), np.array(y))) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    assert np.allclose(corners, field.corners_px)
-    assert np.array_equal(field.mask(), (np.minimum(across, down) >= 0) & (np.maximum(across, down) <= 1))
 
 
 def test_a_shadow_is_found_where_it_was_planted_and_filled_with_what_is_beside_it() -> None:

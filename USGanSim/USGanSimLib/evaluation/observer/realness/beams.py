@@ -7,13 +7,13 @@ attenuation follow depth: what a simulation in image coordinates is likely to ge
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_matrix
 
+from ....geometry.beams import Beams
 from ....geometry.field_of_view import FieldOfView
 from ....recording.sweep import Frames
 
@@ -26,56 +26,13 @@ _SHADOW_BEAMS = (2.0, 5.0)
 Grid = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Beams:
-    """Where beams run in a field of view: across, 0 to 1 from the first beam to the last; down, 0 at the probe's face
-    to 1 at the greatest depth."""
-
-    field: FieldOfView
-
-    def points(self, across: Grid, down: Grid) -> tuple[Grid, Grid]:
-        """Pixels (u, v)."""
-        field = self.field
-        if field.apex_px is None or field.radii_px is None or field.angles_deg is None:
-            near_left, near_right, far_right, far_left = np.array(field.corners_px)
-            sides = (near_left, far_left), (near_right, far_right)
-            left, right = (near + down[..., None] * (far - near) for near, far in sides)
-            between = left + across[..., None] * (right - left)
-            return between[..., 0], between[..., 1]
-        (face, depth), (first, last) = field.radii_px, np.deg2rad(field.angles_deg)
-        radius, angle = face + down * (depth - face), first + across * (last - first)
-        return (
-            field.apex_px[0] + radius * np.sin(angle),
-            field.apex_px[1] + radius * np.cos(angle) / field.aspect,
-        )
-
-    def coordinates(self) -> tuple[Grid, Grid]:
-        """(H, W) each: across and down of every pixel; outside the field beyond 0 to 1."""
-        field = self.field
-        v, u = np.indices((field.height_px, field.width_px)).astype(np.float64)
-        if field.apex_px is None or field.radii_px is None or field.angles_deg is None:
-            near_left, near_right, far_right, far_left = np.array(field.corners_px)
-            down = (v - near_left[1]) / (far_left[1] - near_left[1])
-            left, right = (
-                near[0] + down * (far[0] - near[0])
-                for near, far in ((near_left, far_left), (near_right, far_right))
-            )
-            return (u - left) / (right - left), down
-        right, below = u - field.apex_px[0], (v - field.apex_px[1]) * field.aspect
-        (face, depth), (first, last) = field.radii_px, np.deg2rad(field.angles_deg)
-        return (np.arctan2(right, below) - first) / (last - first), (np.hypot(right, below) - face) / (
-            depth - face
-        )
-
-
 class BeamStatistics:
     """Features of images resampled to BEAMS × DEPTHS, and of their grey levels."""
 
-    def __init__(self, field: FieldOfView, beams: Beams | None = None) -> None:
-        """`beams` other than those of the field, where more is known of them."""
+    def __init__(self, field: FieldOfView) -> None:
         self._area = field.mask()
         steps = [(np.arange(count) + 0.5) / count for count in (BEAMS, DEPTHS)]
-        u, v = (beams or Beams(field)).points(*np.meshgrid(*steps, indexing="ij"))
+        u, v = Beams(field).points(*np.meshgrid(*steps, indexing="ij"))
         self._resampling = _bilinear(u.ravel(), v.ravel(), self._area.shape)
 
     def features(self, images: Frames) -> NDArray[np.float64]:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, uniform_filter1d
 
+from ....geometry.beams import Beams
 from ....geometry.field_of_view import FieldOfView
 from ....recording.dataset import Dataset
 from ....recording.sweep import Frames
 from ...predictors.predictor import RealImage, frame_seed
-from .beams import Beams
 
 Grey = NDArray[np.float64]
 SPECKLE_SIGMA_PX = 2.0
