@@ -22,10 +22,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..model.network_settings import NetworkSettings
 from .conditions import Conditions, noise_lattices, with_speckle
 from .networks import Generator, UpLayer
+from .parts.blocks import BLOCK_PX, in_blocks
 from .parts.greys import to_grey_levels
 from .parts.places import coordinate_grid
 
-BLOCK_PX = 4
 Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -84,9 +84,7 @@ class FoldedGenerator(nn.Module):
         self.last = folded(generator.last, generator.last_norm)
         one_channel = generator.to_image.out_channels == 1
         self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])
-        self.to_image = (
-            _in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
-        )
+        self.to_image = in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
         self.register_buffer("cells", self._cell_positions(generator.settings))
         self.register_buffer("fan", generator.fan.clone() if generator.settings.fan else None)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -143,15 +141,3 @@ def folded(conv: Conv, norm: nn.Module) -> Conv:
 
 def _doubled(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return functional.conv_transpose2d(features, weight, bias, stride=2, padding=1, output_padding=1)
-
-
-def _in_blocks(conv: nn.Conv2d) -> nn.Conv2d:
-    """A 3 × 3 convolution to one channel as a 6 × 6 one of stride 4 to the 4 × 4 pixels of a block."""
-    blocks = nn.Conv2d(conv.in_channels, BLOCK_PX**2, BLOCK_PX + 2, stride=BLOCK_PX, padding=1)
-    weight = torch.zeros_like(blocks.weight)
-    for y in range(BLOCK_PX):
-        for x in range(BLOCK_PX):
-            weight[y * BLOCK_PX + x, :, y : y + 3, x : x + 3] = conv.weight[0]
-    assert conv.bias is not None
-    blocks.load_state_dict({"weight": weight, "bias": conv.bias.expand(BLOCK_PX**2)})
-    return blocks

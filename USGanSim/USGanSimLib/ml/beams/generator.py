@@ -115,22 +115,23 @@ class Trunk(nn.Module):
         # Channels are fewer before maps grow, where they cost a quarter.
         self.fewer1, self.up1 = _mix(quarter, half), _conv(half, half)
         self.fewer2, self.up2 = _mix(half, full), _conv(full, full)
-        self.head = nn.Conv2d(full, 3, 3, padding=1)
-        nn.init.normal_(_without_bias(self.head).weight, 0.0, 0.01)
+        head = nn.Conv2d(full, 3, 3, padding=1)
+        nn.init.normal_(_without_bias(head).weight, 0.0, 0.01)
+        self.head: nn.Module = head
 
     def forward(self, told: Tensor, told_half: Tensor, coarse: Tensor) -> Tensor:
         # What does not depend on z is made once for all samples of a pose.
         times = len(coarse) // len(told)
-        full = functional.relu(self.first(told))
-        half = functional.relu(self.down1(full) + self.features1(told_half))
-        half = functional.relu(self.middle1(half))
-        quarter = self.middle2(functional.relu(self.down2(half)))
+        full = functional.relu_(self.first(told))
+        half = functional.relu_(self.down1(full) + self.features1(told_half))
+        half = functional.relu_(self.middle1(half))
+        quarter = self.middle2(functional.relu_(self.down2(half)))
         full, half, quarter = (_repeated(part, times) for part in (full, half, quarter))
         spread = functional.interpolate(coarse, size=quarter.shape[2:], mode="bilinear", align_corners=False)
-        quarter = functional.relu(quarter + self.from_map(spread))
-        quarter = functional.relu(self.middle3(quarter))
-        half = functional.relu(self.up1(half + _enlarged(self.fewer1(quarter), half)))
-        full = functional.relu(self.up2(full + _enlarged(self.fewer2(half), full)))
+        quarter = functional.relu_(quarter + self.from_map(spread))
+        quarter = functional.relu_(self.middle3(quarter))
+        half = functional.relu_(self.up1(half + _enlarged(self.fewer1(quarter), half)))
+        full = functional.relu_(self.up2(full + _enlarged(self.fewer2(half), full)))
         result: Tensor = self.head(full)
         return result
 
@@ -144,8 +145,9 @@ class Display(nn.Module):
             nn.Parameter(torch.tensor(start / FASTER)) for start in (0.16, 0.4, -6.0)
         )
         self.residual1 = nn.Conv2d(2, _RESIDUAL, 3, padding=1)
-        self.residual2 = nn.Conv2d(_RESIDUAL, 1, 3, padding=1)
-        nn.init.zeros_(_without_bias(self.residual2).weight)
+        residual2 = nn.Conv2d(_RESIDUAL, 1, 3, padding=1)
+        nn.init.zeros_(_without_bias(residual2).weight)
+        self.residual2: nn.Module = residual2
 
     def forward(self, power: Tensor, receiver: Tensor, level: Tensor) -> Tensor:
         seen = power + (FASTER * self.log_floor).exp() * receiver + 1e-6

@@ -6,8 +6,6 @@ The generator is told nothing else of where it is: raw coordinates are what fram
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,6 +13,8 @@ from torch.nn import functional
 from ..parts.places import FEATURE_SCALE, FEATURE_SD, VOLUME_REACH, FeatureVolume
 
 _COARSER = 4
+# Axes of the three planes.
+PLANES = (0, 1), (0, 2), (1, 2)
 
 
 class FeaturePlanes(nn.Module):
@@ -39,7 +39,7 @@ class FeaturePlanes(nn.Module):
                     padding_mode="border",
                     align_corners=False,
                 )
-                for plane, axes in zip(self.features, itertools.combinations(range(3), 2), strict=True)
+                for plane, axes in zip(self.features, PLANES, strict=True)
             ]
         ).sum(0)
         return found.view(self.channels, batch, height, width).transpose(0, 1) * FEATURE_SCALE

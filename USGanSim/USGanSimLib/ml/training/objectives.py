@@ -203,13 +203,15 @@ class AnchoredObjective:
             images = self._generator.called(noise, batch.affine).float()
         first, second = (batch.as_known(samples) for samples in images.chunk(2))
         corners = self._corners(len(first), step)
-        loss_critics, real = self.critics_step(batch, first.detach(), corners, step)
+        loss_critics = self.critics_step(batch, first.detach(), corners, step)
         score = energy_score(first, second, batch.images, random_filters(step))
         self._texture.see_real(batch.images, step)
         texture, distance = self._texture.distance(first, step)
         with frozen(self._critics.network), self._autocast():
+            # Both by the critics as they are now: a difference of logits of two states says nothing.
+            real = self._critics.network(batch.images, batch.affine, corners)
             fake = self._critics.network(first, batch.affine, corners)
-        adversary = relativistic_loss(fake.float(), real)
+        adversary = relativistic_loss(fake.float(), real.float())
         self._generator.descend(
             self._settings.score_weight * score + self._settings.texture_weight * texture + adversary
         )
@@ -220,10 +222,8 @@ class AnchoredObjective:
             "loss_adversary": adversary,
         }
 
-    def critics_step(
-        self, batch: Batch, fakes: Tensor, corners: list[tuple[int, int]], step: int
-    ) -> tuple[Tensor, Tensor]:
-        """One update of the critics, by which no gradient reaches G; their loss, and their logits of real images."""
+    def critics_step(self, batch: Batch, fakes: Tensor, corners: list[tuple[int, int]], step: int) -> Tensor:
+        """One update of the critics; no gradient reaches G."""
         penalised = step % self._settings.penalty_every == 0
         pair = [images.detach().requires_grad_(penalised) for images in (batch.images, fakes)]
         with self._autocast():
@@ -236,7 +236,7 @@ class AnchoredObjective:
                 slope_penalty(logits, images) for logits, images in zip((real, fake), pair, strict=True)
             )
         self._critics.descend(total)
-        return loss, real.detach().float()
+        return loss
 
 
 OBJECTIVES: dict[type[ObjectiveSettings], Callable[[Any, Networks], Objective]] = {
