@@ -67,14 +67,27 @@ def test_echoes_are_balanced_and_follow_the_noise_smoothly() -> None:
     assert abs(alike[1]) < 0.6
 
 
+def plane(depth: float, size: int = 250) -> torch.Tensor:
+    """(1, 3, size, size): cells of a plane across y, at a depth in cells."""
+    x, z = torch.meshgrid(torch.arange(float(size)) + 0.5, torch.arange(float(size)) + 0.5, indexing="ij")
+    return torch.stack([x, torch.full_like(x, depth), z])[None]
+
+
 def test_cells_that_differ_have_entries_that_look_independent() -> None:
-    steps = torch.stack(torch.meshgrid(*[torch.arange(40.0) + 0.5] * 3, indexing="ij"))
-    entries = entries_of_cells(steps.reshape(1, 3, 40, 1600), torch.ones(3))[0]
-    counts = np.bincount(entries, minlength=ENTRIES)
-    expected = 64_000 / ENTRIES
+    counts = np.bincount(entries_of_cells(plane(0.5), torch.ones(3))[0], minlength=ENTRIES)
+    expected = 250**2 / ENTRIES
     # Poisson's: its variance is its mean, and e^−mean of the entries are not used.
     assert counts.var() == pytest.approx(expected, rel=0.1)
     assert (counts == 0).mean() == pytest.approx(np.exp(-expected), rel=0.05)
+
+
+def test_speckle_changes_little_by_little_across_the_plane_until_nothing_is_left() -> None:
+    first = entries_of_cells(plane(0.5), torch.ones(3))
+    same = [
+        float((first == entries_of_cells(plane(0.5 + step), torch.ones(3))).float().mean())
+        for step in (0.0, 1.5, 3.0, 4.5, 6.0, 9.0)
+    ]
+    assert same == pytest.approx([1, 0.75, 0.5, 0.25, 0, 0], abs=0.01)
 
 
 def test_speckle_sticks_to_the_tissue(generator: BeamGenerator) -> None:

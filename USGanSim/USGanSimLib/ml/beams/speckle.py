@@ -24,6 +24,8 @@ _MOST_LATERAL_SD, _MOST_AXIAL_SD = 3.0, 1.5
 _KNOTS = 9  # Depths at which the lateral width is learned; it is linear, as a logarithm, in between.
 # Adam moves every number by about its learning rate; those few that shape all images have further to go.
 FASTER = 5.0
+# The beam's thickness, in cells of scatterers: after so many across the plane nothing of the speckle is left.
+_THICKNESS_CELLS = 6
 
 
 def echo_tables(noise: Tensor) -> Tensor:
@@ -34,19 +36,48 @@ def echo_tables(noise: Tensor) -> Tensor:
 
 
 def entries_of_cells(points: Tensor, cells_a_unit: Tensor) -> Tensor:
-    """Normalised coordinates (B, 3, D, L) and cells per unit of each axis (3,) → entries (B, D · L), int64."""
-    x, y, z = torch.floor(points * cells_a_unit[:, None, None]).int().flatten(2).unbind(1)
-    # Odd factors spread neighbours; then two rounds of shift and multiply (the way of Wellons' hashes). Products wrap.
-    mixed = x * 0x27D4EB2D + y * 0x165667B1 + z * 0x1B873593
-    mixed = (mixed ^ (mixed >> 15)) * 0x2C1B3C6D
-    mixed = (mixed ^ (mixed >> 12)) * 0x297A2D39
-    return ((mixed ^ (mixed >> 15)) & (ENTRIES - 1)).long()
+    """Normalised coordinates (B, 3, D, L) of the points of a plane each, and cells per unit of each axis (3,) → entries
+    (B, D · L), int64."""
+    at = points * cells_a_unit[:, None, None]
+    normals = _normals(at)
+    fine = torch.floor(at).int().flatten(2)
+    # Along the axis that is nearest to the plane's normal, cells are as long as the beam is thick, and begin each at a
+    # place of its own: so speckle changes little by little when the plane moves on.
+    axes = normals.abs().argmax(1)[:, None, None].expand(-1, 1, fine.shape[2])
+    across = _mixed(fine.scatter(1, axes, 0))
+    begins = (across & (ENTRIES - 1)).float() / ENTRIES
+    layer = torch.floor(at.flatten(2).gather(1, axes)[:, 0] / _THICKNESS_CELLS + begins).int()
+    entries: Tensor = (_scrambled(across + layer * 0x1B873593) & (ENTRIES - 1)).long()
+    return entries
 
 
 def entries_of_samples(count: int) -> Tensor:
     """(count,): the entries of noise that belongs to the receiver, not to the tissue."""
-    index = torch.arange(count)[None, None, None].expand(1, 3, 1, count).float()
-    return entries_of_cells(index, torch.tensor([1.0, -3.0, 7.0]))[0]
+    index = torch.arange(count, dtype=torch.int32)
+    hashes = _mixed(torch.stack([index, -3 * index, 7 * index])[None])[0]
+    entries: Tensor = (hashes & (ENTRIES - 1)).long()
+    return entries
+
+
+def _normals(points: Tensor) -> Tensor:
+    """Of planes through the corners of grids (B, 3, D, L), (B, 3), of any length."""
+    along, across = points[:, :, -1, 0] - points[:, :, 0, 0], points[:, :, 0, -1] - points[:, :, 0, 0]
+    normals: Tensor = torch.linalg.cross(along, across)
+    return normals
+
+
+def _mixed(cells: Tensor) -> Tensor:
+    """Whole numbers (B, 3, P) → hashes (B, P), int32."""
+    x, y, z = cells.unbind(1)
+    # Odd factors spread neighbours.
+    return _scrambled(x * 0x27D4EB2D + y * 0x165667B1 + z * 0x1B873593)
+
+
+def _scrambled(mixed: Tensor) -> Tensor:
+    """Two rounds of shift and multiply, as in Wellons' hashes; products wrap."""
+    mixed = (mixed ^ (mixed >> 15)) * 0x2C1B3C6D
+    mixed = (mixed ^ (mixed >> 12)) * 0x297A2D39
+    return mixed ^ (mixed >> 15)
 
 
 def looked_up(tables: Tensor, entries: Tensor, size: tuple[int, int]) -> Tensor:
