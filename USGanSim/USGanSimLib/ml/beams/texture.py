@@ -2,13 +2,15 @@
 
 Filters of several sizes, drawn once, answer to the image and to its half-size copy, or to both of the image resampled
 along its beams; of their responses within the field of view logarithms of moments, skewness and correlations are taken,
-and of grey levels by how much they exceed thresholds. For features f the best linear discriminant is
+of grey levels the shares, and along beams what line_statistics.py says. For features f the best linear discriminant is
 w = C⁻¹ (mean f(generated) − mean f(real)), C the covariance of real ones (Fisher 1936), and the square of how well it
 separates is the distance of Mahalanobis between the means. The generator goes down that distance: a critic that is
 always trained to its end. All statistics are gathered while training goes on, and belong to its state.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import torch
@@ -19,17 +21,21 @@ from torch.nn import functional
 
 from ...geometry.beams import Beams
 from ...geometry.field_of_view import FieldOfView
+from .line_statistics import LineStatistics
 
 SIZES_PX, SCALES, FILTERS = (3, 5, 7, 11), (1, 2), 8
 # Several sets of filters take the iterations in turn: what one does not see another does. The second half looks along
 # beams, at a grid of so many depths and lines.
 BANKS, DEPTHS, LINES = 4, 96, 96
-THRESHOLDS_GREY = (0.0, 1.0, 4.0, 16.0, 32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0)
+GREYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0, 255.0)
 _SEED = 7_411
 _LEAST_PIXELS = 64
-_RIDGE = 0.1  # Of the correlation matrix, which some thousand images tell of hundreds of features.
+_RIDGE = 0.03  # Of the correlation matrix, which some thousand images tell of hundreds of features.
 _MEMORY = 400  # Batches of real images.
-_GENERATED_MEMORY = 33  # Of generated ones, which change while they are learned.
+_ENOUGH = 20  # Batches of real images that a bank sees before the generator follows it.
+_GENERATED_MEMORY = 60  # Of generated ones, which change while they are learned.
+_LEAST_SHARE = 1e-4
+_LEAST_SD = 5e-3  # Of a feature: what real images never show is not infinitely far.
 _LEAST = 1e-3  # Grey levels: responses of an image without texture.
 
 
@@ -41,7 +47,7 @@ class FilterBank(nn.Module):
     def __init__(self, inside: NDArray[np.bool_], seed: int) -> None:
         super().__init__()
         random = np.random.default_rng(seed)
-        self.count, self._scales = 3 * len(THRESHOLDS_GREY), list[int]()
+        self.count, self._scales = 3 * len(GREYS), list[int]()
         for scale in SCALES:
             area = _halved(inside) if scale == 2 else inside
             for size in SIZES_PX:
@@ -72,9 +78,14 @@ class FilterBank(nn.Module):
         return torch.cat(found, 1)
 
     def _levels(self, grey: Tensor) -> Tensor:
-        """By how much grey levels exceed each threshold, on average in each zone: what a histogram says, smoothly."""
-        beyond = [(grey - threshold).relu().flatten(1) @ self.area for threshold in THRESHOLDS_GREY]
-        return (torch.stack(beyond, 1) + 0.1).log().flatten(1)
+        """Of each zone how much of it has each of GREYS, in between both in proportion: a smooth histogram. Square
+        roots, whose scatter does not depend on the share."""
+        beyond = [torch.ones_like(self.area[:1]).expand(len(grey), -1)]
+        for low, high in itertools.pairwise(GREYS):
+            beyond.append(((grey - low) / (high - low)).clamp(0, 1).flatten(1) @ self.area)
+        beyond.append(torch.zeros_like(beyond[0]))
+        shares = [more - less for more, less in itertools.pairwise(beyond)]
+        return (torch.stack(shares, 1) + _LEAST_SHARE).sqrt().flatten(1)
 
     def _moments(self, responses: Tensor, zones: Tensor) -> list[Tensor]:
         """Responses (B, K, P) and weights (P, 3) of the field and its halves → features (B, …)."""
@@ -110,7 +121,8 @@ class TextureCritic(nn.Module):
             FilterBank(field.mask() if number < BANKS // 2 else on_beams, _SEED + number)
             for number in range(BANKS)
         )
-        self.statistics = nn.ModuleList(Statistics(_count(bank)) for bank in self.banks)
+        self.lines = nn.ModuleList(LineStatistics(_SEED + number) for number in range(BANKS // 2))
+        self.statistics = nn.ModuleList(Statistics(self._count(number)) for number in range(BANKS))
         self.register_buffer("beams", _beams(field), persistent=False)
 
     @torch.no_grad()
@@ -122,18 +134,30 @@ class TextureCritic(nn.Module):
         """What to go down for the generated images, (), and how far the means are apart in SDs along the best
         direction, (). Half way between two normal distributions of that distance d an observer is right in Φ(d / 2)."""
         mean = self.features(images, step).mean(0)
-        direction, square = self._statistics(step).discriminant(mean.detach())
+        statistics = self._statistics(step)
+        direction, square = statistics.discriminant(mean.detach())
+        if not statistics.enough:
+            direction = torch.zeros_like(direction)
         # The gradient of √(1 + d²): of the same size however far apart they are.
         return (direction @ mean) / (1 + square).sqrt(), square.clamp_min(0).sqrt()
 
     def features(self, images: Tensor, step: int) -> Tensor:
         """Of images (B, 1, H, W) by the bank of iteration `step`, (B, p)."""
         bank = step % BANKS
-        if bank >= BANKS // 2:
-            beams = self.beams.expand(len(images), -1, -1, -1)
-            images = functional.grid_sample(images, beams, padding_mode="border", align_corners=False)
-        found: Tensor = self.banks[bank](images)
-        return found
+        if bank < BANKS // 2:
+            found: Tensor = self.banks[bank](images)
+            return found
+        beams = self.beams.expand(len(images), -1, -1, -1)
+        resampled = functional.grid_sample(images, beams, padding_mode="border", align_corners=False)
+        grey = (resampled + 1) * 127.5
+        return torch.cat([self.banks[bank](resampled), self.lines[bank - BANKS // 2](grey)], 1)
+
+    def _count(self, number: int) -> int:
+        """Features of a bank."""
+        bank, lines = self.banks[number], self.lines[0]
+        assert isinstance(bank, FilterBank)
+        assert isinstance(lines, LineStatistics)
+        return bank.count + (lines.count if number >= BANKS // 2 else 0)
 
     def _statistics(self, step: int) -> Statistics:
         found = self.statistics[step % BANKS]
@@ -156,6 +180,11 @@ class Statistics(nn.Module):
         self.register_buffer("generated_mean", torch.zeros(count))
         self.register_buffer("batches", torch.zeros(2))  # Real ones and generated ones that were seen.
 
+    @property
+    def enough(self) -> bool:
+        """Whether so many real images were seen that their covariance says something."""
+        return float(self.batches[0]) > _ENOUGH
+
     def see_real(self, features: Tensor) -> None:
         """Learn of real features (B, p)."""
         share = self._share(0, _MEMORY)
@@ -169,7 +198,7 @@ class Statistics(nn.Module):
         best, towards the generated, and the square of their distance."""
         self.generated_mean.lerp_(generated, self._share(1, _GENERATED_MEMORY))
         apart = self.generated_mean - self.real_mean
-        sd = self.real_covariance.diagonal().sqrt() + 1e-6
+        sd = (self.real_covariance.diagonal() + _LEAST_SD**2).sqrt()
         correlation = self.real_covariance / (sd[:, None] * sd)
         correlation = correlation.lerp(torch.eye(len(sd), device=sd.device), _RIDGE)
         direction = torch.linalg.solve(correlation, apart / sd) / sd
@@ -179,11 +208,6 @@ class Statistics(nn.Module):
         """The weight of this batch: the plain mean of all at first, then one that forgets."""
         self.batches[kind] += 1
         return max(1 / float(self.batches[kind]), 1 / memory)
-
-
-def _count(bank: nn.Module) -> int:
-    assert isinstance(bank, FilterBank)
-    return bank.count
 
 
 def _beams(field: FieldOfView) -> Tensor:
