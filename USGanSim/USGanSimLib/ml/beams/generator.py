@@ -217,12 +217,13 @@ class BeamGenerator(nn.Module):
 
     def converted(self, grey: Tensor) -> Tensor:
         """Grey on the speckle's grid (N, 1, D', L') → images; black outside the field of view."""
-        to_grid = self.grid.to_grid.expand(len(grey), -1, -1, -1)
-        images = 2 * functional.grid_sample(grey, to_grid, align_corners=True, padding_mode="border") - 1
-        shown = images.clamp(-1, 1)
+        # As a scanner does it: what is too dark or too bright is cut on the beams, and pixels lie between what is left.
+        shown = grey.clamp(0, 1)
         if self.training:
-            shown = shown + _LEAK * (images - shown)
-        return torch.where(self.grid.inside, shown, BLACK)
+            shown = shown + _LEAK * (grey - shown)
+        to_grid = self.grid.to_grid.expand(len(grey), -1, -1, -1)
+        images = functional.grid_sample(shown, to_grid, align_corners=True, padding_mode="border")
+        return torch.where(self.grid.inside, 2 * images - 1, BLACK)
 
 
 def power_of(echoes: Tensor, level: Tensor | None = None, specular: Tensor | None = None) -> Tensor:
