@@ -52,7 +52,7 @@ bench: .venv/ready
 # make model TRAIN="--recipe paper --iterations 20000"
 RUNS ?= runs
 SEEDS ?= 1 2 3 4 5 6 7 8
-TRAIN ?= --recipe scored --threads 1 --iterations 5000
+TRAIN ?= --recipe beams --threads 1 --iterations 8000 --ema-decay 0.998
 
 model: .venv/ready
 	for seed in $(SEEDS); do $(USGANSIM) phantom --session --frames 2000 --seed $$seed --out $(RUNS)/session_$$seed || exit; done
@@ -61,11 +61,11 @@ model: .venv/ready
 	$(USGANSIM) train $(RUNS)/dataset --out $(RUNS)/model --seed 1 $(TRAIN)
 	@echo "To ship it: copy $(RUNS)/model/model.safetensors to USGanSim/Resources/Models/virtual_phantom.safetensors."
 
-# Every baseline, and every recipe after MINUTES of training each (all but `scored` at reduced width), on an easy and a
+# Every baseline, and every recipe after MINUTES of training each (all but `beams` at reduced width), on an easy and a
 # hard scan; in $(RUNS)/table. What is there already is kept. Full width: NARROW=
 MINUTES ?= 10
 SETTINGS ?= plain hard
-RECIPES ?= regression paper-l2 paper encoded scored
+RECIPES ?= regression paper-l2 paper beams
 NARROW ?= --batch 8 --generator-channels 256 --discriminator-channels 8
 OBSERVER = USGanSim/Resources/Models/landmark_observer.safetensors
 
@@ -78,7 +78,7 @@ table: .venv/ready
 	        --calibration $$here/scan.calibration.json --out $$here/dataset || exit; \
 	    for recipe in $(RECIPES); do test -f $$here/$$recipe/model.safetensors || $(USGANSIM) train $$here/dataset \
 	        --out $$here/$$recipe --recipe $$recipe --minutes $(MINUTES) --ema-decay 0.99 \
-	        $$(test $$recipe = scored || echo $(NARROW)) || exit; done; \
+	        $$(test $$recipe = beams || echo $(NARROW)) || exit; done; \
 	    $(USGANSIM) evaluate $(foreach recipe,$(RECIPES),$$here/$(recipe)/model.safetensors) $(MODEL) --dataset $$here/dataset \
 	        --observer $(OBSERVER) --landmarks $$here/scan.landmarks.json --classifier --curve '' \
 	        --out $$here/report || exit; \

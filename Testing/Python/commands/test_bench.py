@@ -52,31 +52,13 @@ def test_a_model_is_measured_and_agrees_with_the_naive_path(model, capsys):
     assert max(row["grey_levels_from_naive"] for row in network) <= 1
 
 
-def test_random_weights_of_a_recipe_are_measured_without_a_model(capsys):
-    words = ["bench", "--recipe", "paper-fig1", "--size", "32x32", "--rounds", "1", "--device", "cpu"]
+@pytest.mark.parametrize("recipe", ["beams", "paper-fig1"])
+def test_random_weights_of_a_recipe_are_measured_without_a_model(recipe, capsys):
+    words = ["bench", "--recipe", recipe, "--size", "32x32", "--rounds", "1", "--device", "cpu"]
     assert main([*words, "--threads", "1"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("Random weights, recipe paper-fig1, on cpu")
+    assert said.out.startswith(f"Random weights, recipe {recipe}, on cpu")
     assert "Random weights. " in said.err
-
-
-@pytest.mark.parametrize(("recipe", "told"), [("scored", True), ("paper", False)])
-def test_that_speckle_may_differ_by_a_cell_is_told_where_there_is_any(recipe, told, capsys):
-    words = [
-        "bench",
-        "--recipe",
-        recipe,
-        "--size",
-        "32x32",
-        "--rounds",
-        "1",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ]
-    assert main(words) == 0
-    assert ("cells of the tissue" in capsys.readouterr().out) == told
 
 
 def test_each_number_of_threads_has_its_rows_and_the_fastest_is_named(model, capsys, monkeypatch):

@@ -79,9 +79,9 @@ def test_a_long_name_does_not_run_into_the_next_column(dotted_set, tmp_path: Pat
 
 def test_a_word_longer_than_a_line_is_broken_and_none_is_lost() -> None:
     font = ImageFont.load_default(14)
-    text = wrapped("scored (Models/virtual_phantom.safetensors) here", 100, font)
+    text = wrapped("beams (Models/virtual_phantom.safetensors) here", 100, font)
     assert all(font.getlength(line) <= 100 for line in text.split("\n"))
-    assert text.replace("\n", "").replace(" ", "") == "scored(Models/virtual_phantom.safetensors)here"
+    assert text.replace("\n", "").replace(" ", "") == "beams(Models/virtual_phantom.safetensors)here"
 
 
 def test_the_shown_frames_are_held_out_spread_and_have_points(dotted_set) -> None:

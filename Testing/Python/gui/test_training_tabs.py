@@ -233,7 +233,7 @@ def played(train):
 
 @pytest.mark.parametrize(
     ("recipe", "said", "channels", "wide"),
-    [("scored", "no GAN", 96, False), ("paper", "Hu et al.", 512, True)],
+    [("beams", "beams and speckle inside", 16, False), ("paper", "Hu et al.", 512, True)],
 )
 def test_the_chosen_recipe_is_told_with_its_own_numbers(tab, recipe, said, channels, wide):
     train = tab("TrainSection")
@@ -242,7 +242,7 @@ def test_the_chosen_recipe_is_told_with_its_own_numbers(tab, recipe, said, chann
     assert said in train.ui.recipeInfoLabel.text
     assert f"{channels} in the generator" in train.ui.widthComboBox.toolTip
     assert train.ui.widthComboBox.enabled == wide
-    assert train.ui.batchSpinBox.toolTip.endswith(f"{recipe} has {8 if recipe == 'scored' else 36}")
+    assert train.ui.batchSpinBox.toolTip.endswith(f"{recipe} has {6 if recipe == 'beams' else 36}")
 
 
 def test_a_training_is_started_watched_stopped_and_can_be_resumed(train, played):

@@ -12,13 +12,12 @@ from USGanSimLib import cli
 from USGanSimLib.gui.training import command_words
 from USGanSimLib.ml.training.checkpoint import load_checkpoint
 from USGanSimLib.model.network_settings import NetworkShape
-from USGanSimLib.model.recipes import L2, RECIPES, Gan, Moves, Recipe, Stage
+from USGanSimLib.model.recipes import L2, RECIPES, Gan, Recipe, Stage
 
 MADE_UP = Recipe(
     "made-up",
     (Stage(L2(), 1e-3, 1), Stage(Gan(l2_weight=3.0))),
-    NetworkShape(generator_channels=32, discriminator_channels=4, octaves=2),
-    Moves(4.0, 0.02, 0.02),
+    NetworkShape(generator_channels=32, discriminator_channels=4),
     batch=6,
     words="made up for a test",
     about="It is in no list but the one.",
@@ -40,17 +39,16 @@ def help_of(command: str, capsys) -> str:
 
 def test_help_of_training_has_its_name_its_words_and_its_numbers(capsys):
     told = help_of("train", capsys)
-    assert "scored, beams or made-up (default paper)" in told
+    assert "regression or made-up (default beams)" in told
     assert "made-up: made up for a test." in told
-    assert "(default 36; scored 8; beams 6; made-up 6)" in told
-    assert "(default 512; scored 96; beams 16; made-up 32)" in told
+    assert "(default 36; beams 6; made-up 6)" in told
+    assert "(default 512; beams 16; made-up 32)" in told
     assert "(default 32; beams 20; made-up 4)" in told
-    assert "(default 0; encoded 1000; scored 300; made-up 1)" in told
 
 
 @pytest.mark.parametrize("command", ["crossval", "bench"])
 def test_help_of_cross_validation_and_bench_has_its_name(command, capsys):
-    assert "scored, beams or made-up" in help_of(command, capsys)
+    assert "regression or made-up" in help_of(command, capsys)
 
 
 def test_the_panel_runs_it_and_offers_no_width_to_so_narrow_a_recipe():
@@ -67,11 +65,7 @@ def test_the_panel_runs_it_and_offers_no_width_to_so_narrow_a_recipe():
     words = command_words.train_words(chosen)
     assert words[-2:] == ["--recipe", "made-up"]
     assert not command_words.can_be_narrower("made-up")
-    assert [name for name in RECIPES if not command_words.can_be_narrower(name)] == [
-        "scored",
-        "beams",
-        "made-up",
-    ]
+    assert [name for name in RECIPES if not command_words.can_be_narrower(name)] == ["beams", "made-up"]
 
 
 def test_the_panel_lists_the_recipes_there_are(repository):

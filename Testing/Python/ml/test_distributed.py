@@ -18,6 +18,7 @@ from USGanSimLib.ml.training.batches import Batches
 from USGanSimLib.ml.training.checkpoint import TrainingState
 from USGanSimLib.ml.training.distributed import Workers
 from USGanSimLib.ml.training.trainer import train
+from USGanSimLib.model.recipes import L2, Stage
 
 CPU = torch.device("cpu")
 PROCESSES = 2
@@ -110,11 +111,12 @@ def test_two_processes_keep_equal_weights_and_one_writes_the_losses_of_both(
 
 
 @pytest.mark.slow
-def test_an_encoded_run_is_the_same_on_both_before_and_after_the_discriminator_joins(
+def test_a_run_is_the_same_on_both_before_and_after_the_discriminator_joins(
     make_dataset, tiny, tmp_path, recorder, two_processes
 ):
-    dataset, settings = make_dataset(), tiny("encoded", iterations=12)
-    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=6))
+    dataset, settings = make_dataset(), tiny("paper-l2", iterations=12)
+    stages = (Stage(L2(), 1e-3, 6), *settings.recipe.stages)
+    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, stages=stages))
     lines = two_processes(dataset, tmp_path / "two", settings)
     assert lines[-1]["equal"]
     train(dataset, tmp_path / "one", settings, recorder())

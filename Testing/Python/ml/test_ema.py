@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 
 import pytest
 import torch
 
+from USGanSimLib.geometry.field_of_view import FieldOfView
+from USGanSimLib.ml.beams.generator import BeamGenerator
 from USGanSimLib.ml.networks import Generator
 from USGanSimLib.ml.training.ema import decay_at, recompute_statistics, update_average
+from USGanSimLib.model.beam_settings import BeamSettings
 from USGanSimLib.model.network_settings import NetworkSettings
 
 SETTINGS = NetworkSettings(
@@ -97,7 +99,8 @@ def affine_grid(affine: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_generator_without_batch_norm_is_left_as_it_is():
-    plain = Generator(dataclasses.replace(SETTINGS, batch_norm=False))
+    settings = BeamSettings(32, 32, depths=16, lines=16, volume_cells=16, plane_cells=16, noise_size=8)
+    plain = BeamGenerator(settings, FieldOfView.whole((32, 32)))
     before = copy.deepcopy(plain.state_dict())
     recompute_statistics(plain, [inputs(4, 0)])
     assert all(torch.equal(before[name], tensor) for name, tensor in plain.state_dict().items())

@@ -16,14 +16,6 @@ from USGanSimLib.ml.parts.greys import to_grey_levels
 from USGanSimLib.model.recipes import choose_recipe
 
 # Rows 15 and 30 of `paper` at 160×120 are cropped; 120 px high is in 4 × 4 blocks, 41 and 46 are not.
-SCORED = {
-    "volume": 4,
-    "speckle": True,
-    "least_channels": 8,
-    "generator_channels": 16,
-    "batch_norm": False,
-    "fan": True,
-}
 SETTINGS = {
     "paper": ({"generator_channels": 64}, 160, 120),
     "paper, all channels": ({}, 160, 120),
@@ -33,19 +25,6 @@ SETTINGS = {
         {"up_layers": 2, "down_layers": 2, "generator_channels": 16, "noise_size": 7},
         34,
         46,
-    ),
-    "encoded": ({"octaves": 6, "generator_channels": 64}, 160, 120),
-    "encoded, odd sizes": (
-        {"octaves": 2, "up_layers": 3, "down_layers": 2, "generator_channels": 32},
-        33,
-        41,
-    ),
-    "scored": ({**SCORED, "volume_cells": 32, "up_layers": 4, "generator_channels": 32}, 160, 120),
-    "scored, odd sizes": ({**SCORED, "volume_cells": 16, "up_layers": 2, "down_layers": 2}, 33, 41),
-    "speckle with batch norm": (
-        {"speckle": True, "up_layers": 3, "down_layers": 2, "generator_channels": 32},
-        33,
-        41,
     ),
     "one layer": ({"up_layers": 1, "down_layers": 1, "generator_channels": 8, "noise_size": 3}, 12, 9),
 }
@@ -65,13 +44,6 @@ def exact_grey_levels(generator, noise, affine):
     return np.rint((images[:, 0].numpy() + 1) * 127.5).astype(int)
 
 
-def require_same(ours, exact, settings):
-    """Within one grey level; where there is speckle but for some pixels, since a coordinate on the border of two
-    of its cells may be rounded to either."""
-    off = np.abs(ours - exact) > 1
-    assert off.mean() <= (0.01 if settings.speckle else 0)
-
-
 def coefficients(info, count):
     poses = info.pose_range.poses[:count]
     return torch.from_numpy(info.normalisation.fold(poses[:, :3, [0, 1, 3]]).astype(np.float32))
@@ -86,7 +58,7 @@ def test_the_folded_generator_is_the_trained_one_within_a_grey_level(model):
     ours = folded(folded.noise_part(noise), affine).numpy()
     assert ours.dtype == np.uint8
     assert exact.std() > 10  # a black image would agree with anything
-    require_same(ours, exact, generator.settings)
+    assert np.abs(ours - exact).max() <= 1
     assert (ours == exact).mean() > 0.98
 
 
@@ -96,7 +68,7 @@ def test_one_pose_serves_many_noises(model):
     noise, affine = torch.randn(4, generator.settings.noise_size), coefficients(info, 1)
     folded = FoldedGenerator(generator)
     ours = folded(folded.noise_part(noise), affine).numpy()
-    require_same(ours, exact_grey_levels(generator, noise, affine.expand(4, 3, 3)), generator.settings)
+    assert np.abs(ours - exact_grey_levels(generator, noise, affine.expand(4, 3, 3))).max() <= 1
 
 
 def test_the_naive_path_is_the_trained_generator_within_a_grey_level(model):
@@ -104,7 +76,7 @@ def test_the_naive_path_is_the_trained_generator_within_a_grey_level(model):
     noise = torch.randn(2, generator.settings.noise_size)
     naive = NaivePath(generator, info.normalisation, torch.device("cpu"))
     exact = exact_grey_levels(generator, noise, coefficients(info, 1).expand(2, 3, 3))
-    require_same(naive.render(info.pose_range.poses[0], noise), exact, generator.settings)
+    assert np.abs(naive.render(info.pose_range.poses[0], noise) - exact).max() <= 1
 
 
 @torch.inference_mode()

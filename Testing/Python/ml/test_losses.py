@@ -38,15 +38,6 @@ def test_the_l2_term_is_the_plain_mean_square():
     )
 
 
-def test_the_l2_term_of_squares_compares_the_means_of_all_that_fit():
-    first, second = torch.rand(2, 3, 1, 5, 6, dtype=torch.float64)
-    means = [
-        np.lib.stride_tricks.sliding_window_view(images.numpy(), (4, 4), axis=(2, 3)).mean(axis=(4, 5))
-        for images in (first, second)
-    ]
-    assert losses.l2_loss(first, second, 4).item() == pytest.approx(((means[0] - means[1]) ** 2).mean())
-
-
 def test_the_energy_score_is_that_of_every_window_and_of_the_filters_alike():
     first, second, real = torch.rand(3, 2, 1, 14, 15, dtype=torch.float64)
     filters = torch.rand(4, 1, 5, 5, dtype=torch.float64)

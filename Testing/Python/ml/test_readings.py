@@ -12,6 +12,7 @@ from USGanSimLib.ml.training import trainer
 from USGanSimLib.ml.training.checkpoint import load_checkpoint
 from USGanSimLib.ml.training.readings import Readings
 from USGanSimLib.ml.training.trainer import train
+from USGanSimLib.model.recipes import L2, Stage
 
 
 def test_readings_come_in_order_with_their_own_names_and_the_mean_of_their_time():
@@ -40,12 +41,10 @@ def read_in_fours(monkeypatch):
 def test_metrics_are_the_same_however_many_losses_are_read_at_once(
     make_dataset, tiny, tmp_path, recorder, metrics, monkeypatch
 ):
-    dataset, settings, progress = (
-        make_dataset(),
-        tiny("encoded", iterations=7, checkpoint_every=5),
-        recorder(),
-    )
-    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=2))
+    dataset, progress = make_dataset(), recorder()
+    settings = tiny("paper-l2", iterations=7, checkpoint_every=5)
+    stages = (Stage(L2(), 1e-3, 2), *settings.recipe.stages)
+    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, stages=stages))
     train(dataset, tmp_path / "one", settings, recorder())
     monkeypatch.setattr(trainer, "READ_EVERY", {"cpu": 4})
     train(dataset, tmp_path / "four", settings, progress)

@@ -13,11 +13,13 @@ import torch
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.model_file import load_model
+from USGanSimLib.ml.renderer import ModelRenderer
 from USGanSimLib.ml.training import results
 from USGanSimLib.ml.training import trainer as training
 from USGanSimLib.ml.training.checkpoint import TrainingState, load_checkpoint
 from USGanSimLib.ml.training.trainer import train
-from USGanSimLib.model.recipes import RECIPES
+from USGanSimLib.model.recipes import RECIPES, Score, Stage
+from USGanSimLib.recording.dataset import write_dataset
 
 CPU = torch.device("cpu")
 
@@ -60,7 +62,7 @@ def test_every_recipe_leaves_its_files_and_a_model_of_its_set(
         ("paper", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g"]),
         ("paper-l2", ["loss_d_real", "loss_d_fake", "accuracy_real", "accuracy_fake", "loss_g", "loss_l2"]),
         ("regression", ["loss_l2"]),
-        ("scored", ["loss_l2", "loss_score"]),
+        ("beams", ["loss_score", "texture_distance", "loss_critics", "loss_adversary"]),
     ],
 )
 def test_metrics_name_the_losses_of_the_recipe(name, columns, make_dataset, tiny, tmp_path, recorder):
@@ -100,16 +102,25 @@ def test_a_regression_learns_the_images(make_dataset, tiny, tmp_path, recorder, 
     assert np.mean(losses[-10:]) < 0.2 * np.mean(losses[:10])
 
 
-def test_a_scored_run_learns_how_much_images_of_a_pose_differ(
-    make_dataset, tiny, tmp_path, recorder, with_stages
-):
+def test_the_score_teaches_how_much_images_of_a_pose_differ(make_dataset, tiny, tmp_path, recorder):
     dataset, progress = make_dataset(), recorder()
-    settings = tiny("scored", iterations=150, sample_every=150)
-    still = dataclasses.replace(settings.recipe.changed(alone_iterations=0), moves=None)
-    settings = with_stages(dataclasses.replace(settings, recipe=still), learning_rate=5e-3)
-    train(dataset, tmp_path / "run", settings, progress)
+    settings = tiny("beams", iterations=150, sample_every=150)
+    recipe = dataclasses.replace(settings.recipe, stages=(Stage(Score(), 5e-3),))
+    train(dataset, tmp_path / "run", dataclasses.replace(settings, recipe=recipe), progress)
     # The images have noise of 10 grey levels, which a regression would lose.
     assert 4 < progress.of("sample")[-1]["spread_grey"] < 20
+
+
+def test_what_no_training_image_shows_stays_black(make_dataset, tiny, tmp_path, recorder):
+    whole = make_dataset()
+    images = np.array(whole.images)
+    images[:, :, :7] = 0
+    dataset = write_dataset(tmp_path / "fan", images, whole.poses, whole.geometry, heldout=whole.heldout)
+    train(dataset, tmp_path / "run", tiny("beams", iterations=2), recorder())
+    renderer = ModelRenderer.load(tmp_path / "run" / "model.safetensors", "cpu", 1)
+    samples = renderer.sample(renderer.pose_range.poses[3], 20)
+    assert not samples[:, :, :7].any()
+    assert samples[:, :, 7:].any(axis=0).all()
 
 
 def test_a_run_that_is_there_is_not_overwritten(make_dataset, tiny, tmp_path, recorder, metrics):

@@ -13,7 +13,7 @@ from USGanSimLib.errors import UserError
 from USGanSimLib.ml.model_file import load_model
 from USGanSimLib.ml.training.checkpoint import load_checkpoint
 from USGanSimLib.ml.training.trainer import train
-from USGanSimLib.model.recipes import L2, RECIPES, Gan, Moves, Recipe, Score
+from USGanSimLib.model.recipes import L2, RECIPES, Score, Stage
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
@@ -38,22 +38,6 @@ def test_more_iterations_on_resume_equal_one_long_run(
     assert same_weights(*models)
 
 
-@pytest.mark.parametrize("alone", [2, 5])
-def test_an_encoded_run_goes_on_exactly_before_and_after_the_discriminator_joins(
-    alone, make_dataset, tiny, tmp_path, recorder, metrics, require_same_runs
-):
-    dataset = make_dataset()
-    settings = tiny("encoded", iterations=7)
-    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
-    train(dataset, tmp_path / "whole", settings, recorder())
-    train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
-    train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
-    require_same_runs(tmp_path / "whole", tmp_path / "parts")
-    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [
-        step >= alone for step in range(7)
-    ]
-
-
 def test_a_run_on_beams_goes_on_exactly_before_and_after_the_critics_join(
     make_dataset, tiny, tmp_path, recorder, metrics, require_same_runs
 ):
@@ -76,43 +60,32 @@ def test_a_run_on_beams_goes_on_exactly_before_and_after_the_critics_join(
         ]
 
 
-@pytest.mark.parametrize("alone", [0, 2])
-def test_a_scored_run_goes_on_exactly(alone, make_dataset, tiny, tmp_path, recorder, metrics, same_weights):
-    dataset, settings = make_dataset(), tiny("scored", iterations=5)
-    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
+@pytest.mark.parametrize("alone", [2, 5])
+def test_a_run_goes_on_exactly_before_and_after_the_discriminator_joins(
+    alone, make_dataset, tiny, tmp_path, recorder, metrics, require_same_runs
+):
+    dataset, settings = make_dataset(), tiny("paper-l2", iterations=7)
+    stages = (Stage(L2(), 1e-3, alone), *settings.recipe.stages)
+    settings = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, stages=stages))
     train(dataset, tmp_path / "whole", settings, recorder())
     train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
     train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
-    assert metrics(tmp_path / "whole") == metrics(tmp_path / "parts")
-    assert [bool(line.get("loss_l2")) for line in metrics(tmp_path / "whole")] == [
-        step < alone for step in range(5)
+    require_same_runs(tmp_path / "whole", tmp_path / "parts")
+    assert [bool(line["loss_g"]) for line in metrics(tmp_path / "whole")] == [
+        step >= alone for step in range(7)
     ]
-    assert [bool(line["loss_score"]) for line in metrics(tmp_path / "whole")] == [
-        step >= alone for step in range(5)
-    ]
-    models = [load_model(tmp_path / run / "model.safetensors")[0].state_dict() for run in ("whole", "parts")]
-    assert same_weights(*models)
 
 
-def flat(recipe: Recipe) -> dict:
-    """A recipe of two stages or one as versions wrote it that knew no stages."""
-    last = recipe.stages[-1]
-    moves = recipe.moves or Moves(0.0, 0.0, 0.0)
-    return {
-        "name": recipe.name,
-        **dataclasses.asdict(recipe.shape),
-        "adversarial": isinstance(last.objective, Gan),
-        "scored": isinstance(last.objective, Score),
-        "l2_weight": 1.0 if isinstance(last.objective, L2) else getattr(last.objective, "l2_weight", 0.0),
-        "l2_square_px": getattr(last.objective, "l2_square_px", 1),
-        "real_label": 0.9,
-        "alone_iterations": recipe.alone_iterations,
-        "alone_learning_rate": recipe.stages[0].learning_rate,
-        "learning_rate": last.learning_rate,
-        **dataclasses.asdict(moves),
-        "batch": recipe.batch,
-        "betas": recipe.betas,
-    }
+# What a version named beside this one's, that had other recipes too.
+OLDER = {
+    "octaves": 0,
+    "volume": 0,
+    "volume_cells": 0,
+    "speckle": False,
+    "least_channels": 1,
+    "batch_norm": True,
+    "fan": False,
+}
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "beams"])
@@ -120,16 +93,27 @@ def test_a_checkpoint_of_an_older_version_goes_on_exactly(
     name, make_dataset, tiny, tmp_path, recorder, require_same_runs
 ):
     dataset, settings = make_dataset(), tiny(name, iterations=5)
-    alone = 2 if settings.recipe.alone_iterations else 0
-    settings = dataclasses.replace(settings, recipe=settings.recipe.changed(alone_iterations=alone))
     train(dataset, tmp_path / "whole", settings, recorder())
     train(dataset, tmp_path / "parts", dataclasses.replace(settings, iterations=3), recorder())
-    path = tmp_path / "parts" / "checkpoint.pt"
-    content = torch.load(path, weights_only=True)
-    content["settings"]["recipe"] = flat(settings.recipe)
-    torch.save(content, path)
+    rewrite_recipe(tmp_path / "parts", **OLDER)
     train(dataset, tmp_path / "parts", settings, recorder(), resume=True)
     require_same_runs(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_checkpoint_of_a_recipe_that_is_no_more_is_refused(make_dataset, tiny, tmp_path, recorder):
+    train(make_dataset(), tmp_path / "run", tiny(), recorder())
+    rewrite_recipe(tmp_path / "run", **{**OLDER, "octaves": 6})
+    with pytest.raises(UserError, match="made by a recipe that is no more"):
+        train(make_dataset("same"), tmp_path / "run", tiny(iterations=9), recorder(), resume=True)
+
+
+def rewrite_recipe(run, **of_network) -> None:
+    """Let the run's checkpoint name more settings of its network, and no moved frames."""
+    path = run / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["settings"]["recipe"]["network"].update(of_network)
+    content["settings"]["recipe"]["moves"] = None
+    torch.save(content, path)
 
 
 def test_resuming_with_another_set_is_refused_with_both_hashes(make_dataset, tiny, tmp_path, recorder):
@@ -161,19 +145,36 @@ def test_resuming_with_another_recipe_or_seed_is_refused_with_both(
     ("changes", "words"),
     [
         ({"batch": 6}, "began with batch 4, now batch is 6"),
-        ({"generator_channels": 64}, "network generator_channels 32, now network generator_channels is 64"),
-        ({"alone_iterations": 7}, "stage 1 iterations 300, now stage 1 iterations is 7"),
-        ({"alone_iterations": 0}, "stage 1 objective l2, now stage 1 objective is score"),
+        ({"discriminator_channels": 5}, "discriminator_channels 4, now network discriminator_channels is 5"),
     ],
 )
 def test_resuming_with_another_number_of_the_recipe_is_refused_with_both(
     changes, words, make_dataset, tiny, tmp_path, recorder
 ):
-    dataset, settings = make_dataset(), tiny("scored", iterations=1)
+    dataset, settings = make_dataset(), tiny("beams", iterations=1)
     train(dataset, tmp_path / "run", settings, recorder())
     other = dataclasses.replace(settings, recipe=settings.recipe.changed(**changes))
     with pytest.raises(UserError, match=words):
         train(dataset, tmp_path / "run", other, recorder(), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (Stage(Score(), 2e-3, 7), "stage 1 iterations 1000, now stage 1 iterations is 7"),
+        (Stage(L2(), 2e-3, 1000), "stage 1 objective score, now stage 1 objective is l2"),
+    ],
+)
+def test_resuming_with_another_stage_is_refused_with_both(
+    first, words, make_dataset, tiny, tmp_path, recorder
+):
+    dataset, settings = make_dataset(), tiny("beams", iterations=1)
+    train(dataset, tmp_path / "run", settings, recorder())
+    recipe = dataclasses.replace(settings.recipe, stages=(first, *settings.recipe.stages[1:]))
+    with pytest.raises(UserError, match=words):
+        train(
+            dataset, tmp_path / "run", dataclasses.replace(settings, recipe=recipe), recorder(), resume=True
+        )
 
 
 def test_control_c_ends_the_step_saves_a_checkpoint_and_interrupts(

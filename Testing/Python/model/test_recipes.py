@@ -9,10 +9,12 @@ import sys
 import pytest
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.model.beam_settings import BeamShape
 from USGanSimLib.model.network_settings import NetworkShape
 from USGanSimLib.model.recipes import (
     L2,
     RECIPES,
+    Anchored,
     Gan,
     Recipe,
     Score,
@@ -21,6 +23,7 @@ from USGanSimLib.model.recipes import (
     of_recipes,
     recipe_names,
 )
+from USGanSimLib.model.settings import TrainSettings
 
 OF_THE_PAPER = ["paper", "paper-fig1", "paper-l2", "regression"]
 
@@ -29,17 +32,16 @@ def objectives(recipe: Recipe) -> list[type]:
     return [type(stage.objective) for stage in recipe.stages]
 
 
-def test_the_recipes_are_the_four_of_the_method_and_three_of_our_own():
-    assert sorted(RECIPES) == sorted([*OF_THE_PAPER, "encoded", "scored", "beams"])
+def test_the_recipes_are_one_of_our_own_which_is_the_default_and_the_four_of_the_method():
+    assert list(RECIPES) == ["beams", *OF_THE_PAPER]
+    assert TrainSettings().recipe is RECIPES["beams"]
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_nothing_that_the_paper_has_not_is_in_its_recipes(name):
-    recipe, shape = RECIPES[name], RECIPES[name].shape
-    assert (shape.octaves, recipe.moves, recipe.alone_iterations, len(recipe.stages)) == (0, None, 0, 1)
-    assert getattr(recipe.stages[0].objective, "l2_square_px", 1) == 1
-    assert (shape.volume, shape.batch_norm, shape.speckle, shape.fan) == (0, True, False, False)
-    assert Score not in objectives(recipe)
+    recipe = RECIPES[name]
+    assert type(recipe.shape) is NetworkShape
+    assert objectives(recipe) == ([L2] if name == "regression" else [Gan])
 
 
 @pytest.mark.parametrize(
@@ -58,17 +60,16 @@ def test_depths_seed_and_losses(name, up, down, seed_height_width, objective):
     assert (network.generator_channels, network.discriminator_channels, network.noise_size) == (512, 32, 100)
 
 
-@pytest.mark.parametrize("name", [*OF_THE_PAPER, "encoded"])
+@pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_rate_batch_and_smoothing_are_the_same_in_all(name):
     recipe, last = RECIPES[name], RECIPES[name].stages[-1]
     assert (recipe.batch, last.learning_rate, recipe.betas) == (36, 2e-4, (0.5, 0.999))
     assert getattr(last.objective, "real_label", 0.9) == 0.9
 
 
-def test_our_own_recipes_begin_with_the_l2_term_alone():
-    assert objectives(RECIPES["encoded"]) == [L2, Gan]
-    assert objectives(RECIPES["scored"]) == [L2, Score]
-    assert (RECIPES["encoded"].alone_iterations, RECIPES["scored"].alone_iterations) == (1000, 300)
+def test_our_own_recipe_begins_with_the_score_which_stays_beside_the_critics():
+    assert objectives(RECIPES["beams"]) == [Score, Anchored, Anchored]
+    assert [stage.iterations for stage in RECIPES["beams"].stages] == [1000, 3000, None]
 
 
 def test_each_iteration_is_of_the_stage_that_has_it():
@@ -86,45 +87,27 @@ def test_stages_that_leave_an_iteration_without_an_objective_or_are_never_reache
 
 
 @pytest.mark.parametrize(
-    ("name", "alone", "expected"),
+    ("stages", "columns"),
     [
-        ("scored", 0, [Score]),
-        ("scored", 7, [L2, Score]),
-        ("paper", 7, [L2, Gan]),
-        ("paper", 0, [Gan]),
-        ("regression", 7, [L2]),
+        ((Stage(Gan()),), "loss_d_real loss_d_fake accuracy_real accuracy_fake loss_g"),
+        (
+            (Stage(L2(), iterations=5), Stage(Gan())),
+            "loss_d_real loss_d_fake accuracy_real accuracy_fake loss_g loss_l2",
+        ),
+        ((Stage(L2()),), "loss_l2"),
+        ((Stage(L2(), iterations=5), Stage(Score())), "loss_l2 loss_score"),
+        (RECIPES["beams"].stages, "loss_score texture_distance loss_critics loss_adversary"),
     ],
 )
-def test_the_iterations_alone_come_before_another_objective(name, alone, expected):
-    recipe = choose_recipe(name, alone_iterations=alone)
-    assert objectives(recipe) == expected
-    assert recipe.alone_iterations == (alone if len(expected) == 2 else 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "alone", "columns"),
-    [
-        ("paper", 0, "loss_d_real loss_d_fake accuracy_real accuracy_fake loss_g"),
-        ("paper", 5, "loss_d_real loss_d_fake accuracy_real accuracy_fake loss_g loss_l2"),
-        ("encoded", 5, "loss_d_real loss_d_fake accuracy_real accuracy_fake loss_g loss_l2"),
-        ("regression", 0, "loss_l2"),
-        ("scored", 5, "loss_l2 loss_score"),
-        ("scored", 0, "loss_score"),
-        ("beams", 0, "loss_score texture_distance loss_critics loss_adversary"),
-    ],
-)
-def test_the_columns_of_metrics_keep_their_order(name, alone, columns):
-    assert choose_recipe(name, alone_iterations=alone).loss_names == tuple(columns.split())
+def test_the_columns_of_metrics_keep_their_order(stages, columns):
+    assert Recipe("made-up", stages).loss_names == tuple(columns.split())
 
 
 def test_only_given_numbers_are_changed():
-    changed = choose_recipe("scored", batch=4, generator_channels=32, discriminator_channels=None)
-    assert (changed.batch, changed.shape.generator_channels, changed.shape.discriminator_channels) == (
-        4,
-        32,
-        32,
-    )
-    assert dataclasses.replace(changed, batch=8, shape=RECIPES["scored"].shape) == RECIPES["scored"]
+    changed = choose_recipe("beams", batch=4, generator_channels=32, discriminator_channels=None)
+    shape = changed.shape
+    assert (changed.batch, shape.generator_channels, shape.discriminator_channels) == (4, 32, 20)
+    assert dataclasses.replace(changed, batch=6, shape=RECIPES["beams"].shape) == RECIPES["beams"]
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
@@ -137,7 +120,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones():
     [
         ("paper", "batch of 1 is too small for batch normalisation"),
         ("regression", "batch of 1 is too small for batch normalisation"),
-        ("scored", "batch of 1 is too small for a score.*noise of its neighbour"),
+        ("beams", "batch of 1 is too small for a score.*noise of its neighbour"),
     ],
 )
 def test_a_batch_of_one_is_refused_for_its_true_reason(name, reason):
@@ -146,21 +129,16 @@ def test_a_batch_of_one_is_refused_for_its_true_reason(name, reason):
 
 
 def test_a_regression_without_batch_norm_can_do_with_one_image_and_not_with_none():
-    lone = Recipe("lone", (Stage(L2()),), NetworkShape(batch_norm=False), batch=1)
+    lone = Recipe("lone", (Stage(L2()),), BeamShape(), batch=1)
     assert lone.least_batch == 1
     with pytest.raises(UserError, match="batch of 0 is too small"):
         lone.changed(batch=0)
 
 
-def test_iterations_alone_below_nothing_are_refused():
-    with pytest.raises(UserError, match="--alone-iterations is -5"):
-        choose_recipe("encoded", alone_iterations=-5)
-
-
 def test_help_tells_the_usual_number_and_who_has_another():
-    assert of_recipes(lambda recipe: recipe.batch) == "36; scored 8; beams 6"
-    assert of_recipes(lambda recipe: recipe.alone_iterations) == "0; encoded 1000; scored 300"
-    assert recipe_names() == "paper, paper-fig1, paper-l2, regression, encoded, scored or beams"
+    assert of_recipes(lambda recipe: recipe.batch) == "36; beams 6"
+    assert of_recipes(lambda recipe: recipe.shape.channel_step) == "32; beams 2; paper-fig1 16"
+    assert recipe_names() == "beams, paper, paper-fig1, paper-l2 or regression"
 
 
 @pytest.mark.parametrize("name", RECIPES)

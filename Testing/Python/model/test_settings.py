@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -54,22 +53,12 @@ def test_settings_at_the_ends_of_their_ranges_are_taken():
         ({"noise_size": 0}, "noise size 0"),
         ({"up_layers": 0}, "up layers 0"),
         ({"down_layers": -1}, "down layers -1"),
-        ({"octaves": -1}, "octaves -1"),
-        ({"volume": -8}, "volume -8"),
-        ({"volume": 4, "volume_cells": 16}, "volume of 16 cells cannot be halved for 5 layers"),
-        ({"least_channels": 0}, "least channels 0"),
     ],
 )
 def test_networks_that_cannot_be_built_are_refused_by_shape_settings_and_recipe(changes, words):
     for build in (NetworkShape, NetworkSettings, lambda **numbers: choose_recipe("paper", **numbers)):
         with pytest.raises(UserError, match=words):
             build(**changes)
-
-
-@pytest.mark.parametrize("cell", [0.0, -0.02, math.nan])
-def test_speckle_in_cells_of_no_size_is_refused(cell):
-    with pytest.raises(UserError, match="cells of size"):
-        NetworkSettings(speckle_cell=cell)
 
 
 def test_an_image_too_small_for_the_layers_is_refused():
@@ -86,22 +75,16 @@ def test_network_settings_keep_their_names_in_model_files():
         "generator_channels",
         "down_layers",
         "discriminator_channels",
-        "octaves",
-        "volume",
-        "volume_cells",
-        "speckle",
-        "speckle_cell",
-        "least_channels",
-        "batch_norm",
-        "fan",
     ]
-    settings = choose_recipe("scored").network(160, 120, (0.05, 0.05, 0.05))
+    settings = choose_recipe("paper").network(160, 120)
     assert sorted(settings.as_dict()) == sorted(names)
     assert NetworkSettings.from_dict(settings.as_dict()) == settings
-    assert settings.speckle_cell == pytest.approx(0.05)
-    assert dataclasses.replace(settings, speckle_cell=0.05) == NetworkSettings(
-        160, 120, 0.05, **dataclasses.asdict(choose_recipe("scored").shape)
-    )
+
+
+@pytest.mark.parametrize("changes", [{"dreams": 3}, {"up_layers": "many"}])
+def test_network_settings_of_a_version_to_come_are_refused_in_a_sentence(changes):
+    with pytest.raises(UserError, match="not understood.*newer version"):
+        NetworkSettings.from_dict({**choose_recipe("paper").network(160, 120).as_dict(), **changes})
 
 
 @pytest.mark.parametrize(

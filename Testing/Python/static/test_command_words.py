@@ -83,8 +83,8 @@ def test_without_a_limit_and_at_full_width_nothing_is_said_of_either():
 
 
 def test_the_recipe_s_own_batch_is_not_said_and_the_narrow_recipe_is_made_no_wider():
-    given = understood(command_words.train_words(changed(trainBatch=0, trainRecipe="scored")))
-    assert (given.recipe, given.batch, given.generator_channels) == ("scored", None, None)
+    given = understood(command_words.train_words(changed(trainBatch=0, trainRecipe="beams")))
+    assert (given.recipe, given.batch, given.generator_channels) == ("beams", None, None)
 
 
 def test_resuming_keeps_what_a_run_began_with():

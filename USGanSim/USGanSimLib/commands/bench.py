@@ -67,7 +67,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "threads": fastest["threads"],
         "recipe": info.recipe,
         "model": str(arguments.model) if arguments.model else None,
-        "speckle": bool(info.network.get("speckle")),
         "results": [*rows, *_mrml_row(info.geometry)],
     }
 
@@ -90,11 +89,6 @@ def show(result: dict[str, Any]) -> None:
         )
         print(
             f"{row['name']:<32}{row['threads']:>8}{row['median_ms']:>11.3f}{row['p95_ms']:>10.3f}{compared}"
-        )
-    if result["speckle"]:
-        print(
-            "This model's speckle lies in cells of the tissue: where rounding puts a pixel into the next cell, its "
-            "grey level is another."
         )
 
 

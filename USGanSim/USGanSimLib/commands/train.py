@@ -23,7 +23,7 @@ from .options import Number, whole
 
 # Options that set a number of the recipe, and those that set one of the run; None leaves the default, or with
 # --resume what the run began with.
-_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels", "alone_iterations")
+_OF_RECIPE = ("batch", "generator_channels", "discriminator_channels")
 _OF_RUN = {
     "iterations": ("updates of each network, in all", int),
     "seed": ("of weights, frame order and noise", int),
@@ -70,8 +70,6 @@ def _numbers_of_recipes() -> dict[str, str]:
         "discriminator_channels": "first channels of the discriminator, for quick runs, "
         f"{channels['discriminator_channels']} "
         f"(default {of_recipes(lambda recipe: recipe.shape.discriminator_channels)})",
-        "alone_iterations": "iterations with the L2 term alone before another objective, of all, 0 or more "
-        f"(default {of_recipes(lambda recipe: recipe.alone_iterations)})",
     }
 
 

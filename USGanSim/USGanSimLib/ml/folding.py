@@ -1,18 +1,17 @@
 """The generator rewritten for speed: the same function of noise and pose, with fewer and cheaper steps.
 
-- Batch norm, where there is any, is folded into the convolution before it (torch.nn.utils.fusion).
+- Batch norm is folded into the convolution before it (torch.nn.utils.fusion).
 - The grids of all levels are one product of the pose's nine coefficients and fixed cell positions.
-- The first transposed convolution is linear, so its share of the noise is kept while the noise stands, and so are the
-  noise's lattices.
-- The last convolution has one output channel (without speckle), which leaves the processor idle; the same sums as
-  sixteen channels, one for each pixel of a 4 × 4 block, are about three times as fast.
+- The first transposed convolution is linear, so its share of the noise is kept while the noise stands.
+- The last convolution has one output channel, which leaves the processor idle; the same sums as sixteen channels, one
+  for each pixel of a 4 × 4 block, are about three times as fast.
 - Channels come last in memory, which oneDNN and cuDNN prefer.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +19,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..model.network_settings import NetworkSettings
-from .conditions import Conditions, noise_lattices, with_speckle
 from .networks import Generator, UpLayer
 from .parts.blocks import BLOCK_PX, in_blocks
 from .parts.greys import to_grey_levels
-from .parts.places import coordinate_grid
+from .parts.places import COORDINATES, coordinate_grid
 
 Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
 
@@ -32,24 +30,22 @@ Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
 class FoldedLayer(nn.Module):
     """An up-sampling layer as two convolutions."""
 
-    def __init__(self, layer: UpLayer, conditions: Conditions) -> None:
+    def __init__(self, layer: UpLayer) -> None:
         super().__init__()
-        self.conditions = copy.deepcopy(conditions)
         self.up = folded(layer.up, layer.up_norm)
         self.conv = folded(layer.conv, layer.conv_norm)
 
     def forward(self, features: Tensor, grid: Tensor, size: tuple[int, int]) -> Tensor:
-        told = self.conditions(grid).expand(len(features), -1, -1, -1)
+        told = grid.expand(len(features), -1, -1, -1)
         return self.finished(self.up(torch.cat([features, told], dim=1)), size)
 
     def features_part(self, features: Tensor) -> Tensor:
         """What the features alone, and the bias, add to the transposed convolution."""
-        return _doubled(features, self.up.weight[: features.shape[1]], self.up.bias)
+        return _doubled(features, self.up.weight[:-COORDINATES], self.up.bias)
 
-    def conditions_part(self, grid: Tensor) -> Tensor:
-        """What the conditions alone add to the transposed convolution."""
-        told = self.conditions(grid)
-        return _doubled(told, self.up.weight[-told.shape[1] :], None)
+    def grid_part(self, grid: Tensor) -> Tensor:
+        """What the grid alone adds to the transposed convolution."""
+        return _doubled(grid, self.up.weight[-COORDINATES:], None)
 
     def finished(self, doubled: Tensor, size: tuple[int, int]) -> Tensor:
         """The rest of the layer after the transposed convolution, whose result is overwritten."""
@@ -57,85 +53,58 @@ class FoldedLayer(nn.Module):
         return functional.relu_(self.conv(grown))
 
 
-class NoisePart(NamedTuple):
-    """All that the noise alone decides: its share of the first doubling (B, C, h, w), and its lattices, where there
-    is speckle."""
-
-    first: Tensor
-    lattices: Tensor | None
-
-
 class FoldedGenerator(nn.Module):
     """A trained generator (in eval mode) for inference alone; it shares no memory with the original."""
 
     cells: Tensor
-    fan: Tensor | None
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.sizes = generator.settings.level_sizes
         self.project = copy.deepcopy(generator.project)
-        first, *others = (
-            FoldedLayer(cast(UpLayer, layer), cast(Conditions, conditions))
-            for layer, conditions in zip(generator.layers, generator.conditions, strict=True)
-        )
+        first, *others = (FoldedLayer(cast(UpLayer, layer)) for layer in generator.layers)
         self.first, self.others = first, nn.ModuleList(others)
-        self.speckle = copy.deepcopy(generator.speckle)
         self.last = folded(generator.last, generator.last_norm)
-        one_channel = generator.to_image.out_channels == 1
-        self.in_blocks = one_channel and all(size % BLOCK_PX == 0 for size in self.sizes[-1])
+        self.in_blocks = all(size % BLOCK_PX == 0 for size in self.sizes[-1])
         self.to_image = in_blocks(generator.to_image) if self.in_blocks else copy.deepcopy(generator.to_image)
         self.register_buffer("cells", self._cell_positions(generator.settings))
-        self.register_buffer("fan", generator.fan.clone() if generator.settings.fan else None)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def noise_part(self, noise: Tensor) -> NoisePart:
-        """Noise (B, noise_size) → what can be kept while it stands."""
+    def noise_part(self, noise: Tensor) -> Tensor:
+        """Noise (B, noise_size) → its share of the first doubling (B, C, h, w), which can be kept while it stands."""
         seed = functional.relu(self.project(noise)).view(len(noise), -1, *self.sizes[0])
-        first = self.first.features_part(seed.contiguous(memory_format=torch.channels_last))
-        return NoisePart(first, noise_lattices(noise) if self.speckle else None)
+        return self.first.features_part(seed.contiguous(memory_format=torch.channels_last))
 
-    def forward(self, noise_part: NoisePart, affine: Tensor) -> Tensor:
+    def forward(self, noise_part: Tensor, affine: Tensor) -> Tensor:
         """Noise parts (N, …) and coordinate coefficients (1 or N, 3, 3) → grey levels (N, H, W) uint8."""
         seed_grid, *grids = self.grids(affine)
-        features = self.first.finished(
-            noise_part.first + self.first.conditions_part(seed_grid), self.sizes[1]
-        )
-        for layer, grid, size in zip(self.others, grids[: len(self.others)], self.sizes[2:], strict=True):
+        features = self.first.finished(noise_part + self.first.grid_part(seed_grid), self.sizes[1])
+        for layer, grid, size in zip(self.others, grids, self.sizes[2:], strict=True):
             features = layer(features, grid, size)
         images = self.to_image(functional.relu_(self.last(features)))
-        if self.speckle is not None and noise_part.lattices is not None:
-            images = with_speckle(images, self.speckle.at(grids[-1], noise_part.lattices))
         grey = to_grey_levels(images.tanh_())
-        grey = (functional.pixel_shuffle(grey, BLOCK_PX) if self.in_blocks else grey)[:, 0]
-        return grey * self.fan if self.fan is not None else grey
+        return (functional.pixel_shuffle(grey, BLOCK_PX) if self.in_blocks else grey)[:, 0]
 
     def grids(self, affine: Tensor) -> list[Tensor]:
-        """(B, 3, 3) → the normalised coordinates (B, 3, h, w) of every level's cells, channels last; those of the
-        image's pixels too, where there is speckle."""
-        sizes = self._grid_sizes()
+        """(B, 3, 3) → the normalised coordinates (B, 3, h, w) of every level's cells, channels last."""
+        sizes = self.sizes[:-1]
         levels = torch.split(affine @ self.cells, [height * width for height, width in sizes], dim=2)
         return [
-            level.view(-1, 3, *size).contiguous(memory_format=torch.channels_last)
+            level.view(-1, COORDINATES, *size).contiguous(memory_format=torch.channels_last)
             for level, size in zip(levels, sizes, strict=True)
         ]
-
-    def _grid_sizes(self) -> list[tuple[int, int]]:
-        return self.sizes if self.speckle else self.sizes[:-1]
 
     def _cell_positions(self, settings: NetworkSettings) -> Tensor:
         """(3, cells of all grids): the position (u, v, 1) of each cell, in image pixels."""
         grids = [
             coordinate_grid(torch.eye(3)[None], *size, settings.stride_at(level))
-            for level, size in enumerate(self._grid_sizes())
+            for level, size in enumerate(self.sizes[:-1])
         ]
         return torch.cat([grid[0].flatten(1) for grid in grids], dim=1)
 
 
-def folded(conv: Conv, norm: nn.Module) -> Conv:
-    """The convolution and the batch norm after it, if any, as one convolution."""
-    if not isinstance(norm, nn.BatchNorm2d):
-        return copy.deepcopy(conv)
+def folded(conv: Conv, norm: nn.BatchNorm2d) -> Conv:
+    """The convolution and the batch norm after it as one convolution."""
     return fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
 
 

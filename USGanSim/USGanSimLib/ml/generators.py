@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from ..errors import UserError
 from ..geometry.field_of_view import FieldOfView
@@ -12,25 +12,20 @@ from ..model.beam_settings import BeamSettings
 from ..model.network_settings import NetworkSettings
 from .beams.critics import Critics
 from .beams.folding import FoldedBeams
-from .beams.generator import BeamGenerator
-from .beams.generator import NoisePart as BeamPart
+from .beams.generator import BeamGenerator, NoisePart
 from .folding import FoldedGenerator
-from .folding import NoisePart as FirstPart
 from .networks import Discriminator, Generator
 
 AnyGenerator = Generator | BeamGenerator
 AnyDiscriminator = Discriminator | Critics
-AnyNoisePart = FirstPart | BeamPart
+AnyNoisePart = Tensor | NoisePart
 
 
 def new_generator(network: NetworkSettings | BeamSettings, field: FieldOfView) -> AnyGenerator:
     """With the weights that training begins with. `field` is that of the images."""
     if isinstance(network, BeamSettings):
         return BeamGenerator(network, field)
-    generator = Generator(network)
-    if network.fan:
-        generator.fan.copy_(torch.from_numpy(field.mask()))
-    return generator
+    return Generator(network)
 
 
 def new_discriminator(network: NetworkSettings | BeamSettings, field: FieldOfView) -> AnyDiscriminator:

@@ -49,10 +49,8 @@ class NaivePath:
         strides = [settings.stride_at(level) for level in range(len(sizes))]
         # Where a level was cropped, its cells reach past the image; the grid reaches as far as the seed's cells do.
         grid = self._grid(pose, sizes[0][0] * strides[0], sizes[0][1] * strides[0])
-        *grids, pixels = (
-            self._resized(grid, size, stride) for size, stride in zip(sizes, strides, strict=True)
-        )
-        return generator.from_grids(noise, grids, pixels)
+        levels = zip(sizes[:-1], strides[:-1], strict=True)
+        return generator.from_grids(noise, [self._resized(grid, size, stride) for size, stride in levels])
 
     def _grid(self, image_to_reference: Matrix, height: int, width: int) -> Tensor:
         """(1, 3, height, width) normalised coordinates of every pixel."""

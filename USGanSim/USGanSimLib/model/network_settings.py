@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
+from .gone import without_gone
 from .ranges import Range
 
 # Eight times the paper's: a network beyond fits no memory.
@@ -17,10 +18,6 @@ RANGES = {
     "generator_channels": Range(1, most=MOST_CHANNELS),
     "down_layers": Range(0),
     "discriminator_channels": Range(1, most=MOST_CHANNELS),
-    "octaves": Range(0),
-    "volume": Range(0),
-    "volume_cells": Range(0),
-    "least_channels": Range(1),
 }
 
 
@@ -33,13 +30,6 @@ class NetworkShape:
     generator_channels      n1, channels of the seed map, halved at each up-sampling layer (paper: 512)
     down_layers             I, down-sampling layers of the discriminator
     discriminator_channels  m0, channels after the first convolution, doubled at each down-sampling (paper: 32)
-    octaves                 sines and cosines of the generator's coordinates at its finest level (paper: 0, none)
-    volume                  features of the learned volume at each level (paper: 0, none)
-    volume_cells            its cells along each axis at the finest level, half as many at each level before
-    speckle                 whether the generator gets noise that sticks to the tissue (paper: no)
-    least_channels          the generator's channels are halved no further (paper: 1, always halved)
-    batch_norm              whether the generator has it (paper: yes)
-    fan                     whether the generator leaves black what no training image shows (paper: no)
     """
 
     noise_size: int = 100
@@ -47,13 +37,6 @@ class NetworkShape:
     generator_channels: int = 512
     down_layers: int = 4
     discriminator_channels: int = 32
-    octaves: int = 0
-    volume: int = 0
-    volume_cells: int = 0
-    speckle: bool = False
-    least_channels: int = 1
-    batch_norm: bool = True
-    fan: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in RANGES.items():
@@ -68,11 +51,6 @@ class NetworkShape:
                 f"{self.generator_channels} generator channels cannot be halved {self.up_layers} times.",
                 f"Use a multiple of {smallest}.",
             )
-        if self.volume and self.volume_cells < smallest:
-            raise UserError(
-                f"A volume of {self.volume_cells} cells cannot be halved for {self.up_layers} layers.",
-                f"Use {smallest} or more.",
-            )
 
     @property
     def channel_step(self) -> int:
@@ -85,17 +63,13 @@ class NetworkSettings(NetworkShape):
     """Everything that fixes the shape of both networks. Raises UserError where they cannot be built.
 
     width_px, height_px     image size
-    speckle_cell            size of the speckle's cells in normalised coordinates: that of a pixel
     """
 
     width_px: int = 160
     height_px: int = 120
-    speckle_cell: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.speckle_cell not in Range(0, above=True):
-            raise UserError(f"Speckle cannot lie in cells of size {self.speckle_cell}.", "Give more than 0.")
         if min(self.width_px, self.height_px) < 2 ** max(self.up_layers, self.down_layers):
             raise UserError(
                 f"An image of {self.width_px}×{self.height_px} px is too small for {self.up_layers} "
@@ -114,27 +88,23 @@ class NetworkSettings(NetworkShape):
 
     def channels_at(self, level: int) -> int:
         """Channels of the generator's features that come to a level; of the image's own, for level K."""
-        return max(self.generator_channels >> level, self.least_channels)
+        return self.generator_channels >> level
 
     def stride_at(self, level: int) -> int:
         """Image pixels, each way, that a cell of a level covers."""
         return 1 << (self.up_layers - level)
 
-    def octaves_at(self, level: int) -> int:
-        """Octaves of a level of the generator, 0 the coarsest: each level back has cells twice as large, which cannot
-        hold the finest one any more."""
-        return max(0, self.octaves - (self.up_layers - 1 - level))
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkSettings:
-        """Settings from a model's metadata. Raises UserError for names that this version does not know."""
+        """Settings from a model's metadata. Raises UserError for names that this version does not know, and for what
+        is no more."""
         try:
-            return cls(**{name: type(getattr(cls, name))(value) for name, value in values.items()})
-        except (AttributeError, TypeError, ValueError) as error:
+            return cls(**{name: int(value) for name, value in without_gone(values).items()})
+        except (TypeError, ValueError) as error:
             raise UserError(
                 f"The model's network settings are not understood ({error}).",
                 "It may come from a newer version; update this software.",
             ) from error
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, int]:
         return dataclasses.asdict(self)

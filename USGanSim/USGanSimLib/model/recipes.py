@@ -45,7 +45,6 @@ class Gan(ObjectiveSettings):
     """The losses of equations (1) and (2) of Hu et al. 2017, a discriminator against the generator.
 
     l2_weight       weight of mean((G(z, c) − x)²) in the generator's loss, images in [−1, 1]
-    l2_square_px    side of the squares that this term compares the means of; 1 are the pixels themselves
     real_label      one-sided label smoothing: the discriminator's target for real images
     """
 
@@ -54,7 +53,6 @@ class Gan(ObjectiveSettings):
     least_batch = _NORMALISED
 
     l2_weight: float = 0.0
-    l2_square_px: int = 1
     real_label: float = 0.9
 
     @property
@@ -126,21 +124,11 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Moves:
-    """Largest turn, share of size and share of the image's width by which frames are augmented."""
-
-    turn_deg: float
-    scale: float
-    shift: float
-
-
-@dataclass(frozen=True)
 class Recipe:
     """Networks, objectives and optimiser.
 
     stages      one after another; the last goes on to the end
     shape       of the networks
-    moves       how frames are moved in their own plane, if they are
     batch       images an iteration, over all processes together
     betas       of Adam, for both networks; no weight decay, no gradient clipping
     words       what it is, in a line; `about` tells more. Neither is part of a run's settings.
@@ -149,7 +137,6 @@ class Recipe:
     name: str
     stages: tuple[Stage, ...]
     shape: NetworkShape | BeamShape = field(default_factory=NetworkShape)
-    moves: Moves | None = None
     batch: int = 36
     betas: tuple[float, float] = (0.5, 0.999)
     words: str = field(default="", compare=False)
@@ -173,8 +160,7 @@ class Recipe:
         shape = dataclasses.asdict(self.shape)
         if isinstance(self.shape, BeamShape):
             return BeamSettings(width_px, height_px, *pixel, **shape)
-        # On average, for a network that knows no axes.
-        return NetworkSettings(width_px, height_px, 3 / sum(1 / side for side in pixel), **shape)
+        return NetworkSettings(width_px, height_px, **shape)
 
     def stage_at(self, step: int) -> Stage:
         """The stage of iteration `step`, counted from 0."""
@@ -198,11 +184,6 @@ class Recipe:
         return tuple(dict.fromkeys(name for objective in ordered for name in objective.loss_names))
 
     @property
-    def alone_iterations(self) -> int:
-        """How many iterations with the L2 term alone come before another objective."""
-        return (self.stages[0].iterations or 0) if isinstance(self.stages[0].objective, L2) else 0
-
-    @property
     def least_batch(self) -> int:
         """The fewest images an iteration that every stage can do with."""
         return self._least_batch[0]
@@ -210,39 +191,36 @@ class Recipe:
     @property
     def _least_batch(self) -> tuple[int, str]:
         needs = [stage.objective.least_batch for stage in self.stages]
-        normed = isinstance(self.shape, NetworkShape) and self.shape.batch_norm
+        normed = isinstance(self.shape, NetworkShape)
         return max([*([_NORMALISED] * normed), *needs], key=lambda need: need[0])
 
-    def changed(
-        self, batch: int | None = None, alone_iterations: int | None = None, **of_shape: int | None
-    ) -> Recipe:
-        """The same with those numbers changed that are given (not None): the batch, the iterations with the L2 term
-        alone, and any of the shape's. Raises UserError for what cannot be."""
+    def changed(self, batch: int | None = None, **of_shape: int | None) -> Recipe:
+        """The same with those numbers changed that are given (not None): the batch, and any of the shape's. Raises
+        UserError for what cannot be."""
         given: dict[str, Any] = {name: number for name, number in of_shape.items() if number is not None}
         return dataclasses.replace(
             self,
             batch=self.batch if batch is None else batch,
-            stages=self.stages if alone_iterations is None else self._stages_after(alone_iterations),
             shape=dataclasses.replace(self.shape, **given),
         )
 
-    def _stages_after(self, alone_iterations: int) -> tuple[Stage, ...]:
-        if alone_iterations < 0:
-            raise UserError(f"--alone-iterations is {alone_iterations}.", "Give 0 or more.")
-        # A regression is alone for ever.
-        if isinstance(self.stages[-1].objective, L2):
-            return self.stages
-        first, rest = (
-            (self.stages[0], self.stages[1:]) if self.alone_iterations else (Stage(L2()), self.stages)
-        )
-        return (dataclasses.replace(first, iterations=alone_iterations), *rest) if alone_iterations else rest
-
-
-_MOVES = Moves(turn_deg=8.0, scale=0.08, shift=0.06)
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe(
+            "beams",
+            (Stage(Score(), 2e-3, 1000), Stage(Anchored(), 7e-4, 3000), Stage(Anchored(), 2e-4)),
+            BeamShape(),
+            batch=6,
+            betas=(0.5, 0.99),
+            words="not in the paper: a GAN with beams and speckle inside, anchored to what a score says of the place",
+            about="The network works on beams, not on pixels: tissue from a learned volume, attenuation added up along "
+            "each beam, so that shadows are straight, contact lost line by line, speckle that sticks to the tissue, "
+            "the scanner's logarithm, and scan conversion at the end. It begins with two samples a pose scored against "
+            "the real image, which teaches how images of a pose differ; then critics join, and the score stays to hold "
+            "the anatomy.",
+        ),
         Recipe(
             "paper",
             (Stage(Gan()),),
@@ -268,57 +246,10 @@ RECIPES = {
             words="that L2 term alone, without a discriminator: blurred, and quickly there",
             about="The generator of paper.",
         ),
-        Recipe(
-            "encoded",
-            (Stage(L2(), 1e-3, 1000), Stage(Gan(l2_weight=50.0, l2_square_px=4))),
-            NetworkShape(octaves=6),
-            _MOVES,
-            words="not in the paper: anatomy in its place after fewer iterations, then a discriminator",
-            about="The generator's coordinates come with their sines and cosines: on raw coordinates it copies "
-            "training frames, which look right and sit in the wrong place. Every frame comes turned, scaled and "
-            "shifted a little in its own plane, its coordinates with it, so that no frame can be learnt by heart. "
-            "It begins with the L2 term alone, on single pixels, quickly. Then the discriminator joins, and the L2 "
-            "term compares means over small squares: it holds the anatomy and leaves speckle to the GAN.",
-        ),
-        Recipe(
-            "scored",
-            (Stage(L2(), 1e-3, 300), Stage(Score(), 1e-3)),
-            NetworkShape(
-                up_layers=4,
-                generator_channels=96,
-                least_channels=16,
-                batch_norm=False,
-                fan=True,
-                volume=8,
-                volume_cells=80,
-                speckle=True,
-            ),
-            _MOVES,
-            batch=8,
-            betas=(0.5, 0.99),
-            words="not in the paper, and no GAN: sharp anatomy after minutes of a CPU, speckle and its variety "
-            "soon after",
-            about="Frames are moved as in encoded. The generator reads features of the tissue from a volume in "
-            "Reference, learned with its weights: anatomy is in its place, and sharp, after hundreds of iterations. "
-            "Its speckle is noise that sticks to the tissue and moves with it. Without batch norm an image is the "
-            "same in training and live, whatever else is in the batch. It begins with the L2 term alone; then two "
-            "samples a pose are scored against the real image, which teaches how images of a pose differ, speckle "
-            "included.",
-        ),
-        Recipe(
-            "beams",
-            (Stage(Score(), 2e-3, 1000), Stage(Anchored(), 7e-4, 3000), Stage(Anchored(), 2e-4)),
-            BeamShape(),
-            batch=6,
-            betas=(0.5, 0.99),
-            words="not in the paper: a GAN with beams and speckle inside, anchored to what the score says of the place",
-            about="The network works on beams, not on pixels: tissue from a learned volume, attenuation added up along "
-            "each beam, so that shadows are straight, contact lost line by line, speckle that sticks to the tissue, "
-            "the scanner's logarithm, and scan conversion at the end. It begins with two samples a pose scored against "
-            "the real image, as in scored; then critics join, and the score stays to hold the anatomy.",
-        ),
     )
 }
+# Of `train`, and of its panel.
+DEFAULT_RECIPE = next(iter(RECIPES.values()))
 
 
 def choose_recipe(name: str, **changes: int | None) -> Recipe:
@@ -336,7 +267,7 @@ def recipe_names() -> str:
 
 
 def of_recipes(number: Callable[[Recipe], int]) -> str:
-    """A number of every recipe in words: that of most, then the others by name ('36; scored 8')."""
+    """A number of every recipe in words: that of most, then the others by name ('36; beams 6')."""
     numbers = {name: number(recipe) for name, recipe in RECIPES.items()}
     usual = Counter(numbers.values()).most_common(1)[0][0]
     return "; ".join([str(usual), *(f"{name} {own}" for name, own in numbers.items() if own != usual)])

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UserError
 from .ranges import THREADS, Range
 from .recipe_file import recipe_as_dict, recipe_from_dict
-from .recipes import RECIPES, Recipe
+from .recipes import DEFAULT_RECIPE, Recipe
 
 PRECISIONS = ("auto", "fp32", "bf16")
 RANGES = {
@@ -41,7 +41,7 @@ class TrainSettings:
     sample_every        iterations between sample panels; the first comes early
     """
 
-    recipe: Recipe = RECIPES["paper"]
+    recipe: Recipe = DEFAULT_RECIPE
     iterations: int = 10_000
     seed: int = 0
     ema_decay: float = 0.999

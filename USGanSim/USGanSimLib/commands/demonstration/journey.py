@@ -32,7 +32,7 @@ LIVE_FRAMES, LIVE_SEED = 600, 2
 PIN_FRAMES, PIN_SEED = 600, 3
 # Fewer frames of a longer recording: neighbouring ones of 30 a second add little. A pinhead has to be followed.
 SCAN_RATE_SHARE, PIN_RATE_SHARE = 0.3, 0.15
-RECIPE = "scored"  # It shows anatomy and speckle after minutes of two slow cores.
+RECIPE = "beams"  # It shows anatomy and speckle after minutes of two slow cores.
 # The average generator must forget its beginning within so short a run.
 EMA_DECAY = 0.99
 

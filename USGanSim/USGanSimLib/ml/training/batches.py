@@ -18,29 +18,19 @@ from torch import Tensor
 
 from ...geometry.conditioning import pixel_affine
 from ...recording.dataset import Dataset
-from ..parts.greys import BLACK
-from .augmentation import Augmentation
 
 # What random numbers are for; each has a stream of its own.
-_ORDER, _NOISE, _STATISTICS, _SAMPLES, _MOVES = range(5)
+_ORDER, _NOISE, _STATISTICS, _SAMPLES = range(4)
 _STATISTICS_BATCH = 36
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (B, 1, H, W) in [−1, 1], their normalised coordinate coefficients (B, 3, 3), and noise (B, noise_size).
-
-    known    (B, 1, H, W), False where a moved frame has nothing to show; None where frames are as they were
-    """
+    """Images (B, 1, H, W) in [−1, 1], their normalised coordinate coefficients (B, 3, 3), and noise (B, noise_size)."""
 
     images: Tensor
     affine: Tensor
     noise: Tensor
-    known: Tensor | None = None
-
-    def as_known(self, generated: Tensor) -> Tensor:
-        """Generated images, black where the batch's own images are for want of knowledge."""
-        return generated if self.known is None else generated.masked_fill(~self.known, BLACK)
 
 
 class Batches:
@@ -55,10 +45,9 @@ class Batches:
         device: torch.device,
         rank: int = 0,
         processes: int = 1,
-        augmentation: Augmentation | None = None,
     ) -> None:
         self._dataset, self._size, self._noise_size, self._seed = dataset, size, noise_size, seed
-        self._device, self._augmentation = device, augmentation
+        self._device = device
         self._share = slice(rank, size, processes)
         self._frames = dataset.train_indices
         self._affine = dataset.normalisation.fold(pixel_affine(dataset.poses)).astype(np.float32)
@@ -70,8 +59,7 @@ class Batches:
         places = range(step * self._size, (step + 1) * self._size)
         frames = np.array([self._frame_at(place) for place in places])
         noise = self._generator(_NOISE, step).standard_normal((self._size, self._noise_size), np.float32)
-        batch = self._load(frames[self._share], noise[self._share])
-        return batch if self._augmentation is None else self._moved(batch, step)
+        return self._load(frames[self._share], noise[self._share])
 
     def statistics(self, frames: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(noise, affine) of at least `frames` training poses, always the same, in batches of the paper's size."""
@@ -100,13 +88,6 @@ class Batches:
     def _load(self, frames: NDArray[np.int_], noise: NDArray[np.float32]) -> Batch:
         images = self._to_device(self._dataset.read_images(frames))
         return Batch(to_unit_range(images), self.poses(frames), self._to_device(noise))
-
-    def _moved(self, batch: Batch, step: int) -> Batch:
-        assert self._augmentation is not None
-        moves = self._augmentation.draw(self._generator(_MOVES, step), self._size)[self._share]
-        pixel_maps = self._to_device(moves.astype(np.float32))
-        images, known = self._augmentation.moved(batch.images, pixel_maps)
-        return Batch(images, batch.affine @ pixel_maps, batch.noise, known)
 
     def _generator(self, *words: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, *words])

@@ -44,11 +44,8 @@ def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
     return slope.square().sum((1, 2, 3)).mean()
 
 
-def l2_loss(generated: Tensor, real: Tensor, square_px: int = 1) -> Tensor:
-    """Mean squared difference over pixels and images, both in [−1, 1]; of the means over all squares of `square_px`
-    that fit in the image, where that is more than 1."""
-    if square_px > 1:
-        generated, real = (functional.avg_pool2d(images, square_px, stride=1) for images in (generated, real))
+def l2_loss(generated: Tensor, real: Tensor) -> Tensor:
+    """Mean squared difference over pixels and images, both in [−1, 1]."""
     return functional.mse_loss(generated, real)
 
 

@@ -109,7 +109,7 @@ class L2Objective:
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         with self._autocast():
-            images = batch.as_known(self._generator.called(batch.noise, batch.affine))
+            images = self._generator.called(batch.noise, batch.affine)
         loss = l2_loss(images.float(), batch.images)
         self._generator.descend(loss)
         return {"loss_l2": loss}
@@ -134,7 +134,7 @@ class GanObjective:
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         with self._autocast():
-            fakes = batch.as_known(self._generate(batch.noise, batch.affine))
+            fakes = self._generate(batch.noise, batch.affine)
         return {**self.discriminator_step(batch, fakes), **self.generator_step(batch, fakes)}
 
     def discriminator_step(self, batch: Batch, fakes: Tensor) -> dict[str, Tensor]:
@@ -164,7 +164,7 @@ class GanObjective:
         loss = fooling_loss(logits.float())
         losses, objective = {"loss_g": loss}, loss
         if self._settings.l2_weight:
-            losses["loss_l2"] = l2_loss(fakes.float(), batch.images, self._settings.l2_square_px)
+            losses["loss_l2"] = l2_loss(fakes.float(), batch.images)
             objective = objective + self._settings.l2_weight * losses["loss_l2"]
         self._generator.descend(objective)
         return losses
@@ -180,7 +180,7 @@ class ScoreObjective:
         noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
         with self._autocast():
             images = self._generator.called(noise, batch.affine).float()
-        first, second = (batch.as_known(samples) for samples in images.chunk(2))
+        first, second = images.chunk(2)
         score = energy_score(first, second, batch.images, random_filters(step))
         self._generator.descend(score)
         return {"loss_score": score}
@@ -201,7 +201,7 @@ class AnchoredObjective:
         noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
         with self._autocast():
             images = self._generator.called(noise, batch.affine).float()
-        first, second = (batch.as_known(samples) for samples in images.chunk(2))
+        first, second = images.chunk(2)
         corners = self._corners(len(first), step)
         loss_critics = self.critics_step(batch, first.detach(), corners, step)
         score = energy_score(first, second, batch.images, random_filters(step))

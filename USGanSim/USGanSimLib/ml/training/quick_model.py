@@ -19,8 +19,8 @@ from ...recording.dataset import open_dataset
 from ...recording.prepare import PrepareOptions, prepare
 from .trainer import train
 
-# What shows anatomy and speckle after two minutes of one slow CPU core: some hundreds of iterations.
-QUICK_RECIPE = choose_recipe("scored", alone_iterations=150)
+# Two minutes of one slow CPU core end within its first stage, whose score alone shows anatomy and speckle by then.
+QUICK_RECIPE = choose_recipe("beams")
 QUICK_MINUTES = 2.0
 
 

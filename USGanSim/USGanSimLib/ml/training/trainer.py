@@ -14,13 +14,11 @@ import torch
 
 from ... import __version__
 from ...files import write_json
-from ...model.recipes import Recipe
 from ...model.run_folder import MetricsFile, RunFolder
 from ...model.settings import TrainSettings
 from ...progress import Progress, Silent
 from ...recording.dataset import Dataset
 from ..devices import device_name
-from .augmentation import Augmentation
 from .batches import Batch, Batches, made_ahead
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from .distributed import Workers, join_workers
@@ -96,7 +94,6 @@ class Trainer:
             workers.device,
             workers.rank,
             workers.size,
-            _augmentation(dataset, self.recipe),
         )
         self.networks = Networks.of(self.state, workers, settings.precision)
         self.objectives = {
@@ -243,11 +240,6 @@ class Trainer:
             "metrics": info.metrics,
             "intended_use": info.intended_use,
         }
-
-
-def _augmentation(dataset: Dataset, recipe: Recipe) -> Augmentation | None:
-    moves = recipe.moves
-    return Augmentation.of(dataset, moves.turn_deg, moves.scale, moves.shift) if moves else None
 
 
 def _pixel(dataset: Dataset) -> tuple[float, float, float]:
