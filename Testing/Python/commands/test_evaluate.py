@@ -197,6 +197,31 @@ def test_a_model_is_a_row_with_samples_that_differ_and_come_again(dotted, points
     assert contents[0]["real image"]["sample_sd_grey"] is None
 
 
+MEASURED_OF_A_MEAN = {"mae_grey", "ncc", "psnr_db", "ssim", "points_mean_mm", "ncc_field"}
+LOOK_AND_SPREAD = {"nakagami_m", "ms_ssim_samples", "video_change_grey", "render_median_ms"}
+
+
+def test_the_mean_of_a_models_samples_is_asked_where_things_are_and_nothing_else(
+    dotted, points, a_model, tmp_path
+) -> None:
+    words = ["evaluate", str(a_model), "--dataset", str(dotted.folder), "--points", str(points), "--json"]
+    words += ["--device", "cpu", "--curve", ""]
+    reports = {}
+    for count in ("", "4", "0"):
+        out = tmp_path / f"report{count}"
+        assert cli.main([*words, "--out", str(out), *(["--mean-of", count] if count else [])]) == 0
+        reports[count] = json.loads((out / "report.json").read_text())
+    assert [reports[count]["mean_of"] for count in reports] == [16, 4, 0]
+    name = "paper (run/model.safetensors)"
+    assert list(rows_by_name(reports[""]))[-2:] == [name, f"{name}, mean of 16 samples"]
+    assert not [name for name in rows_by_name(reports["0"]) if "mean of" in name]
+    mean = rows_by_name(reports["4"])[f"{name}, mean of 4 samples"]
+    assert (mean["frames"], mean["samples"]) == (3, 1)
+    assert all(mean[key] is not None for key in MEASURED_OF_A_MEAN)
+    assert mean["sample_sd_grey"] is None
+    assert not LOOK_AND_SPREAD & mean.keys()
+
+
 def test_a_model_of_another_training_set_is_warned_of_in_the_report(a_model, tmp_path, capsys) -> None:
     other = write_dotted_set(tmp_path / "other", held_out=slice(2, 5))
     out = tmp_path / "report"

@@ -15,6 +15,7 @@ from USGanSimLib.evaluation.measures.spots import fit_detector
 from USGanSimLib.evaluation.predictors.baselines import baselines
 from USGanSimLib.evaluation.predictors.predictor import (
     AverageTrainingImage,
+    MeanOfSamples,
     ModelImages,
     NearestTrainingFrame,
     RealImage,
@@ -116,6 +117,51 @@ def test_the_baselines_come_in_the_order_that_they_must(dotted_set) -> None:
     assert real.values["ncc"] == pytest.approx(1)
     assert real.values["ncc"] > nearest.values["ncc"] > average.values["ncc"]
     assert (real.frames, real.samples) == (8, 1)
+
+
+class NoisyScene:
+    """Stands in for a model: the real image of the pose and noise of an SD of 32 grey levels."""
+
+    def __init__(self, dataset) -> None:
+        self._by_x = {
+            round(float(pose[0, 3]), 6): image
+            for pose, image in zip(dataset.poses, np.array(dataset.images), strict=True)
+        }
+
+    def sample(self, image_to_reference: np.ndarray, n: int, seed: int) -> np.ndarray:
+        image = 0.5 * self._by_x[round(float(image_to_reference[0, 3]), 6)] + 100.0
+        noise = np.random.default_rng(seed).normal(0, 32, (n, *image.shape))
+        return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+
+
+def test_a_mean_of_samples_has_the_noise_of_one_by_the_root_of_their_number(dotted_set) -> None:
+    dataset = dotted_set.dataset
+    model = ModelImages("m", NoisyScene(dataset), dataset)
+    mean = MeanOfSamples(model, 16)
+    assert mean.name == "m, mean of 16 samples"
+    scene = 0.5 * dataset.read_images([9])[0] + 100.0
+    # 32 / √16, and the rounding to whole grey levels (SD 1/√12).
+    assert (mean.images(9)[0] - scene).std() == pytest.approx(np.hypot(8, 12**-0.5), rel=0.05)
+    assert mean.images(9).shape == (1, 60, 80)
+    np.testing.assert_array_equal(mean.images(9), MeanOfSamples(model, 16).images(9))
+
+
+def test_the_mean_comes_nearer_to_the_real_image_and_has_no_spread(dotted_set) -> None:
+    dataset = dotted_set.dataset
+    model = ModelImages("m", NoisyScene(dataset), dataset, samples=2)
+    one, mean, real = compare(
+        dataset,
+        [model, MeanOfSamples(model, 16), RealImage(dataset)],
+        [ImageMeasure(dataset)],
+        Silent(),
+    )
+    assert mean.values["psnr_db"] > one.values["psnr_db"]
+    assert mean.values["ncc"] > 2 * one.values["ncc"]
+    # The SD of two draws is 32·√(2/π) on the mean.
+    assert one.values["sample_sd_grey"] == pytest.approx(32 * np.sqrt(2 / np.pi), rel=0.05)
+    assert mean.values["sample_sd_grey"] is None
+    assert real.values["psnr_db"] is None
+    assert real.values["ssim"] == pytest.approx(1)
 
 
 def test_a_model_of_this_set_is_comparable(dotted_set) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from USGanSimLib.evaluation.measures.similarity import correlation, ms_ssim, ssim
+from USGanSimLib.evaluation.measures.similarity import correlation, ms_ssim, psnr_db, ssim
 
 RANDOM = np.random.default_rng(0)
 TEXTURE = RANDOM.uniform(60, 180, (120, 160))
@@ -14,6 +14,13 @@ TEXTURE = RANDOM.uniform(60, 180, (120, 160))
 @pytest.mark.parametrize("measure", [ssim, ms_ssim, correlation])
 def test_an_image_is_fully_like_itself(measure) -> None:
     assert measure(TEXTURE, TEXTURE) == pytest.approx(1)
+
+
+def test_noise_of_a_known_size_has_its_psnr() -> None:
+    """20 log₁₀(255 / 5.1) for a difference of 5.1 grey levels everywhere, whatever its sign."""
+    signs = RANDOM.choice([-1, 1], TEXTURE.shape)
+    assert psnr_db(TEXTURE, TEXTURE + 5.1 * signs) == pytest.approx(20 * np.log10(50))
+    assert psnr_db(TEXTURE, TEXTURE) == np.inf
 
 
 def test_two_even_images_differ_by_luminance_alone() -> None:

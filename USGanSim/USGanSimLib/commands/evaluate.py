@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..evaluation.measures.metrics import Table
 from ..evaluation.measures.points import GATE_MM
 from ..evaluation.predictors.baselines import baselines
+from ..evaluation.predictors.predictor import MeanOfSamples
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
 from ..evaluation.report.gallery import save_pictures
 from ..evaluation.report.page import MARKER, Report, text_tables
@@ -23,7 +24,10 @@ from ..files import replacing_folder
 from ..model.ranges import SAMPLES, SEED
 from ..progress import Progress, terminal_or_silent
 from ..recording.dataset import Dataset, open_dataset, resplit
-from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number
+from .options import Number, add_exclusion_options, add_observer_options, chosen_exclusion, number, whole
+
+# As many as make the mean's own noise a quarter of one sample's; no more than one pose's images fit memory.
+MEAN_OF, MOST_OF_A_MEAN = 16, 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also plant faults of known size in real images, and say which of them the classifiers and the measures "
         "see (a quarter of an hour)",
+    )
+    parser.add_argument(
+        "--mean-of",
+        type=whole(0, MOST_OF_A_MEAN),
+        default=MEAN_OF,
+        metavar="N",
+        help="also measure the mean of N samples of each model, a row of its own in the tables that ask where things "
+        "are; 0: none (default %(default)s)",
     )
     add_measure_options(parser)
 
@@ -100,6 +112,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     tests = suite(dataset, measured)
     predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
+    means = [MeanOfSamples(model, arguments.mean_of) for model in models if arguments.mean_of]
     details = {
         "kind": "evaluation",
         "software_version": __version__,
@@ -107,10 +120,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "points": tests.about_points,
         "observer": tests.observed.about,
         "models": about_models,
+        "mean_of": arguments.mean_of,
     }
     progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
         rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
+        rows += compare(dataset, means, tests.measures_of_means, progress, tests.controls_of_means)
         trained_at = [
             (model, about["exclusion_mm"] if about["trained_here"] else None)
             for model, about in zip(models, about_models, strict=True)
@@ -133,7 +148,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             tables=[*tests.measures, *tests.controls, *planted],
             rows=rows,
             details=details,
-            pictures=save_pictures(part, dataset, predictors, models, tests),
+            pictures=save_pictures(part, dataset, [*predictors, *means], models, tests),
             charts=curve_charts(details["exclusion_curve"], ceiling(rows), tests.measures),
         )
         report.write(part)

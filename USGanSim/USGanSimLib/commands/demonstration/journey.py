@@ -202,6 +202,8 @@ def reported(folder: Path, dataset: Path, model: Path, landmarks: Path, device: 
         landmarks,
         "--curve",
         "",
+        "--mean-of",
+        "0",
         "--device",
         device,
         "--out",

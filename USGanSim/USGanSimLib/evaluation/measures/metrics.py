@@ -16,7 +16,7 @@ from ...recording.sweep import Frames
 from ..intervals import bootstrap_95, heldout_groups
 from ..predictors.predictor import Predictor
 from .points import Matching, Truth, match_points
-from .similarity import correlation, ssim
+from .similarity import correlation, psnr_db, ssim
 from .spots import SpotDetector
 
 
@@ -91,11 +91,15 @@ class ImageMeasure:
     note = (
         "Predicted against real image, averaged over frames and samples. At one pose many images are right, so "
         "two real scans of it differ too: a small difference is no proof of realism, and a blurred or black image "
-        "can have one. In brackets: 95 % interval by drawing whole held-out stretches."
+        "can have one. The mean of many samples comes near the least squared error, and so the highest PSNR, that its "
+        "model can reach; it has no speckle. All of the image counts, the black around the field of view too. An "
+        "image that is the real one has no PSNR (it is infinite). In brackets: 95 % interval by drawing whole "
+        "held-out stretches."
     )
     columns = (
         Column("mae_grey", "mean absolute difference, grey levels"),
         Column("ncc", "normalised cross-correlation", 3),
+        Column("psnr_db", "PSNR, dB", 1),
         Column("ssim", "SSIM", 3),
         Column("sample_sd_grey", "SD between samples of a pose, grey levels"),
     )
@@ -119,6 +123,7 @@ class _ImageTally:
         self._groups.append(int(self._group_of[index]))
         self._found["mae_grey"].append(float(np.abs(predicted - real).mean()))
         self._found["ncc"].append(float(np.mean([correlation(image, real) for image in predicted])))
+        self._found["psnr_db"].append(float(np.mean([psnr_db(image, real) for image in predicted])))
         self._found["ssim"].append(float(np.mean([ssim(image, real) for image in predicted])))
         if len(images) > 1:
             self._found["sample_sd_grey"].append(float(predicted.std(axis=0, ddof=1).mean()))
@@ -127,7 +132,8 @@ class _ImageTally:
         result: dict[str, float | None] = {}
         for column in ImageMeasure.columns:
             found = self._found[column.key]
-            result |= column.with_interval(found, self._groups) if found else {column.key: None}
+            told = bool(found) and bool(np.isfinite(found).all())
+            result |= column.with_interval(found, self._groups) if told else {column.key: None}
         return result
 
 

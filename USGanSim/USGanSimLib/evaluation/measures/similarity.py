@@ -1,6 +1,8 @@
-"""How alike two images are: correlation, SSIM (Wang et al. 2004) and its multi-scale form (Wang et al. 2003)."""
+"""How alike two images are: correlation, PSNR, SSIM (Wang et al. 2004) and its multi-scale form (Wang et al. 2003)."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,12 @@ def correlation(first: Grey, second: Grey) -> float:
     first, second = first - first.mean(), second - second.mean()
     size = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / size) if size > 0 else 0.0
+
+
+def psnr_db(first: Grey, second: Grey) -> float:
+    """The peak signal-to-noise ratio of two images, the peak being 255: infinite for equal ones."""
+    squared = float(((first - second) ** 2).mean())
+    return 10 * math.log10(255**2 / squared) if squared > 0 else math.inf
 
 
 def ssim(first: Grey, second: Grey) -> float:

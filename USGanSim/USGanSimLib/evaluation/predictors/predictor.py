@@ -142,6 +142,18 @@ class ModelImages(PosePredictor):
         return self._renderer.sample(pose, count, seed)
 
 
+class MeanOfSamples(PosePredictor):
+    """The mean of a predictor's samples at a pose, one image: where things are, without the speckle of any sample."""
+
+    def __init__(self, of: PosePredictor, samples: int) -> None:
+        super().__init__(f"{of.name}, mean of {samples} samples", of.dataset, seed=of.seed)
+        self._of, self._drawn = of, samples
+
+    def at(self, pose: Matrix, count: int, seed: int) -> Frames:
+        mean = self._of.at(pose, self._drawn, seed).mean(axis=0)
+        return np.repeat(np.rint(mean).astype(np.uint8)[None], count, axis=0)
+
+
 class NearTrainingPoses:
     """The training frames of a set by distance from a pose."""
 

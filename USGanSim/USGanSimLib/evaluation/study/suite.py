@@ -50,6 +50,21 @@ class Suite:
     about_points: dict[str, Any] | None
     observed: ObserverTests
 
+    @property
+    def measures_of_means(self) -> list[Measure]:
+        """Those that ask where things are, which a mean of samples can answer. It has no speckle and no sharp shadow,
+        and would be told from real at a glance: measures of the look are not asked of it."""
+        return [
+            measure
+            for measure in self.measures
+            if isinstance(measure, ImageMeasure | PointMeasure) or measure is self.observed.landmarks
+        ]
+
+    @property
+    def controls_of_means(self) -> list[Control]:
+        """The same among the controls; a mean has neither spread nor the flicker of a video, nor a speed of its own."""
+        return [control for control in self.controls if isinstance(control, ShuffledPoses | GeometryControl)]
+
 
 def suite(dataset: Dataset, options: SuiteOptions) -> Suite:
     """Everything that can be measured on the held-out frames. Raises UserError where points do not fit the set."""
