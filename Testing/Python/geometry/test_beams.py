@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from USGanSimLib.geometry.along_beams import AlongBeams
 from USGanSimLib.geometry.beams import Beams
 from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.geometry.image_geometry import Crop
@@ -54,3 +55,31 @@ def test_sizes_are_lengths_along_and_across_the_beams() -> None:
     assert Beams(FAN).size_px == pytest.approx((50.0, 66.0 * np.deg2rad(70.0)))
     assert Beams(TRAPEZOID).size_px == pytest.approx((54.0, 76.0))
     assert Beams(LINEAR).size_px == pytest.approx((40.0, 50.0))
+
+
+def test_lengths_in_millimetres_are_those_of_the_pixels_own_size() -> None:
+    down = np.array([0.0, 0.5, 1.0])
+    # Arcs of 70° at radii of 16, 41 and 66 px of 0.4 mm; the sides of a trapezoid and of a rectangle.
+    assert Beams(OBLONG).depth_mm((0.4, 0.5)) == pytest.approx(20.0)
+    assert Beams(OBLONG).width_mm(down, (0.4, 0.5)) == pytest.approx(
+        np.deg2rad(70.0) * np.array([6.4, 16.4, 26.4])
+    )
+    assert Beams(TRAPEZOID).depth_mm((0.4, 0.5)) == pytest.approx(27.0)
+    assert Beams(TRAPEZOID).width_mm(down, (0.4, 0.5)) == pytest.approx([16.0, 23.2, 30.4])
+    assert Beams(LINEAR).width_mm(down, (0.4, 0.5)) == pytest.approx([20.0, 20.0, 20.0])
+
+
+@FIELDS
+def test_images_resampled_along_beams_show_what_lies_at_the_middles_of_the_cells(field: FieldOfView) -> None:
+    """Bilinear sampling keeps a linear ramp; a whole image's cells next to its border lie beyond the last pixels."""
+    v, u = np.mgrid[:60, :80]
+    ramps = np.stack([2 * u + v, 3 * v]).astype(np.uint8)
+    along = AlongBeams(field, 40, 30)
+    u_there, v_there = Beams(field).points(*np.meshgrid(along.across, along.down, indexing="ij"))
+    inside = (u_there >= 0) & (u_there <= 79) & (v_there >= 0) & (v_there <= 59)
+    assert inside.mean() > 0.9
+    found = along.resampled(ramps)
+    assert found.shape == (2, 40, 30)
+    assert np.allclose(found[0][inside], (2 * u_there + v_there)[inside])
+    assert np.allclose(found[1][inside], 3 * v_there[inside])
+    assert along.across[[0, -1]].tolist() == [1 / 80, 79 / 80]

@@ -62,6 +62,24 @@ class Beams:
         down, across = np.meshgrid(np.linspace(0, 1, depths), np.linspace(0, 1, lines), indexing="ij")
         return self.points(across, down)
 
+    def depth_mm(self, mm_per_px: tuple[float, float]) -> float:
+        """How long a beam is, from the face to the greatest depth: in the middle where they differ."""
+        field = self.field
+        if field.radii_px is not None:
+            return (field.radii_px[1] - field.radii_px[0]) * mm_per_px[0]
+        near_left, near_right, far_right, far_left = np.array(field.corners_px) * mm_per_px
+        return float(np.linalg.norm(far_left + far_right - near_left - near_right) / 2)
+
+    def width_mm(self, down: Grid, mm_per_px: tuple[float, float]) -> Grid:
+        """How far it is from the first beam to the last at depths of any shape, along the arc where they part."""
+        field = self.field
+        if field.radii_px is not None and field.angles_deg is not None:
+            (face, depth), (first, last) = field.radii_px, field.angles_deg
+            return (face + down * (depth - face)) * math.radians(last - first) * mm_per_px[0]
+        near_left, near_right, far_right, far_left = np.array(field.corners_px) * mm_per_px
+        near, far = near_right - near_left, far_right - far_left
+        return np.asarray(np.linalg.norm(near + down[..., None] * (far - near), axis=-1))
+
     @property
     def size_px(self) -> tuple[float, float]:
         """(depth, width) in widths of pixels: along a beam, and across all beams at the greatest depth."""

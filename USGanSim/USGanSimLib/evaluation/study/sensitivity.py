@@ -14,7 +14,7 @@ from ..observer.realness.observers import RealnessObserver
 from .comparison import Row, compare
 
 # Measures of realism beside the classifiers: all that claim to see whether an image looks real.
-_BESIDE = ("kid", "spectrum_distance_db", "speckle_sd_grey", "nakagami_m", "ssim")
+_BESIDE = ("kid", "spectrum_distance_db", "speckle_sd_grey", "nakagami_m", "shadow_frames_share", "ssim")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ..measures.geometry_control import GeometryControl
 from ..measures.metrics import Control, ImageMeasure, Measure, PointMeasure
 from ..measures.points import GATE_MM, Truth, read_points, truth_of_dataset
 from ..measures.same_pose import SamePose
+from ..measures.shadow_measure import ShadowMeasure
 from ..measures.speckle_measure import SpeckleMeasure
 from ..measures.spots import fit_detector
 from ..measures.video import VideoControl
@@ -73,6 +74,7 @@ def suite(dataset: Dataset, options: SuiteOptions) -> Suite:
         *observed.measures,
         ImageMeasure(dataset),
         SpeckleMeasure(dataset, options.dynamic_range_db),
+        ShadowMeasure(dataset, options.dynamic_range_db),
     ]
     same_pose = SamePose(dataset)
     controls: list[Control] = [

@@ -11,9 +11,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import csr_matrix
 
-from ....geometry.beams import Beams
+from ....geometry.along_beams import AlongBeams
 from ....geometry.field_of_view import FieldOfView
 from ....recording.sweep import Frames
 
@@ -31,14 +30,11 @@ class BeamStatistics:
 
     def __init__(self, field: FieldOfView) -> None:
         self._area = field.mask()
-        steps = [(np.arange(count) + 0.5) / count for count in (BEAMS, DEPTHS)]
-        u, v = Beams(field).points(*np.meshgrid(*steps, indexing="ij"))
-        self._resampling = _bilinear(u.ravel(), v.ravel(), self._area.shape)
+        self._along = AlongBeams(field, BEAMS, DEPTHS)
 
     def features(self, images: Frames) -> NDArray[np.float64]:
         """(N, H, W) uint8 → (N, p)."""
-        flat = images.reshape(len(images), -1)
-        grey = (self._resampling @ flat.T.astype(np.float64)).T.reshape(-1, BEAMS, DEPTHS)
+        grey = self._along.resampled(images)
         return np.concatenate(
             [_depth_profile(grey), _grain(grey), _shadows(grey), self._greys(images)], axis=1
         )
@@ -85,21 +81,3 @@ def _shadows(grey: Grid) -> Grid:
             found += [*np.quantile(odd, _QUANTILES, axis=1), np.log(odd.std(axis=1) + 1e-3)]
         found.append((both[0] * both[1]).mean(axis=1) / (both[0].std(axis=1) * both[1].std(axis=1) + 1e-3))
     return np.stack(found, axis=1)
-
-
-def _bilinear(u: Grid, v: Grid, shape: tuple[int, ...]) -> csr_matrix:
-    """(P, H·W): takes flat images to their values at points (P,), which are moved into the image."""
-    height, width = shape
-    u, v = np.clip(u, 0, width - 1), np.clip(v, 0, height - 1)
-    left, top = (
-        np.minimum(np.floor(at), last - 1).astype(int) for at, last in ((u, width - 1), (v, height - 1))
-    )
-    rest_u, rest_v = u - left, v - top
-    rows, columns, weights = [], [], []
-    for down in (0, 1):
-        for right in (0, 1):
-            rows.append(np.arange(len(u)))
-            columns.append((top + down) * width + left + right)
-            weights.append(np.where(right, rest_u, 1 - rest_u) * np.where(down, rest_v, 1 - rest_v))
-    entries = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
-    return csr_matrix(entries, shape=(len(u), height * width))
