@@ -31,6 +31,30 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def replacing_files(folder: Path) -> Iterator[Path]:
+    """Yield a new folder inside `folder` to write files to that belong together, under their own names; on success all
+    of them move up into `folder`, on any failure none does.
+
+    Raises UserError where `folder` is missing, the disk is full, or a folder has the name of one of the files.
+    """
+    part = _partial_path(folder.absolute() / "files")
+    with _explained(folder):
+        try:
+            part.mkdir()
+            yield part
+            files = sorted(part.iterdir())
+            for target in (folder / file.name for file in files):
+                if target.is_dir():
+                    raise UserError(
+                        f"{target} is a folder; a file is to be written there.", "Choose another name."
+                    )
+            for file in files:
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
     """Yield a new folder beside `path` to fill; on success it becomes `path`, on any failure it is removed.
 

@@ -305,6 +305,87 @@ def test_a_failure_on_the_way_leaves_nothing(simulate, tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) >= before
 
 
+def test_uncertainty_lies_beside_the_images_a_frame_a_pose(simulate, sweep, model, tmp_path):
+    result, path = simulate("--uncertainty", 5, "--samples", 2, "--frames", "1:7")
+    spread, coverage = (read_sweep(tmp_path / f"out.{kind}.igs.mha") for kind in ("spread", "coverage"))
+    assert result["spread"] == str(tmp_path / "out.spread.igs.mha")
+    assert result["coverage"] == str(tmp_path / "out.coverage.igs.mha")
+    assert (len(read_sweep(path)), result["spread_samples"]) == (12, 5)
+    for one in (spread, coverage):
+        assert np.array_equal(one.timestamps_s, sweep.timestamps_s[1:7])
+        assert np.flatnonzero(~one.image_valid).tolist() == [frame - 1 for frame in INVALID_FRAMES]
+        assert not one.frames[~one.image_valid].any()
+        assert set(one.transforms) == set(sweep.transforms)
+        assert one.frame_fields == {"FrameNumber": tuple(str(40 + k) for k in range(1, 7))}
+    assert "0.5 grey levels" in spread.header["PixelMeaning"]
+    assert "0.1 mm" in coverage.header["PixelMeaning"]
+
+    renderer = ModelRenderer.load(model, "cpu", threads=1)
+    pose = spread.graph().track("Image", "Reference").matrices[0]
+    samples = renderer.sample(pose, 5).astype(float)
+    assert np.abs(spread.frames[0] / 2 - samples.std(axis=0, ddof=1)).max() <= 0.5
+    # The frame that is half a metre away lies outside of everything.
+    assert (coverage.frames[FAR_FRAME - 1] == 255).all()
+    assert (coverage.frames[0] < 255).any()
+    outside = [(coverage.frames[k] == 255).mean() for k in range(6) if coverage.image_valid[k]]
+    assert result["outside_swept_share"] == pytest.approx(np.mean(outside))
+
+
+def test_without_the_word_nothing_lies_beside_the_images(simulate, tmp_path):
+    result, path = simulate()
+    assert (result["spread"], result["coverage"], result["spread_samples"]) == (None, None, None)
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith("out")] == [path.name]
+
+
+def test_the_images_are_the_same_with_uncertainty_and_without(simulate):
+    plain, beside = simulate(out="a.igs.mha")[1], simulate("--uncertainty", out="b.igs.mha")[1]
+    assert plain.read_bytes() == beside.read_bytes()
+
+
+def test_pixels_in_a_second_file_come_along(simulate, tmp_path):
+    simulate("--uncertainty", 2, out="far.igs.mhd")
+    names = {one.name for one in tmp_path.iterdir() if one.name.startswith("far")}
+    kinds = ("", ".spread", ".coverage")
+    assert names == {f"far{kind}.igs.{ending}" for kind in kinds for ending in ("mhd", "zraw")}
+    assert len(read_sweep(tmp_path / "far.spread.igs.mhd")) == COUNT
+
+
+def test_a_failure_on_the_way_leaves_all_three_as_they_were(simulate, tmp_path, monkeypatch):
+    simulate("--uncertainty", 2)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    sample, calls = ModelRenderer.sample, []
+
+    def fails_at_the_third(self, pose, n, seed=0):
+        calls.append(pose)
+        if len(calls) == 3:
+            raise UserError("The device is gone.")
+        return sample(self, pose, n, seed)
+
+    monkeypatch.setattr(ModelRenderer, "sample", fails_at_the_third)
+    assert "The device is gone." in refused(simulate("--uncertainty", 2, "--seed", 3))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_where_one_of_the_three_cannot_be_written_none_is(simulate, tmp_path):
+    (tmp_path / "out.spread.igs.mha").mkdir()
+    before = set(tmp_path.iterdir()) | {tmp_path / "model.safetensors", tmp_path / "recording.igs.mha"}
+    assert "out.spread.igs.mha is a folder" in refused(simulate("--uncertainty", 2))
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_recording_with_the_name_of_the_spread_is_never_overwritten(simulate, recording, tmp_path):
+    taken = tmp_path / "out.spread.igs.mha"
+    recording.rename(taken)
+    before = taken.read_bytes()
+    assert "is the recording itself" in refused(simulate("--uncertainty", poses_from=taken))
+    assert taken.read_bytes() == before
+    assert not (tmp_path / "out.igs.mha").exists()
+
+
+def test_one_sample_has_no_spread_and_is_refused(simulate):
+    assert "--uncertainty: 1 is out" in refused(simulate("--uncertainty", 1))
+
+
 def test_a_real_recording_without_image_to_probe_is_simulated_on_its_calibration(plus_data, tmp_path, capsys):
     spine = plus_data / "SpinePhantomFreehand.igs.mha"
     calibration = plus_data / "PlusDeviceSet_SpinePhantomFreehandReconstructionOnly.xml"

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.files import disk_error, replacing_file, replacing_folder, strict_json, write_json
+from USGanSimLib.files import (
+    disk_error,
+    replacing_file,
+    replacing_files,
+    replacing_folder,
+    strict_json,
+    write_json,
+)
 from USGanSimLib.progress import JsonLines
 
 
@@ -135,3 +142,27 @@ def test_progress_lines_hold_no_number_that_is_none():
     stream = io.StringIO()
     JsonLines(stream).emit("step", latency_ms=float("nan"))
     assert json.loads(stream.getvalue(), parse_constant=pytest.fail) == {"event": "step", "latency_ms": None}
+
+
+def test_files_that_belong_together_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with replacing_files(tmp_path) as part:
+        (part / "a.txt").write_text("new")
+        (part / "b.txt").write_text("new")
+        assert (tmp_path / "a.txt").read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt", "b.txt"]
+    with pytest.raises(ValueError, match="on the way"), replacing_files(tmp_path) as part:
+        (part / "a.txt").write_text("newer")
+        raise ValueError("on the way")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names_in(tmp_path) == ["a.txt", "b.txt"]
+
+
+def test_a_folder_in_the_place_of_one_of_the_files_keeps_all_of_them_away(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").mkdir()
+    with pytest.raises(UserError, match="is a folder"), replacing_files(tmp_path) as part:
+        (part / "a.txt").write_text("new")
+        (part / "b.txt").write_text("new")
+    assert names_in(tmp_path) == ["b.txt"]
+    with pytest.raises(UserError, match="could not be written"), replacing_files(tmp_path / "nowhere"):
+        pass

@@ -4,11 +4,15 @@ Frames, time stamps, transforms and frame fields are the recording's. Transforms
 they belong to its own pixels; ImageToProbe is that of the simulated pixels. Where the pose is invalid, the image is
 black and marked INVALID. With --samples N every frame is there N times, numbered by the frame field SampleIndex;
 sample k starts from the same noise in all frames, so each is a sweep of its own.
+
+With --uncertainty two recordings more lie beside it, a frame a pose: NAME.spread.igs.mha, how much samples differ, and
+NAME.coverage.igs.mha, how near the training frames pass (uncertainty.py tells what their grey levels stand for).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..files import replacing_files
 from ..geometry.image_geometry import ImageGeometry, corner_distance_mm
 from ..geometry.transforms import Matrix, split_transform_name
 from ..model.info import FIT_TOLERANCE_MM, ModelInfo, read_model_header
@@ -28,12 +33,14 @@ from ..progress import Progress, terminal_or_silent
 from ..recording.calibration_file import read_calibration
 from ..recording.sequence_file import SweepWriter, read_sweep
 from ..recording.sweep import TrackedSweep
-from .options import Number
+from ..uncertainty import COVERAGE_STEP_MM, OUTSIDE, PIXEL_MEANINGS, SPREAD_STEP_GREY, Uncertainty
+from .options import Number, whole
 
 if TYPE_CHECKING:
     from ..ml.renderer import ModelRenderer
 
 SAMPLE_INDEX = "SampleIndex"
+SAMPLES_OF_A_SPREAD, MOST_OF_A_SPREAD = 16, 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +75,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CAL.json or PLUS XML of the recording's probe: refuse to "
         "start where the model does not fit it (default: the recording's own ImageToProbe, if any)",
     )
+    parser.add_argument(
+        "--uncertainty",
+        type=whole(2, MOST_OF_A_SPREAD),
+        nargs="?",
+        const=SAMPLES_OF_A_SPREAD,
+        metavar="N",
+        help="also write, beside OUT.igs.mha, OUT.spread.igs.mha (SD of each pixel between N samples of the pose, "
+        f"{SPREAD_STEP_GREY:g} grey levels a level; N is {SAMPLES_OF_A_SPREAD} unless given) and OUT.coverage.igs.mha "
+        f"(how near the nearest training frame passes to each pixel, {COVERAGE_STEP_MM:g} mm a level, {OUTSIDE} "
+        "outside the swept region)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument(
         "--threads",
@@ -86,8 +104,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the counts and the speed. Raises UserError before anything is written, and leaves no part of a file."""
-    if arguments.out.exists() and arguments.out.samefile(arguments.poses):
-        raise UserError(f"--out {arguments.out} is the recording itself.", "Choose another name.")
+    beside = {
+        kind: _beside(arguments.out, kind) for kind in (PIXEL_MEANINGS if arguments.uncertainty else ())
+    }
+    for path in (arguments.out, *beside.values()):
+        if path.exists() and path.samefile(arguments.poses):
+            raise UserError(f"--out {path} is the recording itself.", "Choose another name.")
     info = read_model_header(arguments.model).info
     job = Job.open(arguments, info)
     from ..ml.devices import device_name
@@ -96,7 +118,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     renderer = ModelRenderer.load(arguments.model, arguments.device, arguments.threads)
     print(info.intended_use, file=sys.stderr)
     began_s = time.perf_counter()
-    _write(arguments.out, job, renderer, terminal_or_silent())
+    uncertainty = Uncertainty(arguments.uncertainty, info) if arguments.uncertainty else None
+    _write(arguments.out, job, renderer, uncertainty, terminal_or_silent())
     elapsed_s = time.perf_counter() - began_s
     images = len(job.frames) * job.samples
     return {
@@ -114,6 +137,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "device": device_name(renderer.device),
         "seconds": elapsed_s,
         "images_per_s": images / elapsed_s,
+        **{kind: str(beside[kind]) if uncertainty else None for kind in PIXEL_MEANINGS},
+        "spread_samples": arguments.uncertainty,
+        "spread_mean_grey": uncertainty.spread_mean_grey if uncertainty else None,
+        "outside_swept_share": uncertainty.outside_share if uncertainty else None,
     }
 
 
@@ -128,6 +155,15 @@ def show(result: dict[str, Any]) -> None:
         print(f"{result['invalid_poses']} poses are invalid: their images are black and marked INVALID.")
     if result["out_of_range"]:
         print(f"{result['out_of_range']} poses lie outside the range that the model was trained on.")
+    if result["spread"]:
+        print(
+            f"{result['spread']}: {result['spread_samples']} samples of a pose differ by an SD of "
+            f"{result['spread_mean_grey']:.1f} grey levels on the mean of the field of view."
+        )
+        print(
+            f"{result['coverage']}: {result['outside_swept_share']:.1%} of the field of view lie outside the swept "
+            "region."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,31 +227,54 @@ class Job:
         name, matrix = self.image_to_probe
         return {**own, name: (matrix, True)}
 
-    def fields(self, frame: int, sample: int) -> dict[str, str | None]:
-        """Other fields of a frame of the recording, with the number of the sample where there are several."""
+    def fields(self, frame: int, sample: int | None) -> dict[str, str | None]:
+        """Other fields of a frame of the recording, with the number of the sample where it is one of several."""
         own = {
             name: values[frame]
             for name, values in self.sweep.frame_fields.items()
             if self.image_frame not in name.partition("Transform")[0].split("To")
         }
-        return {**own, SAMPLE_INDEX: str(sample)} if self.samples > 1 else own
+        return {**own, SAMPLE_INDEX: str(sample)} if sample is not None and self.samples > 1 else own
 
 
-def _write(out: Path, job: Job, renderer: ModelRenderer, progress: Progress) -> None:
+def _write(
+    out: Path, job: Job, renderer: ModelRenderer, uncertainty: Uncertainty | None, progress: Progress
+) -> None:
     header = {
         **job.sweep.header,
         "SimulatedBy": f"USGanSim {renderer.info.software_version}, recipe "
         f"{renderer.info.recipe}, seed {job.seed}",
         "IntendedUse": renderer.info.intended_use,
     }
+    size_px = renderer.width_px, renderer.height_px
     renderer.resample(job.seed)
-    with SweepWriter(out, renderer.width_px, renderer.height_px, header) as writer:
+    with contextlib.ExitStack() as open_files:
+        if uncertainty:
+            # Three files that belong together: all of them, or none.
+            out = open_files.enter_context(replacing_files(out.parent)) / out.name
+        writer = open_files.enter_context(SweepWriter(out, *size_px, header))
+        others = {
+            kind: open_files.enter_context(
+                SweepWriter(_beside(out, kind), *size_px, {**header, "PixelMeaning": words})
+            )
+            for kind, words in (PIXEL_MEANINGS if uncertainty else {}).items()
+        }
+        black = {kind: np.zeros(size_px[::-1], np.uint8) for kind in others}
         for done, frame in enumerate(job.frames, 1):
             transforms, stamp_s = job.transforms(frame), float(job.sweep.timestamps_s[frame])
             valid = bool(job.valid[done - 1])
             for sample, image in enumerate(_images(job, done - 1, renderer)):
                 writer.append(image, stamp_s, transforms, valid, job.fields(frame, sample))
+            found = uncertainty.images(job.poses[done - 1], renderer) if uncertainty and valid else black
+            for kind, image in found.items():
+                others[kind].append(image, stamp_s, transforms, valid, job.fields(frame, None))
             progress.emit("step", step=done, of=len(job.frames))
+
+
+def _beside(out: Path, kind: str) -> Path:
+    """`a.igs.mha` → `a.spread.igs.mha`."""
+    ending = f".igs{out.suffix}" if out.name.endswith(f".igs{out.suffix}") else out.suffix
+    return out.with_name(f"{out.name.removesuffix(ending)}.{kind}{ending}")
 
 
 def _images(job: Job, index: int, renderer: ModelRenderer) -> Iterator[NDArray[np.uint8]]:
