@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
+from USGanSimLib import cli
 from USGanSimLib.evaluation.measures.shadow_measure import ShadowMeasure
 from USGanSimLib.evaluation.predictors.predictor import RealImage
 from USGanSimLib.evaluation.shadows import ShadowFinder
@@ -18,6 +19,8 @@ from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.progress import Silent
 from USGanSimLib.recording.dataset import Dataset, write_dataset
+from USGanSimLib.recording.field.find import find_field
+from USGanSimLib.recording.sequence_file import read_sweep
 
 SIZE_PX, MM_PER_PX = (200, 160), (0.5, 0.5)
 APEX_PX, RADII_PX, ANGLES_DEG = (99.5, -60.0), (70.0, 200.0), (-35.0, 35.0)
@@ -146,3 +149,17 @@ def test_images_without_a_known_field_of_view_have_no_beams_to_measure_along(tmp
     (row,) = compare(dataset, [RealImage(dataset)], [measure], Silent())
     assert set(row.values.values()) == {None}
     assert "no beams" in measure.note
+
+
+def test_the_virtual_phantom_has_shadows_where_contact_is_lost_and_none_where_it_never_is(tmp_path) -> None:
+    shares = []
+    for losses in ("0", "1.2"):
+        path = tmp_path / f"losses{losses[0]}.igs.mha"
+        words = ["phantom", "--frames", "60", "--seed", "9", "--set", f"contact_losses={losses}"]
+        assert cli.main([*words, "--size", "160x120", "--out", str(path)]) == 0
+        sweep = read_sweep(path)
+        # 160 pixels of 1.18 mm, as the phantom's calibration file has it.
+        finder = ShadowFinder(find_field(sweep.frames[::2]), (1.18, 1.18))
+        shares.append(np.mean([bool(finder.find(image)) for image in sweep.frames]))
+    assert shares[0] == 0
+    assert shares[1] > 0.1
