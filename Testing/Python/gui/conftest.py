@@ -8,9 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
+from USGanSimLib.geometry.conditioning import CoordinateNormalisation
+from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
+from USGanSimLib.geometry.pose_distance import PoseRange
+from USGanSimLib.live import PoseState
+from USGanSimLib.model.info import METADATA_KEY, ModelInfo
 
 HARNESS_SCRIPTS = Path(__file__).resolve().parents[2] / "Harness"
+
+IMAGE_TO_PROBE = np.diag([0.5, 0.5, 1, 1])
 
 if "USGANSIM_GUI_TESTS" not in os.environ:
     collect_ignore_glob = ["test_*.py"]
@@ -80,6 +90,100 @@ def python_slicer(harness, tmp_path, monkeypatch):
 
     monkeypatch.setenv("PATH", os.environ["PATH"])
     harness_common.python_slicer(tmp_path / "bin")
+
+
+class Noisy:
+    """Grey 100 and its noise on top, which `resample` counts up."""
+
+    width_px, height_px, image_to_probe = 32, 24, IMAGE_TO_PROBE
+    pose_range = PoseRange(32, 24, IMAGE_TO_PROBE[None], coverage_mm=50.0)
+
+    def __init__(self):
+        self.noise = 0
+
+    def render(self, image_to_reference):
+        return np.full((24, 32), 100 + self.noise, np.uint8)
+
+    def sample(self, image_to_reference, n):
+        return np.full((n, 24, 32), 90, np.uint8)
+
+    def resample(self):
+        self.noise += 1
+
+    def drift(self, step):
+        self.noise += 1
+
+
+@pytest.fixture
+def noisy():
+    """A renderer that needs no torch."""
+    return Noisy
+
+
+@pytest.fixture
+def model(tmp_path):
+    info = ModelInfo(
+        "noisy",
+        {},
+        ImageGeometry(32, 24, IMAGE_TO_PROBE),
+        (32, 24),
+        Crop(0, 0, 32, 24),
+        "Reference",
+        CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        Noisy.pose_range,
+        "ab" * 32,
+        1,
+        1,
+        "0",
+    )
+    path = tmp_path / "heart.safetensors"
+    save_file({"a": np.zeros(1, np.float32)}, path, {METADATA_KEY: info.to_json()})
+    return path
+
+
+@pytest.fixture
+def parts(harness, panel):
+    """The sections by name, in an empty scene; closed in the end."""
+    harness.slicer.mrmlScene.Clear(False)
+    panel.logic._loadRenderer = lambda path: Noisy()
+    panel.logic._renderers.clear()
+    yield {type(section).__name__.removesuffix("Section"): section for section in panel.sections}
+    harness.slicer.mrmlScene.Clear(False)
+
+
+@pytest.fixture
+def tracked(harness):
+    """ProbeToReference under ReferenceToRas."""
+    scene = harness.slicer.mrmlScene
+    reference = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
+    probe = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
+    probe.SetAndObserveTransformNodeID(reference.GetID())
+    return probe
+
+
+@pytest.fixture
+def live(panel, parts, model, tracked, move, until):
+    """A running simulation with its first image."""
+    panel.parent.exit()
+    panel.parent.enter()
+    parts["Inputs"].ui.modelPathEdit.currentPath = str(model)
+    parts["Live"].ui.startButton.click()
+    until(lambda: panel.logic.simulation.live.running)
+    move(tracked, 5)
+    until(lambda: panel.logic.simulation.live.status.state is PoseState.GOOD)
+    return parts
+
+
+@pytest.fixture
+def move(harness):
+    """Puts a transform node to (x, 0, 0)."""
+
+    def to(node, x_mm):
+        matrix = np.eye(4)
+        matrix[0, 3] = x_mm
+        harness.slicer.util.updateTransformMatrixFromArray(node, matrix)
+
+    return to
 
 
 def pytest_unconfigure(config):

@@ -12,9 +12,10 @@ def command_run(harness):
 
     from USGanSimLib.gui.command_run import CommandRun
     from USGanSimLib.gui.process_runner import ProcessRunner
+    from USGanSimLib.gui.troubles import Troubles
 
-    owner = qt.QWidget()
-    yield lambda *shown, runner=None: CommandRun(owner, runner or ProcessRunner(), *shown)
+    owner, troubles = qt.QWidget(), Troubles(lambda: None)
+    yield lambda *shown, runner=None: CommandRun(owner, troubles, runner or ProcessRunner(), *shown)
     owner.deleteLater()
 
 

@@ -7,14 +7,9 @@ import types
 import numpy as np
 import pytest
 import slicer
-from safetensors.numpy import save_file
 
 from USGanSimLib.errors import UserError
-from USGanSimLib.geometry.conditioning import CoordinateNormalisation
-from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
-from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.live import PoseState, Variation
-from USGanSimLib.model.info import METADATA_KEY, ModelInfo
 from USGanSimLib.mrml.live.real_image import View
 from USGanSimLib.mrml.transform_chain import volume_to_world
 
@@ -26,87 +21,6 @@ def slice_views():
     from USGanSimLib.gui import slice_views
 
     return slice_views
-
-
-class Noisy:
-    """Grey 100 and its noise on top, which `resample` counts up."""
-
-    width_px, height_px, image_to_probe = 32, 24, IMAGE_TO_PROBE
-    pose_range = PoseRange(32, 24, IMAGE_TO_PROBE[None], coverage_mm=50.0)
-
-    def __init__(self):
-        self.noise = 0
-
-    def render(self, image_to_reference):
-        return np.full((24, 32), 100 + self.noise, np.uint8)
-
-    def sample(self, image_to_reference, n):
-        return np.full((n, 24, 32), 90, np.uint8)
-
-    def resample(self):
-        self.noise += 1
-
-    def drift(self, step):
-        self.noise += 1
-
-
-@pytest.fixture
-def model(tmp_path):
-    info = ModelInfo(
-        "noisy",
-        {},
-        ImageGeometry(32, 24, IMAGE_TO_PROBE),
-        (32, 24),
-        Crop(0, 0, 32, 24),
-        "Reference",
-        CoordinateNormalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        Noisy.pose_range,
-        "ab" * 32,
-        1,
-        1,
-        "0",
-    )
-    path = tmp_path / "heart.safetensors"
-    save_file({"a": np.zeros(1, np.float32)}, path, {METADATA_KEY: info.to_json()})
-    return path
-
-
-@pytest.fixture
-def parts(harness, panel):
-    """The sections by name, in an empty scene; closed in the end."""
-    slicer.mrmlScene.Clear(False)
-    panel.logic._loadRenderer = lambda path: Noisy()
-    panel.logic._renderers.clear()
-    yield {type(section).__name__.removesuffix("Section"): section for section in panel.sections}
-    slicer.mrmlScene.Clear(False)
-
-
-@pytest.fixture
-def tracked():
-    """ProbeToReference under ReferenceToRas."""
-    reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ReferenceToRas")
-    probe = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ProbeToReference")
-    probe.SetAndObserveTransformNodeID(reference.GetID())
-    return probe
-
-
-@pytest.fixture
-def live(panel, parts, model, tracked, until):
-    """A running simulation with its first image."""
-    panel.parent.exit()
-    panel.parent.enter()
-    parts["Inputs"].ui.modelPathEdit.currentPath = str(model)
-    parts["Live"].ui.startButton.click()
-    until(lambda: panel.logic.simulation.live.running)
-    move(tracked, 5)
-    until(lambda: panel.logic.simulation.live.status.state is PoseState.GOOD)
-    return parts
-
-
-def move(node, x_mm):
-    matrix = np.eye(4)
-    matrix[0, 3] = x_mm
-    slicer.util.updateTransformMatrixFromArray(node, matrix)
 
 
 def nodes() -> list[str]:
@@ -134,12 +48,12 @@ def test_with_a_tracker_in_the_scene_the_model_and_start_are_all_there_is_to_cho
     assert "Image → Probe (model) → Reference (ProbeToReference, " in live["Inputs"].ui.chainLabel.text
 
 
-def test_start_returns_at_once_and_tells_what_it_waits_for(panel, parts, model, tracked, until):
+def test_start_returns_at_once_and_tells_what_it_waits_for(panel, parts, model, tracked, until, noisy):
     seen = []
 
     def load(path):
         seen.append(parts["Live"].ui.stateLabel.text)
-        return Noisy()
+        return noisy()
 
     panel.logic._loadRenderer = load
     panel.parameters.probe, panel.parameters.modelFile = tracked, model
@@ -208,7 +122,7 @@ def test_show_and_hide_leave_the_scene_and_the_layout_as_they_were(panel, live, 
     assert not slice_views().slice_node("Red").GetSliceVisible()
 
 
-def test_the_slice_stays_in_the_plane_of_the_image(panel, live, tracked, until):
+def test_the_slice_stays_in_the_plane_of_the_image(panel, live, tracked, until, move):
     move(tracked, 40)
     until(lambda: panel.logic.simulation.image_to_reference[0, 3] == 40)
     slice_to_ras = slicer.util.arrayFromVTKMatrix(slice_views().slice_node("Red").GetSliceToRAS())
@@ -234,7 +148,7 @@ class Driver:
         return lambda value, node: self.state.__setitem__(name, value)
 
 
-def test_with_slicerigt_its_driver_moves_the_slice(panel, live, monkeypatch, tracked, until):
+def test_with_slicerigt_its_driver_moves_the_slice(panel, live, monkeypatch, tracked, until, move):
     driver = Driver()
     monkeypatch.setattr(slicer.modules, "volumereslicedriver", driver, raising=False)
     panel.parameters.sliceFollows = False
@@ -258,7 +172,7 @@ def test_with_slicerigt_its_driver_moves_the_slice(panel, live, monkeypatch, tra
 # Variation
 
 
-def test_noise_goes_as_chosen_and_a_frozen_pose_stays(panel, live, tracked, until):
+def test_noise_goes_as_chosen_and_a_frozen_pose_stays(panel, live, tracked, until, move):
     simulation = panel.logic.simulation
     noise = simulation.renderer.noise
     live["Variation"].ui.newSampleButton.click()

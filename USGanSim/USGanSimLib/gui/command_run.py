@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from ..errors import UserError
 from .process_runner import Ended, Runner
 from .texts import in_two_lines
+from .troubles import Repeating, Troubles
 
 TICK_MS = 500
 
@@ -28,6 +28,7 @@ class CommandRun:
     def __init__(
         self,
         owner: Any,
+        troubles: Troubles,
         runner: Runner,
         label: Any | None = None,
         bar: Any | None = None,
@@ -37,9 +38,8 @@ class CommandRun:
         self._shown_while_running = [widget for widget in (bar, stop_button) if widget is not None]
         self._folder: Path | None = None
         self._what, self._began_s = "", 0.0
-        self._timer = qt.QTimer(owner)
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self._on_tick)
+        self._troubles = troubles
+        self._timer = Repeating(owner, troubles, _("How long it takes is not known"), self._on_tick, TICK_MS)
         if stop_button is not None:
             stop_button.connect("clicked()", self.stop)
         self._show()
@@ -62,7 +62,7 @@ class CommandRun:
         def on_end(result: Ended) -> None:
             self._timer.stop()
             self._show()
-            ended(result)
+            self._troubles.attempt(_("What came out is not shown"), ended, result)
 
         try:
             self.runner.start(words, lambda event: None, on_end)

@@ -8,12 +8,14 @@ A section is a part of a panel: a .ui file of its own, its widgets, and what the
 shows what the logic says; it holds no state that a scene should keep, which is the parameter node's.
 
 Sections are connected to the parameter node while the module is shown. What they started goes on when another module
-is shown, and ends when the scene closes or the module is reloaded.
+is shown, and ends when the scene closes or the module is reloaded. A section that fails keeps no other from its work.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from operator import methodcaller
 from typing import Any, ClassVar, TypeVar
 
 import qt
@@ -23,6 +25,8 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
+
+from .troubles import Troubles
 
 _LIBRARY = __name__.split(".")[0]
 
@@ -50,9 +54,19 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
         return ""
 
     @property
+    def name(self) -> str:
+        """What the section is called where something is wrong with it."""
+        return type(self).__name__.removesuffix("Section")
+
+    @property
     def logic(self) -> Any:
         """The module's logic."""
         return self.panel.logic
+
+    @property
+    def troubles(self) -> Troubles:
+        """The panel's, for what timers and observers call."""
+        return self.panel.troubles
 
     @property
     def parameters(self) -> Any:
@@ -108,7 +122,7 @@ _Section = TypeVar("_Section", bound=Section)
 
 
 class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: ignore[misc]
-    """Base of the two modules' widgets."""
+    """Base of the two modules' widgets. What does not work at present stands on top of it."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -116,6 +130,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.logic: Any = None
         self.parameters: Any | None = None
         self.sections: list[Section] = []
+        self.troubles = Troubles(self._show_troubles)
 
     def make_logic(self) -> Any:
         """The module's logic; it has getParameterNode()."""
@@ -138,6 +153,10 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = self.make_logic()
+        self._trouble_label = qt.QLabel()
+        self._trouble_label.wordWrap = True
+        self._trouble_label.hide()
+        self.layout.addWidget(self._trouble_label)
         self.sections = self.make_sections()
         for section in self.sections:
             self.place(section)
@@ -152,26 +171,25 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._on_scene_end_import)
 
     def cleanup(self) -> None:
+        self._each(_("{part} was not ended"), methodcaller("cleanup"))
         for section in self.sections:
-            section.cleanup()
             section.removeObservers()
         self.set_parameters(None)
         self.removeObservers()
         # A reload would only hide them; their connections would keep the sections, and all that these hold.
         for section in self.sections:
             section.widget.setMRMLScene(None)
-        for widget in (*(section.widget for section in self.sections), self._use):
+        for widget in (*(section.widget for section in self.sections), self._use, self._trouble_label):
             widget.deleteLater()
 
     def enter(self) -> None:
         self.set_parameters(self.logic.getParameterNode())
-        for section in self.sections:
-            section.enter()
+        self._each(_("{part} did not begin"), methodcaller("enter"))
 
     def exit(self) -> None:
-        for section in self.sections:
-            section.exit()
+        self._each(_("{part} was not left"), methodcaller("exit"))
         self.set_parameters(None)
+        self.troubles.clear()
 
     def onReload(self) -> None:
         """Reload the library with the module, so that a developer sees a change of either."""
@@ -204,15 +222,23 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
     def show(self) -> None:
         """Bring every section up to date; nothing while there is no parameter node."""
         if self.parameters is not None:
-            for section in self.sections:
-                section.refresh()
+            self._each(_("{part} is not up to date"), methodcaller("refresh"))
+
+    def _each(self, step: str, action: Callable[[Section], Any]) -> None:
+        """Every section, whatever the ones before did; `step` with its {part} says what did not work."""
+        for section in self.sections:
+            self.troubles.attempt(step.format(part=section.name), action, section)
+
+    def _show_troubles(self) -> None:
+        self._trouble_label.text = self.troubles.words
+        self._trouble_label.visible = bool(self.troubles.words)
 
     def _on_parameters_modified(self, _caller: Any, _event: str) -> None:
         self.show()
 
     def _on_scene_start_close(self, _caller: Any, _event: str) -> None:
-        for section in self.sections:
-            section.close_scene()
+        self.troubles.clear()
+        self._each(_("{part} did not let go of the scene"), methodcaller("close_scene"))
         self.set_parameters(None)
 
     def _on_scene_end_close(self, _caller: Any, _event: str) -> None:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
+
+from .troubles import Troubles
 
 _ROUND_S = 0.04
 _PAUSE_MS = 10
@@ -22,9 +25,12 @@ class Stepwise:
     on_step(value)            after each round, with what the generator yielded last; a str, the words before a step
                               that takes time, ends the round, so that they are on the screen
     on_end(result, error)     once: with what it returned and None, or with None and its exception
+
+    What `on_step` and `on_end` raise is a trouble, and ends nothing.
     """
 
-    def __init__(self, owner: Any) -> None:
+    def __init__(self, owner: Any, troubles: Troubles) -> None:
+        self._troubles = troubles
         self._steps: Generator[Any, None, Any] | None = None
         self._timer = qt.QTimer(owner)
         self._timer.setSingleShot(True)
@@ -60,13 +66,15 @@ class Stepwise:
             while time.perf_counter() < end_s and not isinstance(value, str):
                 value = next(steps)
         except StopIteration as end:
-            self._steps = None
-            self._on_end(end.value, None)
+            self._end(end.value, None)
             return
         except Exception as error:
-            self._steps = None
-            self._on_end(None, error)
+            self._end(None, error)
             return
-        self._on_step(value)
+        self._troubles.attempt(_("How far it is is not shown"), self._on_step, value)
         if self._steps is steps:
             self._timer.start(_PAUSE_MS)
+
+    def _end(self, result: Any, error: Exception | None) -> None:
+        self._steps = None
+        self._troubles.attempt(_("What came out is not shown"), self._on_end, result, error)

@@ -15,6 +15,7 @@ import slicer
 import slicer.util
 import vtk
 
+from ..errors import UserError
 from ..geometry.transforms import RIGID_TOLERANCE, Matrix
 from ..recording.sequence_fields import TIMESTAMP
 
@@ -72,10 +73,17 @@ def ancestry(node: Any | None) -> list[Any]:
 
 
 def volume_to_world(volume: Any) -> Matrix:
-    """(4, 4) from the voxels of a volume to RAS, through all of its transforms."""
+    """(4, 4) from the voxels of a volume to RAS, through all of its transforms. Raises UserError where one of them is
+    not linear: the volume has no plane then."""
     ijk_to_ras = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijk_to_ras)
     parent = volume.GetParentTransformNode()
+    for node in ancestry(parent):
+        if not node.IsLinear():
+            raise UserError(
+                f"{volume.GetName()} hangs under {node.GetName()}, which is not a linear transform.",
+                "Take it out from under it, or harden a linear one.",
+            )
     above = np.eye(4) if parent is None else slicer.util.arrayFromTransformMatrix(parent, toWorld=True)
     placed: Matrix = above @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
     return placed

@@ -30,7 +30,7 @@ class ComparisonSection(Section):
 
     def meet(self) -> None:
         self._live = self.panel.section(LiveSection)
-        self._live.listeners.append(self._on_image)
+        self._live.listeners[_("The images are not compared")] = self._on_image
 
     def connect_parameters(self, parameters: Any) -> None:
         super().connect_parameters(parameters)

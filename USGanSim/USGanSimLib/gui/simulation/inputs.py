@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,6 +12,7 @@ from ...mrml.likely_nodes import likely_probe, likely_reference
 from ...mrml.live.chain_watch import ChainWatch
 from ...sample_data import sample_model_path
 from ..panel import Section
+from ..troubles import Repeating
 
 CHAIN_EVERY_MS = 250
 
@@ -26,9 +26,9 @@ class InputsSection(Section):
         self._described_model: Path | None = None
         self._probe: Any | None = None
         self._watch = ChainWatch()
-        self._timer = qt.QTimer(self.widget)
-        self._timer.setInterval(CHAIN_EVERY_MS)
-        self._timer.connect("timeout()", self._show_chain)
+        self._timer = Repeating(
+            self.widget, self.troubles, _("The chain is not up to date"), self._show_chain, CHAIN_EVERY_MS
+        )
         self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)
 
     def enter(self) -> None:

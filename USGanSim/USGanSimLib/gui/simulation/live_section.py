@@ -17,19 +17,27 @@ from ...mrml.transform_chain import volume_to_world
 from ..dependencies import torch_status
 from ..panel import Section
 from ..slice_views import SLICE_AND_3D, LiveViews, aim_3d, look_at
+from ..troubles import Repeating, Troubles, in_words
 
 TICK_MS = 8
 # A slow renderer leaves the views and the mouse at least this share of the time.
 LEAST_GUI_SHARE = 0.3
 # Words and figures need not change faster than a person reads.
 STATUS_EVERY_S = 0.2
+# What could not be simulated may go well later; trying costs as much each time.
+RETRY_MS = 500
+# A tick that did not come for so long after it was due is told.
+LATE_S, WATCH_MS = 1.0, 500
 
 
 class LiveSection(Section):
     """Starts and stops the simulation, and ticks while it runs.
 
+    A tick has steps: simulate, turn the views, tell the listeners, show the state. What fails in one is told in place
+    of the state and tried again at the next tick; it keeps no other step, and no tick, from coming.
+
     views      what is laid out and followed
-    listeners  called after each new image
+    listeners  called after each new image; under what each does, said for where it fails
     comparing  a real image is looked at too, so that the views stay when the surroundings are hidden
     """
 
@@ -39,14 +47,19 @@ class LiveSection(Section):
         self._steps: Iterator[str] | None = None
         self._problem = ""
         self._fitted = False
-        self._told_s = 0.0
+        self._told_s = self._due_s = 0.0
+        self._ticking = False
+        self._faults = Troubles(self._show_status)
         self.views = LiveViews()
         self.comparing = False
-        self.listeners: list[Callable[[], None]] = []
+        self.listeners: dict[str, Callable[[], None]] = {}
         self._surroundings = Surroundings(slicer.mrmlScene)
         self._timer = qt.QTimer(self.widget)
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._on_timer)
+        self._watch = Repeating(
+            self.widget, self.troubles, _("Whether images come is not known"), self._on_watch, WATCH_MS
+        )
         self.ui.startButton.connect("clicked()", self._on_start_stop)
         self.ui.showButton.connect("clicked()", self._on_show)
         self.ui.deviceLabel.text = torch_status()
@@ -69,7 +82,9 @@ class LiveSection(Section):
     def stop(self) -> None:
         """Stop the simulation; the last image stays."""
         self._timer.stop()
+        self._watch.stop()
         self._steps = None
+        self._faults.clear()
         self.logic.stop()
         self.panel.show()
         self._show_start_button()
@@ -105,50 +120,72 @@ class LiveSection(Section):
         try:
             with slicer.util.WaitCursor():
                 words = next(self._steps, "") if self._steps else ""
-        except UserError as error:
+        except Exception as error:
             self.stop()
-            self._problem = str(error)
+            self._problem = in_words(error)
             self._show_status()
+            if not isinstance(error, UserError):
+                raise
             return
-        except Exception:
-            self.stop()
-            raise
         if words:
             self.ui.stateLabel.text = words
             self._timer.start(TICK_MS)
             return
         self._steps, self._fitted = None, False
+        self._due_s = time.perf_counter()
+        self._timer.start(0)
+        self._watch.start()
         if self._surroundings.shown:
             # Another model has other surroundings.
-            self._show()
+            self.troubles.attempt(_("The surroundings of the image are not shown"), self._show)
         self.ui.deviceLabel.text = torch_status()
         self.panel.show()
         self._show_status()
-        self._timer.start(0)
 
     def _tick(self) -> None:
-        began_s = time.perf_counter()
-        try:
-            fresh = self.logic.simulation.tick()
-        except Exception:
-            # Told once, not at every tick.
-            self.stop()
-            raise
+        """All steps once, and the next tick, whatever they did."""
+        self._due_s = began_s = time.perf_counter()
+        self._ticking = True
+        well = self._faults.attempt(_("No image can be simulated"), self._simulate)
         if not self.logic.simulation.live.running:
+            self._ticking = False
             self.stop()
             return
-        if fresh:
-            self._on_image()
         if began_s - self._told_s > STATUS_EVERY_S:
             self._told_s = began_s
-            self._show_status()
-        took_ms = (time.perf_counter() - began_s) * 1e3
-        self._timer.start(round(max(TICK_MS - took_ms, took_ms * LEAST_GUI_SHARE / (1 - LEAST_GUI_SHARE))))
+            self.troubles.attempt(_("The state of the simulation is not shown"), self._show_status)
+        ended_s = time.perf_counter()
+        took_ms = (ended_s - began_s) * 1e3
+        pause_ms = max(TICK_MS - took_ms, took_ms * LEAST_GUI_SHARE / (1 - LEAST_GUI_SHARE))
+        pause_ms = round(pause_ms if well else max(pause_ms, RETRY_MS))
+        self._due_s, self._ticking = ended_s + pause_ms / 1e3, False
+        self._timer.start(pause_ms)
+
+    def _simulate(self) -> None:
+        """The newest pose's image, and all that look at it."""
+        if not self.logic.simulation.tick():
+            return
+        self._faults.attempt(_("The views do not follow the image"), self._look)
+        for step, listener in self.listeners.items():
+            self._faults.attempt(step, listener)
+
+    def _on_watch(self) -> None:
+        """Tell a tick that did not come: a step may wait for a person, in a dialog say, or the timer is lost."""
+        late_s = time.perf_counter() - self._due_s
+        if not self.logic.simulation.live.running or late_s < LATE_S:
+            return
+        self.ui.stateLabel.text = _("No image for {late:.0f} s: Slicer is busy with something else").format(
+            late=late_s
+        )
+        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID))
+        if not self._ticking:
+            self._timer.start(0)
 
     def _show_status(self) -> None:
         status = self.logic.simulation.live.status
-        self.ui.stateLabel.text = self._problem or str(status)
-        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if self._problem else status.state))
+        problem = self._problem or self._faults.words
+        self.ui.stateLabel.text = problem or str(status)
+        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if problem else status.state))
         self.ui.poseLabel.text = self._pose_words()
         self.ui.figuresLabel.text, self.ui.droppedLabel.text = self._figures(), self._counts()
 
@@ -196,18 +233,16 @@ class LiveSection(Section):
             else ""
         )
 
-    def _on_image(self) -> None:
-        """Views and listeners see the new image; views are fitted to the first one."""
+    def _look(self) -> None:
+        """The views see the new image; they are fitted to the first one."""
         if not self._fitted:
-            self._fitted = True
             volume = self.logic.simulation.live.volume
             if self.ui.sliceFollowsCheckBox.checked or self.views.shown:
                 look_at("Red", volume)
             if self.views.shown:
                 aim_3d(volume_to_world(volume), volume)
+            self._fitted = True
         self.views.update()
-        for listener in self.listeners:
-            listener()
 
     def _follow_or_leave(self) -> None:
         """Drive the red slice view, or not."""

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -17,6 +16,7 @@ from ...mrml.sequence_bridge import show_sequences
 from ...recording.simulated import IMAGE_TO_REFERENCE
 from ..panel import Section
 from ..stepwise import Stepwise
+from ..troubles import Repeating
 
 FEEDBACK_EVERY_MS = 250
 
@@ -28,10 +28,14 @@ class RecordingSection(Section):
 
     def setup(self) -> None:
         self._recording: StreamRecording | None = None
-        self._finishing = Stepwise(self.widget)
-        self._timer = qt.QTimer(self.widget)
-        self._timer.setInterval(FEEDBACK_EVERY_MS)
-        self._timer.connect("timeout()", self._on_timer)
+        self._finishing = Stepwise(self.widget, self.troubles)
+        self._timer = Repeating(
+            self.widget,
+            self.troubles,
+            _("How the recording goes is not known"),
+            self._on_timer,
+            FEEDBACK_EVERY_MS,
+        )
         self.ui.recordButton.connect("clicked()", self._on_record)
         self.ui.snapshotButton.connect("clicked()", self._on_snapshot)
         self.ui.recordProgressBar.maximum = 100

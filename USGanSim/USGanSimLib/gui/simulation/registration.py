@@ -40,7 +40,7 @@ class RegistrationSection(Section):
     ui_file = "USGanSimRegistration.ui"
 
     def setup(self) -> None:
-        self._work = Stepwise(self.widget)
+        self._work = Stepwise(self.widget, self.troubles)
         self._outlines: PlannedPoses | None = None
         self.ui.registrationProgressBar.maximum = 100
         for name, slot in (

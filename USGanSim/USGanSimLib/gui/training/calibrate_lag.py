@@ -32,6 +32,7 @@ class LagSection(Section):
     def setup(self) -> None:
         self.run = CommandRun(
             self.widget,
+            self.troubles,
             self.logic.makeRunner(),
             self.ui.lagLabel,
             self.ui.lagProgressBar,

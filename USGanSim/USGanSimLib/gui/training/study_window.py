@@ -79,7 +79,12 @@ class StudyWindow:
 
     def _show(self) -> None:
         x_mm, y_mm = self._sheet.mm_per_px
-        pixmap = qt.QPixmap(str(self._sheet.picture(self._place)))
+        path = self._sheet.picture(self._place)
+        pixmap = qt.QPixmap(str(path))
+        if pixmap.isNull():
+            self.picture.clear()
+            self.words.text = _("{name} is no picture any more · Esc go on later").format(name=path.name)
+            return
         height = int(_PICTURE_SHARE * self.window.height)
         width = int(height * pixmap.width() * x_mm / (pixmap.height() * y_mm))
         self.picture.setPixmap(

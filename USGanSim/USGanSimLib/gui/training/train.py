@@ -26,6 +26,7 @@ from .. import dependencies
 from ..panel import Section
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..texts import duration, in_two_lines, show_picture
+from ..troubles import Repeating
 from .command_words import can_be_narrower, train_words, with_added
 
 TICK_MS = 500
@@ -51,9 +52,9 @@ class TrainSection(Section):
         self._stop_wanted = False
         self._shown_sample: Path | None = None
         self._plotted_at_s = 0.0
-        self._timer = qt.QTimer(self.widget)
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self.tick)
+        self._timer = Repeating(
+            self.widget, self.troubles, _("How the training goes is not known"), self.tick, TICK_MS
+        )
         for name in (_("Nothing"), _("Losses"), _("Scores")):
             self.ui.plotComboBox.addItem(name)
         self.ui.plotComboBox.connect("currentIndexChanged(int)", self._on_plot)

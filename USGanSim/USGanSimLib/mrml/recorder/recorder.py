@@ -130,6 +130,15 @@ class Recorder:
         self._seen = data.GetMTime()
         take, arrived_s = self._started(), self._clock()
         take.offer(arrived_s)
+        try:
+            self._hold(take, arrived_s)
+        except Exception as error:
+            # VTK would print it at every image, and the images would be missing without a word.
+            name = self._image.GetName()
+            take.refuse(f"{name} could not be taken ({type(error).__name__}: {error}).")
+
+    def _hold(self, take: Take, arrived_s: float) -> None:
+        """Keep the image until its poses are settled."""
         problem = _image_problem(self._image, take.size)
         if problem:
             take.refuse(problem)

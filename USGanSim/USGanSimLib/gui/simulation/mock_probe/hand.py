@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import slicer
@@ -114,7 +116,7 @@ class MockHand:
         """The probe was moved: by a handle, or from here."""
         by_hand = self.parameters is not None and self.parameters.mockMotion is MockMotion.HAND
         if by_hand and not self._following:
-            self._read_offset()
+            self._section.troubles.attempt(_("The sliders do not follow the probe"), self._read_offset)
 
     def _take_over(self, motion: MockMotion) -> None:
         """The hand goes on where the path left the probe."""
@@ -126,13 +128,21 @@ class MockHand:
         """Let the sliders show where the probe is."""
         if self.mock is None or self.parameters is None:
             return
+        with self._leading():
+            offset = self.mock.offset.as_dict()
+            with slicer.util.NodeModify(self.parameters.parameterNode):
+                for parameter, (name, most) in _OFFSETS.items():
+                    setattr(self.parameters, parameter, min(max(offset[name], -most), most))
+            self._offset = self._wanted()
+
+    @contextlib.contextmanager
+    def _leading(self) -> Iterator[None]:
+        """While one side of probe and sliders moves the other, the other does not move it back."""
         self._following = True
-        offset = self.mock.offset.as_dict()
-        with slicer.util.NodeModify(self.parameters.parameterNode):
-            for parameter, (name, most) in _OFFSETS.items():
-                setattr(self.parameters, parameter, min(max(offset[name], -most), most))
-        self._offset = self._wanted()
-        self._following = False
+        try:
+            yield
+        finally:
+            self._following = False
 
     def _wanted(self) -> Offset:
         return Offset(
@@ -143,9 +153,9 @@ class MockHand:
         if self.mock is None or self._following or motion is not MockMotion.HAND:
             return
         if (wanted := self._wanted()) != self._offset:
-            self._following, self._offset = True, wanted
-            self.mock.move(wanted)
-            self._following = False
+            self._offset = wanted
+            with self._leading():
+                self.mock.move(wanted)
 
     def _on_reset(self) -> None:
         if self.mock is not None:

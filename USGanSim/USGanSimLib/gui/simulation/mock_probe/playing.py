@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -17,6 +16,7 @@ from ....recording.sequence_file import read_sweep
 from ...choices import MockMotion
 from ...panel import Section
 from ...stepwise import Stepwise
+from ...troubles import Repeating
 from .hand import MockHand
 
 TICK_MS = 15
@@ -28,11 +28,11 @@ class MockPlaying:
     def __init__(self, section: Section, hand: MockHand) -> None:
         self._section, self.ui, self._hand = section, section.ui, hand
         self.player: Player | None = None
-        self._making = Stepwise(section.widget)
+        self._making = Stepwise(section.widget, section.troubles)
         self._played: tuple[Any, ...] = ()
-        self._timer = qt.QTimer(section.widget)
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self._on_tick)
+        self._timer = Repeating(
+            section.widget, section.troubles, _("The probe is not moved"), self._on_tick, TICK_MS
+        )
         self.ui.timeSlider.connect("valueChanged(double)", self._on_time)
 
     @property

@@ -31,6 +31,7 @@ class PinFrames:
 
     def __init__(self, section: Section, result: PinResult, changed: Callable[[], None]) -> None:
         self.ui, self._result, self._changed = section.ui, result, changed
+        self._troubles = section.troubles
         self.marking: PinMarking | None = None
         self.opened: Path | None = None
         for name, action in (
@@ -56,7 +57,7 @@ class PinFrames:
         except UserError as error:
             self.ui.pointLabel.text = in_two_lines(error)
             return
-        self.marking = PinMarking(slicer.mrmlScene, sweep, self.keep)
+        self.marking = PinMarking(slicer.mrmlScene, sweep, self._on_point_moved)
         self.ui.frameSlider.maximum = len(sweep) - 1
         self._look()
         try:
@@ -118,6 +119,9 @@ class PinFrames:
             red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
             red.SetOrientation("Axial")
             slicer.util.setSliceViewerLayers(background=self.marking.volume, fit=True)
+
+    def _on_point_moved(self) -> None:
+        self._troubles.attempt(_("The moved point is not kept"), self.keep)
 
     def _on_frame(self, value: float) -> None:
         if self.marking is not None and round(value) != self.marking.frame:

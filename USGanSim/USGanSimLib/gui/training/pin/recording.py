@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer.util
 from slicer.i18n import tr as _
 
@@ -17,6 +16,7 @@ from ....errors import UserError
 from ....geometry.transforms import Matrix
 from ...command_run import CommandRun
 from ...process_runner import Ended, Runner
+from ...troubles import Repeating
 from ..record.tab import RecordSection
 from .words import guide_words, refusal_words, verdict_words
 
@@ -44,10 +44,10 @@ class PinRecording:
         self._recorded, self._changed = recorded, changed
         self._guide: PinGuide | None = None
         self._fitted_points = 0
-        self.fit = CommandRun(owner, runner)
-        self._timer = qt.QTimer(owner)
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self._on_tick)
+        self.fit = CommandRun(owner, record.troubles, runner)
+        self._timer = Repeating(
+            owner, record.troubles, _("The images are not looked at"), self._on_tick, TICK_MS
+        )
 
     @property
     def running(self) -> bool:
@@ -114,7 +114,7 @@ class PinRecording:
         progress = self._guide.progress()
         self._label.text = guide_words(progress, self._guide.place is not None)
         # Large images take longer: at most a quarter of the time is spent on looking.
-        self._timer.setInterval(max(TICK_MS, round(4000 * (time.perf_counter() - began_s))))
+        self._timer.set_interval(max(TICK_MS, round(4000 * (time.perf_counter() - began_s))))
         if (
             progress.points >= max(self._fitted_points + FIT_AFTER_POINTS, FEWEST_GOOD_POINTS)
             and not self.fit.running

@@ -33,6 +33,7 @@ class PinSection(Section):
     def setup(self) -> None:
         self.run = CommandRun(
             self.widget,
+            self.troubles,
             self.logic.makeRunner(),
             self.ui.verdictLabel,
             self.ui.pinProgressBar,

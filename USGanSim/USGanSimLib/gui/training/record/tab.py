@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 import slicer.util
 from slicer.i18n import tr as _
@@ -17,6 +16,7 @@ from ....mrml.recorder.session_recorder import SessionRecorder
 from ...panel import Section
 from ...slice_views import look_at
 from ...texts import in_two_lines
+from ...troubles import Repeating
 from .coverage import CoveragePart
 from .session import SessionPart
 from .sweeps import SweepTable
@@ -52,9 +52,9 @@ class RecordSection(Section):
         self.session = SessionPart(self, self.recorder, recovered=self.sweeps.show)
         self._to_look_at: Any | None = None  # the volume of the images, until one has come
         self.running_chain: RecordedChain | None = None  # of the recording that runs, or ran last
-        self._timer = qt.QTimer(self.widget)
-        self._timer.setInterval(TICK_MS)
-        self._timer.connect("timeout()", self._on_tick)
+        self._timer = Repeating(
+            self.widget, self.troubles, _("How the recording goes is not known"), self._on_tick, TICK_MS
+        )
         self.ui.startButton.connect("clicked()", self._on_start_stop)
 
     # Called by the panel
@@ -171,11 +171,7 @@ class RecordSection(Section):
             self.show()
 
     def _on_tick(self) -> None:
-        try:
-            feedback = self.recorder.feedback()
-        except Exception:
-            self._timer.stop()
-            raise
+        feedback = self.recorder.feedback()
         # What is lost at this moment: the shares below tell of it late.
         lost = lost_words(self.running_chain.transforms if self.running_chain else {})
         self.ui.stateLabel.text = f"{state_words(feedback)} {lost}".strip()
