@@ -245,6 +245,22 @@ def test_difference_follows_the_images_and_goes_with_the_comparison(panel, live,
     assert nodes() == before
 
 
+@pytest.mark.parametrize("view", list(View))
+def test_a_real_image_that_has_not_come_yet_is_waited_for(panel, live, real, until, view):
+    layout = slicer.app.layoutManager().layout
+    waiting = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Image_Colour")
+    panel.parameters.comparison, panel.parameters.realImage = view, waiting
+    assert live["Comparison"].ui.comparisonLabel.text == "Image_Colour has no image yet."
+    assert slicer.app.layoutManager().layout == layout
+    slicer.util.updateVolumeFromArray(waiting, np.full((1, 24, 32, 3), 80, np.uint8))
+    waiting.SetAndObserveTransformNodeID(real.GetTransformNodeID())
+    live["Variation"].ui.newSampleButton.click()
+    until(lambda: "it covers 100 %" in live["Comparison"].ui.comparisonLabel.text)
+    assert panel.troubles.words == ""
+    if view is View.DIFFERENCE:
+        assert "Mean difference 21 grey levels" in live["Comparison"].ui.comparisonLabel.text
+
+
 def test_a_real_image_under_no_transform_is_told_to_stand_elsewhere(panel, live, real):
     real.SetAndObserveTransformNodeID(None)
     panel.parameters.realImage = real

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import vtk
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from USGanSimLib.live import LiveStatus, PoseState  # noqa: E402
-from USGanSimLib.mrml.live.real_image import DifferenceVolume, relation, resampled, way_up  # noqa: E402
+from USGanSimLib.mrml.live.real_image import DifferenceVolume, relation, resampled, way_up, why_not  # noqa: E402
 from USGanSimLib.mrml.output_volume import OutputVolume  # noqa: E402
 from USGanSimLib.mrml.transform_chain import to_vtk, volume_to_world  # noqa: E402
 
@@ -86,3 +87,27 @@ def test_the_transforms_above_an_image_are_named_upwards(nodes, real):
     parent = nodes.new("ReferenceToRas")
     real.GetParentTransformNode().SetAndObserveTransformNodeID(parent.GetID())
     assert way_up(real) == ["ImageToReference", "ReferenceToRas"]
+
+
+def test_a_colour_image_is_compared_by_its_luminance(scene, simulated, real):
+    coloured = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Image_Colour")
+    colours = np.zeros((1, 81, 101, 3), np.uint8)
+    colours[..., 0], colours[..., 1], colours[..., 2] = 200, 100, 50
+    slicer.util.updateVolumeFromArray(coloured, colours)
+    coloured.SetSpacing(0.5, 0.5, 1.0)
+    coloured.SetAndObserveTransformNodeID(real.GetTransformNodeID())
+    # ITU-R BT.601, as PAL and NTSC have it.
+    luminance = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+    assert DifferenceVolume(scene, simulated).update(coloured) == pytest.approx(luminance - 100, abs=0.01)
+    assert relation(simulated, coloured).covered == 1
+
+
+def test_a_volume_cannot_be_compared_before_it_has_an_image_or_where_it_has_no_plane(scene, nodes, real):
+    assert why_not(real) == ""
+    assert why_not(scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Image_Next")) == (
+        "Image_Next has no image yet."
+    )
+    bent = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Warp")
+    bent.SetAndObserveTransformFromParent(vtk.vtkThinPlateSplineTransform())
+    real.GetParentTransformNode().SetAndObserveTransformNodeID(bent.GetID())
+    assert "hangs under Warp, which is not a linear transform" in why_not(real)

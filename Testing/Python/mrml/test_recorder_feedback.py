@@ -126,17 +126,18 @@ def test_an_error_while_an_image_is_taken_is_told_and_the_next_one_is_recorded(
     source, record, numbers_of, monkeypatch
 ):
     recorder = record(source)
-    array_from_volume = slicer.util.arrayFromVolume
 
     def refuse(node):
         raise MemoryError("3 GB")
 
     for number in range(1, 5):
-        monkeypatch.setattr(slicer.util, "arrayFromVolume", refuse if number == 2 else array_from_volume)
+        if number == 2:
+            monkeypatch.setattr("USGanSimLib.mrml.recorder.recorder.own_stamp", refuse)
         source.step()
         source.send_pose(number)
         source.send_image(number)
         if number == 2:
             assert recorder.feedback().state is RecorderState.REFUSING
             assert "could not be taken (MemoryError: 3 GB)." in recorder.feedback().detail
+            monkeypatch.undo()
     assert numbers_of(read_sweep(recorder.stop())) == [1, 3, 4]

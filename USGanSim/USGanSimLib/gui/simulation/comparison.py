@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up
+from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up, why_not
 from ..panel import Section
 from ..slice_views import SLICE_AND_3D, TWO_SLICES_AND_3D, look_at
 from .live_section import LiveSection
@@ -45,7 +45,8 @@ class ComparisonSection(Section):
     def show(self) -> None:
         self.ui.blendSlider.enabled = self.parameters.comparison is View.BLEND
         simulated, real = self.logic.simulation.live.volume, self.parameters.realImage
-        if simulated is None or real is None or real is simulated:
+        if simulated is None or real is None or real is simulated or why_not(real):
+            # It may be comparable at one of the next images.
             self._leave()
         else:
             self._look(simulated, real, self.parameters.comparison)
@@ -88,12 +89,21 @@ class ComparisonSection(Section):
         self._live.leave_comparison()
 
     def _on_image(self) -> None:
-        if self._shown is None or self._shown[0].GetScene() is None:
+        if self._shown is None:
+            self._look_again()
+            return
+        if self._shown[0].GetScene() is None:
             return
         if self._difference is not None:
             self._difference_grey = self._difference.update(self._shown[0])
         if time.perf_counter() - self._told_s > WORDS_EVERY_S:
             self._tell()
+
+    def _look_again(self) -> None:
+        """The chosen image may have come, or hang elsewhere now."""
+        real = None if self.parameters is None else self.parameters.realImage
+        if real is not None and not why_not(real):
+            self.show()
 
     def _tell(self) -> None:
         self._told_s = time.perf_counter()
@@ -106,8 +116,10 @@ class ComparisonSection(Section):
             return _("Choose the volume of the real image.")
         if simulated is None:
             return _("Press Start for a simulated image.")
-        if real is simulated or real.GetImageData() is None:
+        if real is simulated:
             return _("{name} holds no real image.").format(name=real.GetName())
+        if problem := why_not(real):
+            return problem
         lies = relation(simulated, real)
         words = [
             _(

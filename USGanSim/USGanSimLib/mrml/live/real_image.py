@@ -11,6 +11,7 @@ import slicer.util
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...errors import UserError
 from ...geometry.pose_distance import angle_deg
 from ...geometry.transforms import Matrix
 from ..output_volume import show_in_fixed_grey
@@ -21,6 +22,8 @@ DIFFERENCE_ATTRIBUTE = "USGanSim.Difference"
 # A plane further away shows other anatomy, and is not compared.
 MOST_APART_MM = 3.0
 _EQUAL = 128
+# Luminance of red, green and blue (ITU-R BT.601). What follows them, an alpha channel, is not looked at.
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class View(enum.Enum):
@@ -84,7 +87,7 @@ def resampled(
 
     A volume of one slice reaches MOST_APART_MM to either side.
     """
-    voxels = slicer.util.arrayFromVolume(real)
+    voxels = grey(real)
     from_pixels = np.linalg.inv(volume_to_world(real)) @ simulated_to_world
     rows, columns = np.indices(shape)
     i, j, k = (
@@ -102,10 +105,28 @@ def resampled(
         & (j <= last[1] + 0.5)
     )
     places = np.stack([np.clip(k, 0, last[0]), j, i])
-    values: NDArray[np.float32] = ndimage.map_coordinates(
-        voxels.astype(np.float32), places, order=1, mode="nearest"
-    )
+    values: NDArray[np.float32] = ndimage.map_coordinates(voxels, places, order=1, mode="nearest")
     return values, reached
+
+
+def grey(volume: Any) -> NDArray[np.float32]:
+    """(K, J, I) grey levels of a volume; a colour image's are its luminance."""
+    voxels: NDArray[np.float32] = slicer.util.arrayFromVolume(volume).astype(np.float32)
+    if voxels.ndim == 3:
+        return voxels
+    luminance: NDArray[np.float32] = voxels[..., :3] @ _LUMINANCE if voxels.shape[-1] >= 3 else voxels[..., 0]
+    return luminance
+
+
+def why_not(real: Any) -> str:
+    """Why a volume cannot be compared now, or nothing."""
+    if real.GetImageData() is None or 0 in real.GetImageData().GetDimensions():
+        return f"{real.GetName()} has no image yet."
+    try:
+        volume_to_world(real)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def relation(simulated: Any, real: Any) -> Relation:
