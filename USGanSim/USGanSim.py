@@ -183,12 +183,17 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
     def __init__(self, loadRenderer: Callable[[Path], SamplingRenderer] | None = None) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._loadRenderer = loadRenderer
+        self._parameters: USGanSimParameterNode | None = None
         self._renderers: dict[tuple[Path, int], SamplingRenderer] = {}
         self._headers: dict[tuple[Path, int], ModelInfo] = {}
         self.simulation = Simulation(slicer.mrmlScene)
 
     def getParameterNode(self) -> USGanSimParameterNode:
-        return USGanSimParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        # One for each node: in Slicer 5.10 a wrapper never takes its observers from the node.
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = USGanSimParameterNode(node)
+        return self._parameters
 
     def modelInfo(self, path: Path) -> ModelInfo | None:
         """What the chosen model says about itself, read once; None where no model is chosen or it is none."""

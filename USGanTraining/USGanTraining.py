@@ -195,13 +195,17 @@ class USGanTrainingLogic(ScriptedLoadableModuleLogic):
         startAlone: Callable[[Sequence[str], Path], Alone] = start_alone,
     ) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
+        self._parameters: USGanTrainingParameterNode | None = None
         self.makeRunner = makeRunner
         self.startAlone = startAlone
 
     def getParameterNode(self) -> USGanTrainingParameterNode:
         node = super().getParameterNode()
         rename_parameters(node, RENAMED)
-        return USGanTrainingParameterNode(node)
+        # One for each node: in Slicer 5.10 a wrapper never takes its observers from the node.
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = USGanTrainingParameterNode(node)
+        return self._parameters
 
 
 class StandInRunner:

@@ -26,6 +26,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+from .binding import Binding
 from .troubles import Troubles
 
 _LIBRARY = __name__.split(".")[0]
@@ -45,7 +46,6 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
         self.widget = slicer.util.loadUI(panel.resourcePath(f"UI/{self.ui_file}"))
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.widget.setMRMLScene(slicer.mrmlScene)
-        self._gui_tag: Any = None
         self.setup()
 
     @property
@@ -81,6 +81,9 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
     def meet(self) -> None:
         """Once, when all sections of the panel are made: connect to others (`panel.section`)."""
 
+    def connected(self) -> None:
+        """The widgets with a SlicerParameterName were connected to `parameters`."""
+
     def show(self) -> None:
         """Bring labels and buttons up to date. Called when a parameter changes; `parameters` is there."""
 
@@ -98,10 +101,6 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
 
     # Called by the panel
 
-    def connect_parameters(self, parameters: Any) -> None:
-        """Connect the widgets with a SlicerParameterName to the parameter node."""
-        self._gui_tag = parameters.connectGui(self.ui)
-
     def refresh(self) -> None:
         """`show`, after the path edits."""
         for widget in vars(self.ui).values():
@@ -112,10 +111,6 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
                 widget.currentPath = ""
                 widget.blockSignals(blocked)
         self.show()
-
-    def disconnect_parameters(self, parameters: Any) -> None:
-        """The inverse of `connect_parameters`."""
-        parameters.disconnectGui(self._gui_tag)
 
 
 _Section = TypeVar("_Section", bound=Section)
@@ -129,6 +124,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         VTKObservationMixin.__init__(self)
         self.logic: Any = None
         self.parameters: Any | None = None
+        self._binding: Binding | None = None
         self.sections: list[Section] = []
         self.troubles = Troubles(self._show_troubles)
 
@@ -199,16 +195,21 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
 
     def set_parameters(self, parameters: Any | None) -> None:
         """Connect all sections to a parameter node, or to none."""
+        if self._binding is not None:
+            self._binding.close()
+            self._binding = None
         if self.parameters is not None:
-            for section in self.sections:
-                section.disconnect_parameters(self.parameters)
             self.removeObserver(
                 self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified
             )
         self.parameters = parameters
         if parameters is not None:
-            for section in self.sections:
-                section.connect_parameters(parameters)
+            # The wrapper keeps values; one that it read while a scene was being loaded may have been of a node to come.
+            parameters.Modified()
+            self._binding = Binding(
+                parameters, (widget for section in self.sections for widget in vars(section.ui).values())
+            )
+            self._each(_("{part} is not connected"), methodcaller("connected"))
             # After the connection of the widgets, which writes to them at the same event. The node and not its wrapper,
             # because the mixin keeps what was ever observed.
             self.addObserver(

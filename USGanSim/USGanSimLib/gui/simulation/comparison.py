@@ -32,8 +32,7 @@ class ComparisonSection(Section):
         self._live = self.panel.section(LiveSection)
         self._live.listeners[_("The images are not compared")] = self._on_image
 
-    def connect_parameters(self, parameters: Any) -> None:
-        super().connect_parameters(parameters)
+    def connected(self) -> None:
         names = {
             View.SIDE_BY_SIDE: _("Side by side"),
             View.BLEND: _("Blend"),

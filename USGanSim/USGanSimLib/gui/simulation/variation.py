@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import qt
 import slicer
 import slicer.util
@@ -27,8 +25,7 @@ class VariationSection(Section):
         self.ui.freezeButton.connect("clicked()", self._on_freeze)
         self.ui.stripButton.connect("clicked()", self._on_strip)
 
-    def connect_parameters(self, parameters: Any) -> None:
-        super().connect_parameters(parameters)
+    def connected(self) -> None:
         names = {
             Variation.FIXED: _("Fixed: one sample"),
             Variation.RESAMPLED: _("Resampled for each image"),
