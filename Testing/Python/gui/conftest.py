@@ -186,6 +186,19 @@ def move(harness):
     return to
 
 
+@pytest.fixture
+def real(harness, tracked):
+    """The real image where the simulated one is, 20 grey levels darker."""
+    slicer = harness.slicer
+    place = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ImageToProbe")
+    slicer.util.updateTransformMatrixFromArray(place, IMAGE_TO_PROBE)
+    place.SetAndObserveTransformNodeID(tracked.GetID())
+    real = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image_Reference")
+    slicer.util.updateVolumeFromArray(real, np.full((1, 24, 32), 80, np.uint8))
+    real.SetAndObserveTransformNodeID(place.GetID())
+    return real
+
+
 def pytest_unconfigure(config):
     """Qt, VTK and MRML end in an order that nobody controls: leave before the interpreter takes them apart."""
     if "USGANSIM_GUI_TESTS" in os.environ and getattr(config, "gui_exit_status", None) is not None:

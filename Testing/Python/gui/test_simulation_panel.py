@@ -13,8 +13,6 @@ from USGanSimLib.live import PoseState, Variation
 from USGanSimLib.mrml.live.real_image import View
 from USGanSimLib.mrml.transform_chain import volume_to_world
 
-IMAGE_TO_PROBE = np.diag([0.5, 0.5, 1, 1])
-
 
 def slice_views():
     """The library's part that needs Qt, which is there once the harness is."""
@@ -198,18 +196,6 @@ def test_samples_are_drawn_in_the_panel_and_into_one_volume(panel, live):
 
 
 # Comparison
-
-
-@pytest.fixture
-def real(tracked):
-    """The real image where the simulated one is, 20 grey levels darker."""
-    place = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "ImageToProbe")
-    slicer.util.updateTransformMatrixFromArray(place, IMAGE_TO_PROBE)
-    place.SetAndObserveTransformNodeID(tracked.GetID())
-    real = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image_Reference")
-    slicer.util.updateVolumeFromArray(real, np.full((1, 24, 32), 80, np.uint8))
-    real.SetAndObserveTransformNodeID(place.GetID())
-    return real
 
 
 def test_a_real_image_stands_beside_the_simulated_one(panel, live, real):

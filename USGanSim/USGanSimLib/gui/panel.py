@@ -96,6 +96,10 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
     def close_scene(self) -> None:
         """The scene is about to lose its nodes: stop what uses them."""
 
+    def scene_loaded(self, parameters: Any) -> None:
+        """A scene was loaded into this one, and its parameters (`parameters`) with it, also while the module is not
+        shown: stop what goes on with the nodes of before."""
+
     def cleanup(self) -> None:
         """The module goes: end timers, processes and all that runs."""
 
@@ -164,6 +168,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self._on_scene_start_import)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._on_scene_end_import)
 
     def cleanup(self) -> None:
@@ -179,7 +184,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
             widget.deleteLater()
 
     def enter(self) -> None:
-        self.set_parameters(self.logic.getParameterNode())
+        self.set_parameters(self._read_parameters())
         self._each(_("{part} did not begin"), methodcaller("enter"))
 
     def exit(self) -> None:
@@ -204,8 +209,6 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
             )
         self.parameters = parameters
         if parameters is not None:
-            # The wrapper keeps values; one that it read while a scene was being loaded may have been of a node to come.
-            parameters.Modified()
             self._binding = Binding(
                 parameters, (widget for section in self.sections for widget in vars(section.ui).values())
             )
@@ -219,6 +222,13 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
                 priority=-1.0,
             )
             self.show()
+
+    def _read_parameters(self) -> Any:
+        """The module's, as the node has them: the wrapper keeps values, and what it read while a scene was loaded may
+        have been of a node that was still to come."""
+        parameters = self.logic.getParameterNode()
+        parameters.Modified()
+        return parameters
 
     def show(self) -> None:
         """Bring every section up to date; nothing while there is no parameter node."""
@@ -246,7 +256,13 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type: i
         if self.parent.isEntered:
             self.enter()
 
+    def _on_scene_start_import(self, _caller: Any, _event: str) -> None:
+        # A node that is still to come is none to a selector, which would write that into the parameters.
+        self.set_parameters(None)
+
     def _on_scene_end_import(self, _caller: Any, _event: str) -> None:
-        # The node of the loaded scene went into ours, under the names of the version that saved it.
-        if self.parameters is not None:
-            self.logic.getParameterNode()
+        # The parameters of the loaded scene went into ours, under the names of the version that saved them.
+        parameters = self._read_parameters()
+        self._each(_("{part} did not take up the scene"), methodcaller("scene_loaded", parameters))
+        if self.parent.isEntered:
+            self.enter()

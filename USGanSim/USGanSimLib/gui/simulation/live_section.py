@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import qt
 import slicer
@@ -74,6 +75,13 @@ class LiveSection(Section):
         self.stop()
         self._hide()
         self.logic.simulation.forget()
+
+    def scene_loaded(self, parameters: Any) -> None:
+        live, wanted = self.logic.simulation.live, (parameters.probe, parameters.output)
+        if live.running and (live.probe, live.volume) != wanted:
+            self.stop()
+            self._problem = _("Another scene was loaded. Start goes on with it.")
+            self._show_status()
 
     def cleanup(self) -> None:
         self.stop()

@@ -96,6 +96,11 @@ class LiveSimulation:
         return self._output.place
 
     @property
+    def probe(self) -> Any | None:
+        """The transform node whose frame is Probe; None once it has left the scene."""
+        return self._followed.probe
+
+    @property
     def reference(self) -> Any | None:
         """The transform node whose frame is Reference."""
         return self._followed.reference
