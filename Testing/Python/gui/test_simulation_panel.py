@@ -21,6 +21,13 @@ def slice_views():
     return slice_views
 
 
+def live_views():
+    """The same, of the layouts."""
+    from USGanSimLib.gui.simulation import live_views
+
+    return live_views
+
+
 def nodes() -> list[str]:
     """Transforms, volumes and models in the scene."""
     found = (slicer.mrmlScene.GetNthNode(number) for number in range(slicer.mrmlScene.GetNumberOfNodes()))
@@ -110,7 +117,7 @@ def test_show_and_hide_leave_the_scene_and_the_layout_as_they_were(panel, live, 
     for _ in range(3):
         live["Live"].ui.showButton.click()
         shown.append(nodes())
-        assert slicer.app.layoutManager().layout == slice_views().SLICE_AND_3D
+        assert slicer.app.layoutManager().layout == live_views().SLICE_AND_3D
         assert slice_views().slice_node("Red").GetSliceVisible()
         live["Live"].ui.showButton.click()
     assert shown[0] == shown[1] == shown[2]
@@ -201,7 +208,7 @@ def test_samples_are_drawn_in_the_panel_and_into_one_volume(panel, live):
 def test_a_real_image_stands_beside_the_simulated_one(panel, live, real):
     layout = slicer.app.layoutManager().layout
     panel.parameters.realImage = real
-    assert slicer.app.layoutManager().layout == slice_views().TWO_SLICES_AND_3D
+    assert slicer.app.layoutManager().layout == live_views().TWO_SLICES_AND_3D
     assert composite("Yellow").GetBackgroundVolumeID() == real.GetID()
     assert "0° turned, its plane 0.0 mm away; it covers 100 %" in live["Comparison"].ui.comparisonLabel.text
     panel.parameters.realImage = None

@@ -11,6 +11,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer.util  # noqa: E402, F811
 import vtk  # noqa: E402
 
+from USGanSimLib.errors import UserError  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
 from USGanSimLib.mrml.training.blind_reading import BlindReading  # noqa: E402
 
@@ -73,3 +74,19 @@ def test_nothing_stays_in_the_scene(png):
         for kind in ("Volume", "Markups", "Display"):
             left = [scene.GetNthNode(k).GetClassName() for k in range(scene.GetNumberOfNodes())]
             assert [name for name in left if kind in name] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((-5.0, -2.0, 55.0), "The point is 55.0 mm off the plane of the picture."),
+        ((-5.0, -2.0, -0.6), "The point is 0.6 mm off the plane of the picture."),
+        ((-21.0, -2.0, 0.0), r"at pixel \(42, 8\), beside the picture of 40×30"),
+        ((1.0, -2.0, 0.0), "beside the picture"),
+    ],
+)
+def test_a_point_that_is_not_on_the_picture_is_refused_with_its_distance(reading, png, place, words):
+    reading.show(png(np.zeros((30, 40), np.uint8)), MM_PER_PX)
+    reading.marks.AddControlPoint(*place)
+    with pytest.raises(UserError, match=words):
+        reading.place_px()

@@ -92,6 +92,18 @@ def test_a_click_replaces_the_mark_of_its_frame(marking):
     assert (marking.mark.u_px, marking.mark.v_px) == (27, 15)
 
 
+def test_a_point_off_the_plane_of_the_frame_marks_nothing_and_says_so(scene, sweep):
+    told = []
+    marking = PinMarking(scene, sweep, lambda: told.append(marking.refusal))
+    marking.show(3)
+    marking.point.AddControlPoint(vtk.vtkVector3d(-20.0, -15.0, 12.3))
+    assert marking.mark is None
+    assert told[-1].startswith("The point is 12.3 mm off the plane of the picture.")
+    drag(marking, 20.0, 15.0)
+    assert marking.mark.state == CORRECTED
+    assert told[-1] == marking.refusal == ""
+
+
 def test_a_mark_stays_in_the_image(marking):
     marking.show(7)
     drag(marking, -5, 100)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from slicer.parameterNodeWrapper import SlicerParameterNamePropertyName
+# The property of a widget in a .ui file that names its parameter.
+_PARAMETER = "SlicerParameterName"
 
 
 class Binding:
@@ -18,7 +19,7 @@ class Binding:
     def __init__(self, parameters: Any, widgets: Iterable[Any]) -> None:
         self._parameters = parameters
         self._observers: list[int] = []
-        named = {widget.property(SlicerParameterNamePropertyName): widget for widget in widgets}
+        named = {widget.property(_PARAMETER): widget for widget in widgets}
         named.pop(None, None)
         add_observer = parameters.AddObserver
 

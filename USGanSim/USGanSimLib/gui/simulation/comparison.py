@@ -11,8 +11,9 @@ from slicer.i18n import tr as _
 
 from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up, why_not
 from ..panel import Section
-from ..slice_views import SLICE_AND_3D, TWO_SLICES_AND_3D, look_at
+from ..slice_views import lay_over
 from .live_section import LiveSection
+from .live_views import SLICE_AND_3D, TWO_SLICES_AND_3D
 
 WORDS_EVERY_S = 0.3
 
@@ -65,14 +66,14 @@ class ComparisonSection(Section):
             self._live.comparing = True
             self._live.views.show(simulated, TWO_SLICES_AND_3D if view is View.SIDE_BY_SIDE else SLICE_AND_3D)
             if view is View.SIDE_BY_SIDE:
-                look_at("Yellow", real)
+                self._live.views.look("Yellow", real)
                 self._live.views.drive("Yellow", real)
             elif view is View.DIFFERENCE:
                 self._difference = DifferenceVolume(slicer.mrmlScene, simulated)
                 self._on_image()
         overlay = {View.BLEND: real, View.DIFFERENCE: self._difference and self._difference.node}.get(view)
         opacity = self.parameters.blendPercent / 100 if view is View.BLEND else 1.0
-        _lay_over("Red", overlay, opacity)
+        lay_over("Red", overlay, opacity)
         self._live.show()
 
     def _leave(self) -> None:
@@ -80,7 +81,7 @@ class ComparisonSection(Section):
         if self._shown is None:
             return
         self._shown = None
-        _lay_over("Red", None, 0.0)
+        lay_over("Red", None, 0.0)
         self._live.views.release("Yellow")
         if self._difference is not None:
             self._difference.remove()
@@ -149,9 +150,3 @@ class ComparisonSection(Section):
                 )
             )
         return " ".join(words)
-
-
-def _lay_over(name: str, volume: Any | None, opacity: float) -> None:
-    composite = slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
-    composite.SetForegroundVolumeID(None if volume is None else volume.GetID())
-    composite.SetForegroundOpacity(opacity)

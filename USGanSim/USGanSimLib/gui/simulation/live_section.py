@@ -14,11 +14,11 @@ from slicer.i18n import tr as _
 from ...errors import UserError
 from ...live import PoseState
 from ...mrml.live.surroundings import Surroundings
-from ...mrml.transform_chain import volume_to_world
 from ..dependencies import torch_status
 from ..panel import Section
-from ..slice_views import SLICE_AND_3D, LiveViews, aim_3d, look_at
+from ..slice_views import aim_3d
 from ..troubles import Repeating, Troubles, in_words
+from .live_views import LiveViews
 
 TICK_MS = 8
 # A slow renderer leaves the views and the mouse at least this share of the time.
@@ -51,7 +51,7 @@ class LiveSection(Section):
         self._told_s = self._due_s = 0.0
         self._ticking = False
         self._faults = Troubles(self._show_status)
-        self.views = LiveViews()
+        self.views = LiveViews(self.troubles)
         self.comparing = False
         self.listeners: dict[str, Callable[[], None]] = {}
         self._surroundings = Surroundings(slicer.mrmlScene)
@@ -86,6 +86,7 @@ class LiveSection(Section):
     def cleanup(self) -> None:
         self.stop()
         self._hide()
+        self.views.close()
 
     def stop(self) -> None:
         """Stop the simulation; the last image stays."""
@@ -246,9 +247,9 @@ class LiveSection(Section):
         if not self._fitted:
             volume = self.logic.simulation.live.volume
             if self.ui.sliceFollowsCheckBox.checked or self.views.shown:
-                look_at("Red", volume)
+                self.views.look("Red", volume)
             if self.views.shown:
-                aim_3d(volume_to_world(volume), volume)
+                aim_3d(volume)
             self._fitted = True
         self.views.update()
 
@@ -265,7 +266,7 @@ class LiveSection(Section):
         """The views as Show alone has them, or as before."""
         self.comparing = False
         if self._surroundings.shown and self.logic.simulation.live.volume is not None:
-            self.views.show(self.logic.simulation.live.volume, SLICE_AND_3D)
+            self.views.show(self.logic.simulation.live.volume)
         else:
             self._hide()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import slicer
-import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...mrml.training.blind_reading import BlindReading
+from ..picture_view import PictureView
 from ..process_runner import Ended, Runner
 from ..texts import grid, in_two_lines, plain, turned
 from .command_words import (
@@ -20,6 +20,7 @@ from .command_words import (
     study_key,
     study_result,
 )
+from .placed_points import PlacedPoints
 from .study_window import StudyWindow
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class StudyPart:
         self._told = ""
         self.window: StudyWindow | None = None
         self.reading: BlindReading | None = None
+        self._view = PictureView()
+        self._placed: PlacedPoints | None = None
         self._sheet: AnswerSheet | None = None
         self._place = 0
         for name, action in (
@@ -60,9 +63,9 @@ class StudyPart:
         if self.window is not None:
             self.window.close()
         if self.reading is not None:
+            self._view.give_back()
             self.reading.remove()
             self.reading = None
-            slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()
         self._show_marking()
 
     def show(self) -> None:
@@ -76,14 +79,25 @@ class StudyPart:
         has_key = sheet is not None and study_key(self.parameters.studyFolder).is_file()
         self._ui.scoreButton.enabled = not running and has_key and sheet is not None and sheet.answered > 0
         self._ui.blurEdit.enabled = self.parameters.studyKind == REAL_OR_SIMULATED
-        state = (
+        self._ui.studyLabel.text = self._told or (self._state(sheet) if sheet else problem)
+
+    def _state(self, sheet: AnswerSheet) -> str:
+        words = [
             _("{answered} of {all} pictures are answered ({kind}).").format(
                 answered=sheet.answered, all=len(sheet.names), kind=sheet.kind
             )
-            if sheet
-            else problem
+        ]
+        unsure = (
+            set() if sheet.kind == REAL_OR_SIMULATED else PlacedPoints(self.parameters.studyFolder).unsure()
         )
-        self._ui.studyLabel.text = self._told or state
+        if unsure:
+            words.append(
+                _(
+                    "{count} of them have a place that was not checked to lie on the picture, as in earlier "
+                    "versions: Answer shows these again."
+                ).format(count=len(unsure))
+            )
+        return " ".join(words)
 
     def problem(self) -> str:
         """Why no study can be made yet, or nothing."""
@@ -121,7 +135,8 @@ class StudyPart:
             self.window = StudyWindow(self._sheet, self._on_window_closed)
             self.window.open()
         else:
-            self._place = self._sheet.first_open() or 0
+            self._placed = PlacedPoints(self.parameters.studyFolder)
+            self._place = self._next_place(0) or 0
             self.reading = BlindReading(slicer.mrmlScene)
             self._ui.reportButton.collapsed = True  # So that the buttons for marking are in sight.
             self._show_marking()
@@ -131,22 +146,37 @@ class StudyPart:
     def keep_placed(self) -> None:
         """Keep the point that was placed."""
         assert self.reading is not None
-        place = self.reading.place_px()
+        assert self._placed is not None
+        assert self._sheet is not None
+        try:
+            place = self.reading.place_px()
+        except UserError as error:
+            self._ui.markLabel.text = in_two_lines(error)
+            return
         if place is None:
             self._ui.markLabel.text = _("Click on the landmark first, or say that it cannot be seen.")
             return
+        self._placed.add(self._sheet.names[self._place])
         self.keep("measured", u_px=f"{place[0]:.2f}", v_px=f"{place[1]:.2f}")
 
     def keep(self, outcome: str, **place: str) -> None:
         """Keep an outcome for this picture and show the next; after the last one, end."""
         assert self._sheet is not None
         self._sheet.answer(self._place, outcome=outcome, **place)
-        self._place += 1
-        if self._place == len(self._sheet.names):
+        following = self._next_place(self._place + 1)
+        if following is None:
             self.end()
         else:
+            self._place = following
             self._show_picture()
         self.show()
+
+    def _next_place(self, begin: int) -> int | None:
+        """The next picture without an answer whose point is known to be on it; None after the last one."""
+        assert self._sheet is not None
+        assert self._placed is not None
+        names, to_answer = self._sheet.names, self._placed.to_answer()
+        return next((place for place in range(begin, len(names)) if names[place] in to_answer), None)
 
     def _open_sheet(self) -> AnswerSheet | None:
         """The study in the chosen folder; None where there is none."""
@@ -166,9 +196,7 @@ class StudyPart:
         assert self._sheet is not None
         assert self.reading is not None
         self.reading.show(self._sheet.picture(self._place), self._sheet.mm_per_px)
-        slicer.util.setSliceViewerLayers(background=self.reading.volume, fit=True)
-        slicer.modules.markups.logic().SetActiveListID(self.reading.marks)
-        slicer.app.applicationLogic().GetInteractionNode().SwitchToSinglePlaceMode()
+        self._view.place(self.reading.volume, self.reading.marks)
         words = _("Picture {place} of {all}: click on <b>{landmark}</b> in the red slice view.")
         self._ui.markLabel.text = words.format(
             place=self._place + 1,

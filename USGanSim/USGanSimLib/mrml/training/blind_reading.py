@@ -10,6 +10,10 @@ import slicer
 import slicer.util
 from PIL import Image
 
+from ...errors import UserError
+
+# A click into the picture's own plane is exact; what is further off was meant for something else.
+MOST_OFF_PLANE_MM = 0.5
 _NAMES = ("Study picture", "Study mark")
 
 
@@ -44,12 +48,21 @@ class BlindReading:
         self.marks.RemoveAllControlPoints()
 
     def place_px(self) -> tuple[float, float] | None:
-        """Where the point stands, in pixels (u, v); None where none is placed."""
+        """Where the point stands, in pixels (u, v); None where none is placed. Raises UserError where it is not on the
+        picture: it was placed in another view, or beside the picture."""
         if not self.marks.GetNumberOfDefinedControlPoints():
             return None
         place = [0.0, 0.0, 0.0]
         self.marks.GetNthControlPointPositionWorld(0, place)
-        return -place[0] / self._mm_per_px[0], -place[1] / self._mm_per_px[1]
+        require_in_plane(place[2])
+        u_px, v_px = -place[0] / self._mm_per_px[0], -place[1] / self._mm_per_px[1]
+        width_px, height_px, _ = self.volume.GetImageData().GetDimensions()
+        if not (-0.5 <= u_px <= width_px - 0.5 and -0.5 <= v_px <= height_px - 0.5):
+            raise UserError(
+                f"The point is at pixel ({u_px:.0f}, {v_px:.0f}), beside the picture of {width_px}×{height_px}.",
+                "Move it onto the picture.",
+            )
+        return u_px, v_px
 
     def remove(self) -> None:
         """Take the nodes out of the scene, and what shows them."""
@@ -57,3 +70,12 @@ class BlindReading:
         for node in (*filter(None, shown), self.volume, self.marks):
             if self._scene.IsNodePresent(node):
                 self._scene.RemoveNode(node)
+
+
+def require_in_plane(off_mm: float) -> None:
+    """Raises UserError for a point that is not in the plane of its picture."""
+    if abs(off_mm) > MOST_OFF_PLANE_MM:
+        raise UserError(
+            f"The point is {abs(off_mm):.1f} mm off the plane of the picture.",
+            "Place it in the red slice view.",
+        )

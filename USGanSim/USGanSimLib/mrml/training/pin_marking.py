@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 
 from ...calibration.pinhead.points import read_marks, write_points
 from ...calibration.spots import scale_of_spot
+from ...errors import UserError
 from ...files import replacing_file
 from ...recording.sweep import TrackedSweep
 from ..output_volume import show_in_fixed_grey
 from ..transform_chain import to_vtk
+from .blind_reading import require_in_plane
 
 PROPOSED, ACCEPTED, CORRECTED = "proposed", "accepted", "corrected"
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -50,6 +52,7 @@ class PinMarking:
     marks     frame → Mark
     rejected  frames in which the detector's proposal is not wanted
     frame     the one that is shown
+    refusal   why the point that was placed last marks nothing, or nothing
     """
 
     def __init__(self, scene: Any, sweep: TrackedSweep, changed: Callable[[], None] = lambda: None) -> None:
@@ -57,6 +60,7 @@ class PinMarking:
         self.marks: dict[int, Mark] = {}
         self.rejected: set[int] = set()
         self.frame = 0
+        self.refusal = ""
         self.volume = _helper_node(scene, slicer.vtkMRMLScalarVolumeNode(), "PinImage")
         slicer.util.updateVolumeFromArray(
             self.volume, np.zeros((1, sweep.height_px, sweep.width_px), np.uint8)
@@ -79,6 +83,7 @@ class PinMarking:
 
     def show(self, frame: int) -> None:
         """Turn to a frame, kept within the recording."""
+        self.refusal = ""
         self.frame = min(max(frame, 0), len(self.sweep) - 1)
         slicer.util.arrayFromVolume(self.volume)[0] = self.sweep.frames[self.frame]
         slicer.util.arrayFromVolumeModified(self.volume)
@@ -173,13 +178,22 @@ class PinMarking:
             self.point.GetNthControlPointPositionStatus(defined) != slicer.vtkMRMLMarkupsNode.PositionDefined
         ):
             return
-        x, y, _ = self.point.GetNthControlPointPosition(defined)
+        x, y, z = self.point.GetNthControlPointPosition(defined)
+        before, self.refusal = self.refusal, ""
+        try:
+            require_in_plane(z)
+        except UserError as error:
+            self.refusal = str(error)
+            self._changed()
+            return
         u_px, v_px = (
             float(np.clip(value, 0, side - 1))
             for value, side in ((-x, self.sweep.width_px), (-y, self.sweep.height_px))
         )
         if self.mark is None or np.hypot(u_px - self.mark.u_px, v_px - self.mark.v_px) > 1e-6:
             self._correct(u_px, v_px)
+            self._changed()
+        elif before:
             self._changed()
 
     def _correct(self, u_px: float, v_px: float) -> None:

@@ -14,6 +14,7 @@ from ....errors import UserError
 from ....mrml.training.pin_marking import PinMarking
 from ....recording.sequence_file import read_sweep
 from ...panel import Section
+from ...picture_view import PictureView
 from ...texts import in_two_lines
 from .result import PinResult
 from .words import point_words
@@ -32,6 +33,7 @@ class PinFrames:
     def __init__(self, section: Section, result: PinResult, changed: Callable[[], None]) -> None:
         self.ui, self._result, self._changed = section.ui, result, changed
         self._troubles = section.troubles
+        self._view = PictureView()
         self.marking: PinMarking | None = None
         self.opened: Path | None = None
         for name, action in (
@@ -59,7 +61,7 @@ class PinFrames:
             return
         self.marking = PinMarking(slicer.mrmlScene, sweep, self._on_point_moved)
         self.ui.frameSlider.maximum = len(sweep) - 1
-        self._look()
+        self.look()
         try:
             if self._points_file().is_file():
                 self.marking.read(self._points_file())
@@ -67,9 +69,19 @@ class PinFrames:
             self.ui.verdictLabel.text = in_two_lines(error)
         self.go_to_first()
 
+    def look(self) -> None:
+        """Turn the red slice view to the frame."""
+        if self.marking is not None:
+            self._view.show(self.marking.volume, self.marking.point)
+
+    def look_away(self) -> None:
+        """Leave the red slice view to others."""
+        self._view.give_back()
+
     def close(self) -> None:
         """Take the frame out of the scene."""
         self.opened = None
+        self.look_away()
         if self.marking is not None:
             self.marking.close()
             self.marking = None
@@ -105,20 +117,15 @@ class PinFrames:
     def show_point(self) -> None:
         """Say what is marked on the frame that is shown."""
         if self.marking is not None:
-            self.ui.pointLabel.text = point_words(self.marking, self._result.residuals)
+            self.ui.pointLabel.text = self.marking.refusal or point_words(
+                self.marking, self._result.residuals
+            )
         self._changed()
 
     def _points_file(self) -> Path:
         """Where the points of the recording are kept: NAME.igs.mha → NAME.pin.csv."""
         opened = self.opened or Path()
         return opened.with_name(re.sub(r"(\.igs)?\.(mha|mhd|nrrd)$", "", opened.name) + POINTS)
-
-    def _look(self) -> None:
-        """Turn the red slice view to the frame."""
-        if self.marking is not None:
-            red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
-            red.SetOrientation("Axial")
-            slicer.util.setSliceViewerLayers(background=self.marking.volume, fit=True)
 
     def _on_point_moved(self) -> None:
         self._troubles.attempt(_("The moved point is not kept"), self.keep)
@@ -150,14 +157,8 @@ class PinFrames:
             self._step(1)
 
     def _on_place(self) -> None:
-        """The next click in a slice view is the pin."""
+        """The next click in the red slice view is the pin."""
         if self.marking is None:
             return
-        self._look()
         self.marking.clear_point()
-        application = slicer.app.applicationLogic()
-        selection, interaction = application.GetSelectionNode(), application.GetInteractionNode()
-        selection.SetReferenceActivePlaceNodeClassName(self.marking.point.GetClassName())
-        selection.SetActivePlaceNodeID(self.marking.point.GetID())
-        interaction.SetPlaceModePersistence(0)
-        interaction.SetCurrentInteractionMode(interaction.Place)
+        self._view.place(self.marking.volume, self.marking.point)

@@ -69,6 +69,12 @@ class PinSection(Section):
             getattr(self.ui, name).enabled = self.parameters.pixelSizeKnown
         self._show_buttons()
 
+    def enter(self) -> None:
+        self.frames.look()
+
+    def exit(self) -> None:
+        self.frames.look_away()
+
     def close_scene(self) -> None:
         self._leave()
 
