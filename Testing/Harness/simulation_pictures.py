@@ -116,25 +116,12 @@ def picture(harness, panel, views, path):
     painter.drawPixmap(0, 0, shot)
     for name, left, top, width, height in places(views, WIDTH - PANEL, canvas.height()):
         view = manager.threeDWidget(0)._h_view if name == "3D" else manager.sliceWidget(name)._h_view
-        if name != "3D":
-            view.image(width, height)
-            refit(harness, name)
         pixels = view.image(width, height)
         image = qt.QImage(pixels.data, width, height, 3 * width, qt.QImage.Format_RGB888).copy()
         painter.drawImage(PANEL + left, top, image)
     painter.end()
     canvas.save(str(path))
     save_small(path)
-
-
-def refit(harness, name):
-    """The views of the harness have a size only once they are drawn."""
-    from USGanSimLib.gui.slice_views import fit, slice_node
-
-    logic = harness.slicer.app.layoutManager().sliceWidget(name).sliceLogic()
-    volume = logic.GetBackgroundLayer().GetVolumeNode()
-    if volume is not None:
-        fit(slice_node(name), volume)
 
 
 def places(views, width, height):
