@@ -149,7 +149,7 @@ class USGanTrainingParameterNode:
     evaluateClassifier: bool = False
     evaluateFolder: Path
     studyKind: Annotated[str, Choice(STUDIES), Default(REAL_OR_SIMULATED)]
-    studyCount: Annotated[int, WithinRange(1, 1000)] = 100
+    studyCount: Annotated[int, WithinRange(1, 1000)] = 20
     studyBlurMm: str = "2,1.5,1,0.5,0"
     studyFolder: Path
 

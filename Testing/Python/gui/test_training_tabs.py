@@ -153,6 +153,27 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(tab, harness, tmp_path):
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 
 
+def test_how_large_a_study_will_be_is_said_before_it_is_made(tab):
+    evaluate = tab("EvaluateSection")
+    words = evaluate.ui.studySizeLabel
+    # Real and simulated ones of five blurs, three seconds each.
+    assert words.text == "= 200 pictures, about 10 min to answer"
+    evaluate.parameters.studyCount, evaluate.parameters.studyBlurMm = 100, "1, 0,0"
+    assert words.text == "= 400 pictures, about 20 min to answer"
+    evaluate.parameters.studyKind = "landmarks"
+    assert words.text == "= 200 pictures, about 33 min to answer"
+
+
+def test_a_blur_that_is_no_number_is_told_before_the_study_is_made(tab, tmp_path):
+    evaluate = tab("EvaluateSection")
+    parameters = evaluate.parameters
+    parameters.evaluateModels, parameters.evaluateDataset = str(tmp_path / "a.safetensors"), tmp_path
+    parameters.studyFolder, parameters.studyBlurMm = tmp_path / "study", "2;1"
+    assert "“2;1” is no list of numbers" in evaluate.ui.makeButton.toolTip
+    assert not evaluate.ui.makeButton.enabled
+    assert evaluate.ui.studySizeLabel.text == ""
+
+
 def test_a_report_that_is_there_is_shown(tab, tmp_path):
     columns = [{"key": "landmark_mean_mm", "heading": "mean of the measured, mm", "digits": 2}]
     rows = [

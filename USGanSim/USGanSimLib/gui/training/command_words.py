@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...errors import UserError
 from ...model.recipes import RECIPES
 from ...recording.session import SESSION_FILE
 
@@ -145,6 +146,20 @@ def make_study_words(parameters: Any) -> list[str]:
         parameters.studyBlurMm,
         *landmarks,
     ]
+
+
+def study_size(kind: str, count: int, blur_mm: str) -> int:
+    """How many pictures a study will have at most. Raises UserError where the blur is no list of numbers."""
+    if kind == LANDMARKS:
+        return 2 * count
+    try:
+        sigmas_mm = {float(word) for word in blur_mm.split(",")}
+    except ValueError as error:
+        raise UserError(
+            f"The blur “{blur_mm}” is no list of numbers.",
+            "Write SDs in mm with commas between them, such as 1,0.5,0.",
+        ) from error
+    return 2 * count * len(sigmas_mm)
 
 
 def score_study_words(folder: Path) -> list[str]:

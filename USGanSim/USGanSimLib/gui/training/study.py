@@ -13,12 +13,14 @@ from ..picture_view import PictureView
 from ..process_runner import Ended, Runner
 from ..texts import grid, in_two_lines, plain, turned
 from .command_words import (
+    LANDMARKS,
     REAL_OR_SIMULATED,
     listed,
     make_study_words,
     score_study_words,
     study_key,
     study_result,
+    study_size,
 )
 from .placed_points import PlacedPoints
 from .study_window import StudyWindow
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from ..panel import Section
 
 _MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
+
+# What a reader takes for a picture: to say real or simulated, and to find and mark a landmark.
+_ANSWERING_S, _MARKING_S = 3, 10
 
 
 class StudyPart:
@@ -78,8 +83,21 @@ class StudyPart:
         self._ui.answerButton.enabled = sheet is not None and self.window is None and self.reading is None
         has_key = sheet is not None and study_key(self.parameters.studyFolder).is_file()
         self._ui.scoreButton.enabled = not running and has_key and sheet is not None and sheet.answered > 0
+        self._show_size()
         self._ui.blurEdit.enabled = self.parameters.studyKind == REAL_OR_SIMULATED
         self._ui.studyLabel.text = self._told or (self._state(sheet) if sheet else problem)
+
+    def _show_size(self) -> None:
+        kind, parameters = self.parameters.studyKind, self.parameters
+        try:
+            pictures = study_size(kind, parameters.studyCount, parameters.studyBlurMm)
+        except UserError:
+            self._ui.studySizeLabel.text = ""
+            return
+        seconds = pictures * (_MARKING_S if kind == LANDMARKS else _ANSWERING_S)
+        self._ui.studySizeLabel.text = _("= {pictures} pictures, about {minutes} min to answer").format(
+            pictures=pictures, minutes=max(1, round(seconds / 60))
+        )
 
     def _state(self, sheet: AnswerSheet) -> str:
         words = [
@@ -109,6 +127,10 @@ class StudyPart:
             return _("Choose a folder for the study")
         if self.parameters.studyKind != REAL_OR_SIMULATED and not self.parameters.evaluateLandmarks.name:
             return _("Choose the landmarks")
+        try:
+            study_size(self.parameters.studyKind, self.parameters.studyCount, self.parameters.studyBlurMm)
+        except UserError as error:
+            return str(error)
         return ""
 
     def make(self) -> None:
