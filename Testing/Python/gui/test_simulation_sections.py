@@ -15,6 +15,7 @@ import vtk
 from safetensors.numpy import save_file
 
 from USGanSimLib import sample_data
+from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.conditioning import CoordinateNormalisation
 from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
@@ -332,3 +333,25 @@ def test_sample_data_offers_a_scan_that_is_replayed_with_its_images(samples, sto
     real = slicer.mrmlScene.GetFirstNodeByName("RecordedUltrasound")
     until(lambda: slicer.util.arrayFromVolume(real).max() == 7)
     assert panel.logic.problem(panel.parameters) == ""
+
+
+def test_one_press_of_try_it_in_the_empty_panel_brings_an_image_that_moves(samples, story, panel, until):
+    button = story["Inputs"].ui.tryButton
+    panel.parameters.modelFile = Path()
+    assert not button.isHidden()
+    button.click()
+    until(lambda: panel.logic.simulation.image_to_reference is not None)
+    first = panel.logic.simulation.image_to_reference
+    until(lambda: not np.allclose(panel.logic.simulation.image_to_reference, first))
+    assert button.isHidden()
+    assert story["Live"].ui.startButton.text == "Stop"
+
+
+def test_try_it_without_the_sample_model_says_so_and_starts_nothing(story, panel, monkeypatch):
+    def missing():
+        raise UserError("No sample model is installed.")
+
+    monkeypatch.setattr(sample_data, "sample_model_path", missing)
+    story["Inputs"].ui.tryButton.click()
+    assert story["Inputs"].ui.modelLabel.text == "No sample model is installed."
+    assert not panel.logic.simulation.live.running

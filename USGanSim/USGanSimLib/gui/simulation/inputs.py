@@ -8,11 +8,14 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ...errors import UserError
 from ...mrml.likely_nodes import likely_probe, likely_reference
 from ...mrml.live.chain_watch import ChainWatch
 from ...sample_data import sample_model_path
 from ..panel import Section
 from ..troubles import Repeating
+from .live_section import LiveSection
+from .samples import show_model
 
 CHAIN_EVERY_MS = 250
 
@@ -30,6 +33,7 @@ class InputsSection(Section):
             self.widget, self.troubles, _("The chain is not up to date"), self._show_chain, CHAIN_EVERY_MS
         )
         self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)
+        self.ui.tryButton.connect("clicked()", self._on_try)
 
     def enter(self) -> None:
         if self.parameters.probe is None:
@@ -51,6 +55,8 @@ class InputsSection(Section):
         self._show_model()
         self._show_chain()
         running = self.logic.simulation.live.running
+        # Only where nobody has begun with something of their own.
+        self.ui.tryButton.visible = not running and not self.parameters.modelFile.name
         for name in (
             "modelPathEdit",
             "sampleModelButton",
@@ -115,3 +121,11 @@ class InputsSection(Section):
 
     def _on_sample_model(self) -> None:
         self.ui.modelPathEdit.currentPath = str(sample_model_path())
+
+    def _on_try(self) -> None:
+        try:
+            show_model(self.panel)
+        except UserError as error:
+            self.ui.modelLabel.text = str(error)
+            return
+        self.panel.section(LiveSection).start_when_ready()

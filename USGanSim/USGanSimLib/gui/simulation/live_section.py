@@ -49,7 +49,7 @@ class LiveSection(Section):
         self._problem = ""
         self._fitted = False
         self._told_s = self._due_s = 0.0
-        self._ticking = False
+        self._ticking = self._wanted = False
         self._faults = Troubles(self._show_status)
         self.views = LiveViews(self.troubles)
         self.comparing = False
@@ -68,6 +68,9 @@ class LiveSection(Section):
 
     def show(self) -> None:
         self._problem = ""
+        if self._wanted and not self.logic.problem(self.parameters):
+            self._wanted = False
+            self._start()
         self._show_start_button()
         self._follow_or_leave()
 
@@ -88,11 +91,16 @@ class LiveSection(Section):
         self._hide()
         self.views.close()
 
+    def start_when_ready(self) -> None:
+        """Start as soon as all that is needed is chosen, which may be now."""
+        self._wanted = True
+        self.show()
+
     def stop(self) -> None:
         """Stop the simulation; the last image stays."""
         self._timer.stop()
         self._watch.stop()
-        self._steps = None
+        self._steps, self._wanted = None, False
         self._faults.clear()
         self.logic.stop()
         self.panel.show()
@@ -112,6 +120,11 @@ class LiveSection(Section):
     def _on_start_stop(self) -> None:
         if self.logic.simulation.live.running or self._steps is not None:
             self.stop()
+        else:
+            self._start()
+
+    def _start(self) -> None:
+        if self._steps is not None or self.logic.simulation.live.running:
             return
         self._problem = ""
         self._steps = self.logic.starting(self.parameters)
