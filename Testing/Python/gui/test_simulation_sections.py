@@ -209,6 +209,18 @@ def test_record_writes_the_stream_with_its_poses_and_shows_it(live, story, panel
     assert not list(tmp_path.glob("*.igs.mhd"))
 
 
+def test_stopping_the_simulation_finishes_its_recording(live, story, panel, until, tmp_path):
+    section = story["Recording"]
+    panel.parameters.recordFolder = tmp_path
+    section.ui.recordButton.click()
+    until(lambda: section._recording.feedback().counts.written > 3)
+    story["Live"].ui.startButton.click()
+    until(lambda: not section._finishing.running)
+    assert "images recorded" in section.ui.recordStateLabel.text
+    assert section.ui.recordButton.text == "Record"
+    assert len(read_sweep(tmp_path / "simulated.igs.mha")) > 3
+
+
 def test_closing_the_scene_while_recording_keeps_what_there_is(live, story, panel, until, tmp_path):
     section = story["Recording"]
     panel.parameters.recordFolder = tmp_path

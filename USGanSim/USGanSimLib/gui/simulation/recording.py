@@ -41,6 +41,9 @@ class RecordingSection(Section):
         self.ui.recordProgressBar.maximum = 100
 
     def show(self) -> None:
+        if self._recording is not None and not self.logic.simulation.live.running:
+            # No image will come any more.
+            self._stop()
         recording, busy = self._recording is not None, self._finishing.running
         self.ui.recordButton.text = _("Cancel") if busy else _("Stop recording") if recording else _("Record")
         problem = "" if busy or recording else self._problem()
