@@ -153,6 +153,17 @@ def test_a_landmark_is_marked_by_a_point_in_the_scene(tab, harness, tmp_path):
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 
 
+def test_the_only_image_that_streams_is_chosen_for_the_recording(training_module, harness, tab):
+    scene = harness.slicer.mrmlScene
+    pin = tab("PinSection")
+    assert pin.ui.pinRecordButton.toolTip == "In the tab Record: Choose the volume of the images."
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+    image = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image_Image")
+    training_module.widgetRepresentation().exit()
+    training_module.widgetRepresentation().enter()
+    assert tab("RecordSection").ui.imageSelector.currentNode() is image
+
+
 def test_how_large_a_study_will_be_is_said_before_it_is_made(tab):
     evaluate = tab("EvaluateSection")
     words = evaluate.ui.studySizeLabel

@@ -6,7 +6,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from USGanSimLib.mrml.likely_nodes import likely_probe, likely_reference  # noqa: E402
+from USGanSimLib.mrml.likely_nodes import likely_image, likely_probe, likely_reference  # noqa: E402
 from USGanSimLib.mrml.live.chain_watch import ChainWatch, age_words  # noqa: E402
 
 
@@ -130,3 +130,13 @@ def test_the_reference_is_the_parent_or_the_node_beside_it(scene, nodes):
     assert likely_reference(scene, child) is parent
     assert likely_reference(scene, child, "Phantom") is None
     assert likely_reference(scene, nodes.new("ProbeToReference")) is None
+
+
+def test_an_image_is_guessed_where_only_one_streams(scene):
+    assert likely_image(scene) is None
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+    received = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Probe camera")
+    received.SetDescription("Received by OpenIGTLink")
+    assert likely_image(scene) is received
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image_Reference")
+    assert likely_image(scene) is None

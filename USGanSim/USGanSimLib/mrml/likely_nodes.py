@@ -1,12 +1,12 @@
-"""Which transform nodes a person probably means, by their PLUS names, before they have chosen any."""
+"""Which nodes a person probably means, by their PLUS names, before they have chosen any."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .transform_chain import ancestry
+from .transform_chain import DESCRIPTION, ancestry
 
-_KIND = "vtkMRMLLinearTransformNode"
+_TRANSFORM, _VOLUME = "vtkMRMLLinearTransformNode", "vtkMRMLScalarVolumeNode"
 # In this order: the pose that is already relative to the patient is the better one.
 _PROBES = ("ProbeToReference", "ProbeToTracker", "ProbeToRas")
 
@@ -36,10 +36,20 @@ def likely_reference(scene: Any, probe: Any, frame: str = "Reference") -> Any | 
     return beside[0] if len(beside) == 1 else None
 
 
-def _nodes(scene: Any) -> list[Any]:
-    count = scene.GetNumberOfNodesByClass(_KIND)
+def likely_image(scene: Any) -> Any | None:
+    """The volume of a tracked image: the only one that is received, or is called Image_…, as PLUS names it."""
+    found = [
+        node
+        for node in _nodes(scene, _VOLUME)
+        if node.GetDescription() == DESCRIPTION or node.GetName().startswith("Image_")
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _nodes(scene: Any, kind: str = _TRANSFORM) -> list[Any]:
+    count = scene.GetNumberOfNodesByClass(kind)
     return [
         node
-        for node in (scene.GetNthNodeByClass(index, _KIND) for index in range(count))
+        for node in (scene.GetNthNodeByClass(index, kind) for index in range(count))
         if not node.GetHideFromEditors()
     ]

@@ -56,6 +56,8 @@ class PinRecording:
     def show_button(self, button: Any) -> None:
         """Bring the button up to date."""
         problem = "" if self.running else self._record.problem()
+        if problem:
+            problem = _("In the tab Record: {problem}").format(problem=problem)
         if not self.running and self._record.recorder.recording:
             problem = _("A sweep is being recorded in the tab Record.")
         button.text = _("Stop recording the pin") if self.running else _("Record the pin")

@@ -9,7 +9,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ....errors import UserError
-from ....mrml.likely_nodes import likely_probe, likely_reference
+from ....mrml.likely_nodes import likely_image, likely_probe, likely_reference
 from ....mrml.recorder.feedback import RecorderState
 from ....mrml.recorder.recorded_chain import RecordedChain, recorded_chain
 from ....mrml.recorder.session_recorder import SessionRecorder
@@ -61,6 +61,8 @@ class RecordSection(Section):
 
     def enter(self) -> None:
         self.session.open()
+        if self.parameters.recordImage is None:
+            self.parameters.recordImage = likely_image(slicer.mrmlScene)
         if self.parameters.recordProbe is None:
             self.parameters.recordProbe = likely_probe(slicer.mrmlScene)
         if self.parameters.recordProbe is not None and self.parameters.recordReference is None:
