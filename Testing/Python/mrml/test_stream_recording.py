@@ -41,7 +41,6 @@ def reference(nodes):
 def live(simulate, nodes, reference):
     probe = nodes.new("ProbeToReference", reference)
     live = simulate(probe, reference)
-    live.probe = probe
     return live
 
 
