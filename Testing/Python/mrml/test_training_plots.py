@@ -10,7 +10,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from USGanSimLib.model.recipes import RECIPES  # noqa: E402
 from USGanSimLib.model.run_watch import Metrics  # noqa: E402
 from USGanSimLib.mrml.scene import headless_scene  # noqa: E402
-from USGanSimLib.mrml.training.plots import LOSSES, MOST_POINTS, SCORES, TrainingPlots  # noqa: E402
+from USGanSimLib.mrml.training.plots import CHARTS, LOSSES, MOST_POINTS, SCORES, TrainingPlots  # noqa: E402
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_curve_without_points_waits_for_them(scene):
 def test_filling_again_uses_the_same_nodes_in_another_session_too(scene):
     first = metrics(2, loss_g=np.zeros(2), accuracy_real=np.ones(2))
     plots = TrainingPlots(scene)
-    for chart in (LOSSES, SCORES):
+    for chart in CHARTS:
         plots.fill(first)
         plots.chart(chart, first)
     before = [node.GetID() for node in plots.nodes()]
@@ -84,5 +84,5 @@ def test_a_long_run_is_thinned_and_keeps_its_mean(scene):
 
 
 def test_whatever_a_recipe_writes_has_a_curve():
-    drawn = {curve.column for chart in (LOSSES, SCORES) for curve in chart.curves}
+    drawn = {curve.column for chart in CHARTS for curve in chart.curves}
     assert {name for recipe in RECIPES.values() for name in recipe.loss_names} == drawn

@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...model.recipes import RECIPES
 from ...model.run_folder import RunFolder
 from ...model.run_watch import RunState, RunStatus, RunWatch
-from ...mrml.training.plots import LOSSES, SCORES, TrainingPlots
+from ...mrml.training.plots import CHARTS, TrainingPlots
 from ...recording.dataset import MARKER
 from .. import dependencies
 from ..panel import Section
@@ -55,7 +55,7 @@ class TrainSection(Section):
         self._timer = Repeating(
             self.widget, self.troubles, _("How the training goes is not known"), self.tick, TICK_MS
         )
-        for name in (_("Nothing"), _("Losses"), _("Scores")):
+        for name in (_("Nothing"), _("Losses"), _("Scores"), _("Texture")):
             self.ui.plotComboBox.addItem(name)
         self.ui.plotComboBox.connect("currentIndexChanged(int)", self._on_plot)
         self.ui.startButton.connect("clicked()", self.start)
@@ -230,7 +230,7 @@ class TrainSection(Section):
         self._plot(bring_up=True)
 
     def _plot(self, bring_up: bool = False) -> None:
-        chart = (None, LOSSES, SCORES)[self.ui.plotComboBox.currentIndex]
+        chart = (None, *CHARTS)[self.ui.plotComboBox.currentIndex]
         if chart is None or self._watch is None or time.monotonic() - self._plotted_at_s < PLOT_EVERY_S:
             return
         self._plotted_at_s = time.monotonic()

@@ -49,6 +49,8 @@ LOSSES = Chart(
         Curve("loss_g", "G against D", (0.84, 0.37, 0.0)),
         Curve("loss_l2", "G, L2 term", (0.17, 0.63, 0.17)),
         Curve("loss_score", "G, score of two samples", (0.58, 0.40, 0.74)),
+        Curve("loss_critics", "critics", (0.12, 0.47, 0.71)),
+        Curve("loss_adversary", "G against the critics", (0.84, 0.37, 0.0)),
     ),
 )
 SCORES = Chart(
@@ -59,17 +61,23 @@ SCORES = Chart(
         Curve("accuracy_fake", "simulated images", (0.84, 0.37, 0.0)),
     ),
 )
+TEXTURE = Chart(
+    "Training texture",
+    "SDs between simulated and real images",
+    (Curve("texture_distance", "as the discriminant on random filters sees them", (0.58, 0.40, 0.74)),),
+)
+CHARTS = (LOSSES, SCORES, TEXTURE)
 
 
 class TrainingPlots:
-    """The nodes of both charts in one scene."""
+    """The nodes of all charts in one scene."""
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
 
     def fill(self, metrics: Metrics) -> None:
         """Show what was read of metrics.csv, thinned to at most MOST_POINTS means."""
-        for chart in (LOSSES, SCORES):
+        for chart in CHARTS:
             for curve in self._curves(chart, metrics):
                 steps, values = metrics.thinned(curve.column, MOST_POINTS)
                 _set_columns(self._table(curve), {"iteration": steps, curve.name: values})
