@@ -4,7 +4,7 @@
       level        of the echo, as a logarithm of power
       attenuation  of what lies below, added up along the beam: shadows start where they are cast and stay straight
       specular     amplitude of the even echo of interfaces that are met at a right angle
-    z → what the contact takes from each line, gain, a tilt with depth, and a coarse map that the network sees
+    z → what lost contact takes from each line (contact.py), gain, a tilt with depth, and a coarse map for the network
     speckle (speckle.py) × level + specular → power + noise of the receiver → logarithm (slope, offset) → a small
     learned residual, which has the last word → scan conversion to the image's pixels
 
@@ -24,6 +24,7 @@ from torch.nn import functional
 from ...geometry.field_of_view import FieldOfView
 from ...model.beam_settings import BeamSettings
 from ..parts.greys import BLACK
+from .contact import LostContact
 from .grid import BeamGrid, places
 from .speckle import (
     FASTER,
@@ -43,7 +44,6 @@ _HIDDEN = 64
 # The network's numbers are of size 1; a level of 1 is e⁴ in power.
 _LEVEL = 4.0
 _RARE = -4.0  # Softplus of this is 0.018: attenuation and specular echoes begin small.
-_LITTLE_LOSS = -3.0
 _LOG_POWER = -14.0, 10.0
 _RESIDUAL, _SLOPE = 8, 0.2
 _LEAK = 0.01  # Of greys beyond black and white, in training alone: something to learn from.
@@ -79,12 +79,11 @@ class FromNoise(nn.Module):
             nn.Linear(settings.noise_size, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU()
         )
         self.to_map = nn.Linear(_HIDDEN, _MAP**3)
-        self.to_lines = nn.Linear(_HIDDEN, settings.lines)
         self.to_gain = nn.Linear(_HIDDEN, 2)
-        for layer in (self.to_map, self.to_lines, self.to_gain):
+        for layer in (self.to_map, self.to_gain):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             _without_bias(layer)
-        nn.init.constant_(self.to_lines.bias, _LITTLE_LOSS)
+        self.contact = LostContact(settings.noise_size, settings.lines)
         self.register_buffer("depths", torch.linspace(-1, 1, settings.depths), persistent=False)
 
     def forward(self, noise: Tensor) -> Circumstances:
@@ -92,7 +91,7 @@ class FromNoise(nn.Module):
         gain, tilt = self.to_gain(hidden)[:, :, None].unbind(1)
         return Circumstances(
             self.to_map(hidden).view(-1, _MAP, _MAP, _MAP),
-            -functional.softplus(self.to_lines(hidden))[:, None, None],
+            -self.contact(noise)[:, None, None],
             (gain + tilt * self.depths)[:, None, :, None],
         )
 
