@@ -104,7 +104,7 @@ def test_a_regression_learns_the_images(make_dataset, tiny, tmp_path, recorder, 
 
 def test_the_score_teaches_how_much_images_of_a_pose_differ(make_dataset, tiny, tmp_path, recorder):
     dataset, progress = make_dataset(), recorder()
-    settings = tiny("beams", iterations=150, sample_every=150)
+    settings = tiny("beams", iterations=400, sample_every=400)
     recipe = dataclasses.replace(settings.recipe, stages=(Stage(Score(), 5e-3),))
     train(dataset, tmp_path / "run", dataclasses.replace(settings, recipe=recipe), progress)
     # The images have noise of 10 grey levels, which a regression would lose.
