@@ -163,7 +163,9 @@ def test_a_patch_without_contact_takes_its_loss_from_its_own_lines() -> None:
 
 def test_patches_lie_everywhere_on_the_face_alike() -> None:
     lines = LostContact(12, 64)(torch.randn(20_000, 12, generator=torch.Generator().manual_seed(2))).detach()
-    mean = lines.mean(0)[6:-6]  # At the ends a little less: half of a patch may lie beside the face, not more.
+    mean = lines.mean(0)[
+        6:-6
+    ]  # At the ends a little less: half of a patch may lie beside the face, not more.
     assert (mean.max() - mean.min()) / mean.mean() < 0.15
 
 

@@ -106,14 +106,14 @@ class Trunk(nn.Module):
         self.first = _conv(told, full)
         self.down1, self.features1, self.middle1 = (
             _conv(full, half, 2),
-            _mix(told_half, half),
+            _conv(told_half, half, size=1),
             _conv(half, half),
         )
         self.down2, self.middle2 = _conv(half, quarter, 2), _conv(quarter, quarter)
         self.from_map, self.middle3 = _conv(_MAP, quarter), _conv(quarter, quarter)
         # Channels are fewer before maps grow, where they cost a quarter.
-        self.fewer1, self.up1 = _mix(quarter, half), _conv(half, half)
-        self.fewer2, self.up2 = _mix(half, full), _conv(full, full)
+        self.fewer1, self.up1 = _conv(quarter, half, size=1), _conv(half, half)
+        self.fewer2, self.up2 = _conv(half, full, size=1), _conv(full, full)
         head = nn.Conv2d(full, 3, 3, padding=1)
         nn.init.normal_(_without_bias(head).weight, 0.0, 0.01)
         self.head: nn.Module = head
@@ -234,8 +234,8 @@ def power_of(echoes: Tensor, level: Tensor | None = None, specular: Tensor | Non
     return real.square() + imaginary.square()
 
 
-def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1)
+def _conv(channels_in: int, channels_out: int, stride: int = 1, size: int = 3) -> nn.Conv2d:
+    conv = nn.Conv2d(channels_in, channels_out, size, stride, padding=size // 2)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return _without_bias(conv)
 
@@ -245,12 +245,6 @@ def _without_bias(layer: Layer) -> Layer:
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def _mix(channels_in: int, channels_out: int) -> nn.Conv2d:
-    mix = nn.Conv2d(channels_in, channels_out, 1)
-    nn.init.kaiming_normal_(mix.weight, nonlinearity="relu")
-    return _without_bias(mix)
 
 
 def _repeated(maps: Tensor, times: int) -> Tensor:

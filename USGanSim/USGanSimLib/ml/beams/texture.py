@@ -15,21 +15,19 @@ import itertools
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...geometry.beams import Beams
 from ...geometry.field_of_view import FieldOfView
+from ...geometry.filter_bank import FILTERS, SCALES, random_filters, zones
 from .line_statistics import LineStatistics
 
-SIZES_PX, SCALES, FILTERS = (3, 5, 7, 11), (1, 2), 8
 # Several sets of filters take the iterations in turn: what one does not see another does. The second half looks along
 # beams, at a grid of so many depths and lines.
 BANKS, DEPTHS, LINES = 4, 96, 96
 GREYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0, 255.0)
 _SEED = 7_411
-_LEAST_PIXELS = 64
 _RIDGE = 0.03  # Of the correlation matrix, which some thousand images tell of hundreds of features.
 _MEMORY = 400  # Batches of real images.
 _ENOUGH = 20  # Batches of real images that a bank sees before the generator follows it.
@@ -46,26 +44,14 @@ class FilterBank(nn.Module):
 
     def __init__(self, inside: NDArray[np.bool_], seed: int) -> None:
         super().__init__()
-        random = np.random.default_rng(seed)
         self.count, self._scales = 3 * len(GREYS), list[int]()
-        for scale in SCALES:
-            area = _halved(inside) if scale == 2 else inside
-            for size in SIZES_PX:
-                filters = random.normal(size=(FILTERS, size, size))
-                filters -= filters.mean(axis=(1, 2), keepdims=True)
-                filters /= np.sqrt((filters**2).sum(axis=(1, 2), keepdims=True))
-                whole: NDArray[np.bool_] = np.asarray(binary_erosion(area, np.ones((size, size))))
-                if whole.sum() >= _LEAST_PIXELS:
-                    self._add(scale, filters, _zones(whole))
-        self.register_buffer("area", torch.from_numpy(_zones(inside)).float(), persistent=False)
+        for part, (scale, filters, weights) in enumerate(random_filters(inside, seed)):
+            self._scales.append(scale)
+            self.count += 7 * FILTERS + FILTERS * (FILTERS - 1) // 2
+            self.register_buffer(f"filters{part}", torch.from_numpy(filters).float(), persistent=False)
+            self.register_buffer(f"zones{part}", torch.from_numpy(weights).float(), persistent=False)
+        self.register_buffer("area", torch.from_numpy(zones(inside)).float(), persistent=False)
         self._pairs = torch.triu_indices(FILTERS, FILTERS, 1)
-
-    def _add(self, scale: int, filters: NDArray[np.float64], zones: NDArray[np.float64]) -> None:
-        part = len(self._scales)
-        self._scales.append(scale)
-        self.count += 7 * FILTERS + FILTERS * (FILTERS - 1) // 2
-        self.register_buffer(f"filters{part}", torch.from_numpy(filters[:, None]).float(), persistent=False)
-        self.register_buffer(f"zones{part}", torch.from_numpy(zones).float(), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         grey = (images + 1) * 127.5
@@ -217,20 +203,3 @@ def _beams(field: FieldOfView) -> Tensor:
     u, v = Beams(field).points(across, down)
     grid = np.stack([(2 * u + 1) / field.width_px - 1, (2 * v + 1) / field.height_px - 1], axis=-1)
     return torch.from_numpy(grid.astype(np.float32))[None]
-
-
-def _zones(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(H · W, 3): weights that take means over the pixels inside, and over those above and below their middle row."""
-    rows = np.nonzero(inside)[0]
-    upper = np.arange(len(inside))[:, None] <= np.median(rows)
-    zones = np.stack([inside, inside & upper, inside & ~upper], axis=-1).reshape(-1, 3).astype(np.float64)
-    weights: NDArray[np.float64] = zones / np.maximum(zones.sum(axis=0), 1)
-    return weights
-
-
-def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of the half-size image of which all four are inside."""
-    height, width = (size // 2 for size in inside.shape)
-    fours = inside[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-    result: NDArray[np.bool_] = np.asarray(fours.all(axis=(1, 3)))
-    return result

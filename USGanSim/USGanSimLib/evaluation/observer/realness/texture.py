@@ -9,14 +9,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
 from torch import Tensor
 from torch.nn import functional
 
+from ....geometry.filter_bank import SCALES, random_filters
 from ....recording.sweep import Frames
 
-SIZES_PX, SCALES, FILTERS = (3, 5, 7, 11), (1, 2), 8
-_LEAST_PIXELS = 64
 _FLOOR = 1e-3  # Grey levels: responses of an image without texture.
 _BATCH = 16
 
@@ -26,18 +24,10 @@ class RandomTexture:
     where the whole filter lies in the field (H, W), over all of it, its upper and its lower half."""
 
     def __init__(self, area: NDArray[np.bool_], seed: int = 0) -> None:
-        random = np.random.default_rng(seed)
-        self._banks: list[tuple[int, Tensor, Tensor]] = []
-        for scale in SCALES:
-            inside = _halved(area) if scale == 2 else area
-            for size in SIZES_PX:
-                filters = random.normal(size=(FILTERS, size, size))
-                filters -= filters.mean(axis=(1, 2), keepdims=True)
-                filters /= np.sqrt((filters**2).sum(axis=(1, 2), keepdims=True))
-                whole = binary_erosion(inside, np.ones((size, size)))
-                if whole.sum() >= _LEAST_PIXELS:
-                    bank = torch.from_numpy(filters[:, None]).float()
-                    self._banks.append((scale, bank, torch.from_numpy(_zones(whole)).float()))
+        self._banks = [
+            (scale, torch.from_numpy(filters).float(), torch.from_numpy(zones).float())
+            for scale, filters, zones in random_filters(area, seed)
+        ]
 
     @torch.no_grad()
     def features(self, images: Frames) -> NDArray[np.float32]:
@@ -77,19 +67,3 @@ def _moments(responses: Tensor, zones: Tensor) -> list[Tensor]:
         third.sign() * (third.abs() ** (1 / 3)) / spread,
         correlations,
     ]
-
-
-def _zones(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(H·W, 3): weights that take the mean over the pixels inside, and over those above and below their middle row."""
-    rows = np.nonzero(inside)[0]
-    upper = np.arange(len(inside))[:, None] <= np.median(rows)
-    zones = np.stack([inside, inside & upper, inside & ~upper], axis=-1).reshape(-1, 3).astype(np.float64)
-    weights: NDArray[np.float64] = zones / np.maximum(zones.sum(axis=0), 1)
-    return weights
-
-
-def _halved(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of the half-size image of which all four are inside."""
-    height, width = (size // 2 for size in area.shape)
-    fours = area[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-    return np.asarray(fours.all(axis=(1, 3)))
