@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 import threading
+import time
 import types
 
 import numpy as np
@@ -95,6 +96,34 @@ def test_poses_become_images_until_the_time_is_over(model, capsys):
     assert result["latency"]["total_median_ms"] > 0
     assert "Not for clinical use." in err
     assert f"connected to 127.0.0.1:{tracker.port}" in err
+
+
+def test_the_pose_that_is_being_rendered_when_the_time_is_over_is_in_the_account(model, capsys, monkeypatch):
+    def slow(renderer, image_to_reference):
+        time.sleep(0.4)
+        return np.full((6, 8), 9, np.uint8)
+
+    monkeypatch.setattr(Renderer, "render", slow)
+    with LinkServer(0) as tracker:
+        stopping = threading.Event()
+
+        def track():
+            for i in range(500):
+                tracker.send([wire.transform_message("ProbeToReference", np.eye(4), float(i))])
+                if stopping.wait(0.01):
+                    return
+
+        sender = threading.Thread(target=track)
+        sender.start()
+        code, result, _ = answer(
+            capsys, model, "--connect", f"127.0.0.1:{tracker.port}", "--port", 0, "--seconds", 1.0
+        )
+        stopping.set()
+        sender.join()
+    poses = result["poses"]
+    assert code == 0
+    assert poses["rendered"] >= 1
+    assert poses["received"] == poses["rendered"] + poses["superseded"] + poses["unusable"] + poses["waiting"]
 
 
 def test_a_tracker_that_is_not_there_is_said_and_is_no_error(model, capsys):

@@ -156,6 +156,9 @@ def _watch(simulation: Any, server: Any, seconds: float) -> None:
 
 
 def _figures(arguments: argparse.Namespace, simulation: Any, server: Any) -> dict[str, Any]:
+    """End the simulation and tell what it did: only then no pose is in the renderer's hands, and each has its place."""
+    tracker = simulation.link_state
+    simulation.stop()
     counts = server.counts
     latency = {
         name: None if math.isnan(figure) else figure for name, figure in simulation.latency.as_dict().items()
@@ -164,7 +167,7 @@ def _figures(arguments: argparse.Namespace, simulation: Any, server: Any) -> dic
         "model": str(arguments.model),
         "host": server.host,
         "port": server.port,
-        "tracker": simulation.link_state,
+        "tracker": tracker,
         "state": str(simulation.status),
         "poses": simulation.counts.as_dict(),
         "latency": latency,
