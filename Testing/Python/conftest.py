@@ -30,3 +30,12 @@ def plus_data() -> Path:
     if not (folder / "SpinePhantomFreehand.igs.mha").is_file():
         pytest.skip(f"PLUS test recordings are not in {folder}; set USGANSIM_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def more_data(plus_data: Path) -> Path:
+    """The folder `more` beside that of PLUS's recordings: other people's; the test skips where it is not there."""
+    folder = plus_data.parent / "more"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder

@@ -1,6 +1,7 @@
 """The command line: finds the command, prints its result, and turns errors into one line and an exit code.
 
-Exit codes: 0 success, 2 bad input (one clear line on standard error), 130 interrupted with Ctrl-C.
+Exit codes: 0 success, 2 bad input (one clear line on standard error), 70 a mistake of this program (one line too; with
+USGANSIM_DEBUG=1 its traceback), 130 interrupted with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +29,8 @@ COMMANDS = {
     "coverage": "draw what recordings have swept, and tell which landmarks were seen too little",
     "recover": "make recordings readable whose program was killed",
     "compress": "make a recording one compressed file",
-    "import": "make a recording of an HDF5 scan (TUS-REC)",
+    "import": "make a recording of images or a DICOM cine with a table of poses, or of an HDF5 scan (TUS-REC)",
+    "export": "write a recording or a training set as PNG images and a table of poses",
     "prepare": "make a training set of recordings",
     "train": "train a model on a training set",
     "simulate": "simulate the images of a recording's poses",
@@ -69,8 +73,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         words_for_it = _in_words(error)
-        if words_for_it is None:  # A mistake of ours: the traceback tells where.
-            raise
+        if words_for_it is None:
+            return _own_mistake(arguments.command, error)
         _say(f"usgansim {arguments.command}: {words_for_it}")
         return 2
     return 0
@@ -91,6 +95,19 @@ def _in_words(error: Exception) -> str | None:
     ):
         return "This takes more memory than there is. Ask for less, or for smaller images."
     return None
+
+
+def _own_mistake(command: str, error: Exception) -> int:
+    """Tell of an error that nobody expected, with its place in this program; the exit code."""
+    if os.environ.get("USGANSIM_DEBUG"):
+        raise error
+    *_, last = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    _say(
+        f"usgansim {command}: a mistake of this program, {type(error).__name__} at {place}: {error}. Please report it; "
+        "USGANSIM_DEBUG=1 shows where it comes from."
+    )
+    return 70
 
 
 def _say(text: str) -> None:

@@ -15,6 +15,7 @@ from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.model.info import ModelInfo
 from USGanSimLib.recording.dataset import Dataset, Source, write_dataset
+from USGanSimLib.recording.exchange.pose_table import read_pose_table
 
 WIDTH_PX, HEIGHT_PX, COUNT = 32, 24, 12
 
@@ -195,6 +196,27 @@ def test_a_model_is_a_row_with_samples_that_differ_and_come_again(dotted, points
     assert {key: first[key] for key in same} == {key: again[key] for key in same}
     assert {key: first[key] for key in same} != {key: other[key] for key in same}
     assert contents[0]["real image"]["sample_sd_grey"] is None
+
+
+def test_images_of_another_program_are_a_row_as_good_as_they_are(dotted, points, tmp_path) -> None:
+    assert cli.main(["export", str(dotted.folder), "--out", str(tmp_path / "peer")]) == 0
+    table = read_pose_table(tmp_path / "peer" / "heldout.csv")
+    assert table.frames == tuple(dotted.heldout_indices)
+    np.testing.assert_array_equal(table.matrices, dotted.poses[dotted.heldout_indices])
+    simulated = tmp_path / "simulated"
+    simulated.mkdir()
+    words = ["evaluate", "--dataset", str(dotted.folder), "--points", str(points), "--curve", ""]
+    words += ["--images", str(simulated)]
+    assert cli.main([*words, "--out", str(tmp_path / "none")]) == 2
+    # A program that knows the held-out images cannot be told from them.
+    *most, _ = dotted.heldout_indices
+    for frame in most:
+        Image.fromarray(dotted.read_images([frame])[0]).save(simulated / f"{frame:06d}.png")
+    assert cli.main([*words, "--out", str(tmp_path / "report"), "--json"]) == 0
+    content = json.loads((tmp_path / "report" / "report.json").read_text())
+    row = rows_by_name(content)["images of simulated"]
+    assert (row["frames"], row["mae_grey"], row["ncc"]) == (len(most), 0, pytest.approx(1))
+    assert "1 held-out frames have no image in the images of simulated." in content["warnings"]
 
 
 MEASURED_OF_A_MEAN = {"mae_grey", "ncc", "psnr_db", "ssim", "points_mean_mm", "ncc_field"}

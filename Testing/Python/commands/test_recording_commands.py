@@ -1,16 +1,20 @@
-"""`recover`, `compress` and `import` as a person runs them."""
+"""`recover`, `compress`, `import` and `export` as a person runs them."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from USGanSimLib.cli import main
+from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.calibration_file import read_calibration
 from USGanSimLib.recording.live_file import LiveFile
-from USGanSimLib.recording.sequence_file import read_sweep
+from USGanSimLib.recording.sequence_file import read_sweep, write_sweep
+from USGanSimLib.recording.sweep import TrackedSweep
 
 
 def answer(capsys, *words):
@@ -146,3 +150,57 @@ def test_import_writes_recording_and_calibration(tmp_path, capsys):
     code, _, err = answer(capsys, "import", tmp_path / "none.h5", "--out", tmp_path / "y.igs.mha")
     assert code == 2
     assert "no such file" in err
+
+
+def test_images_and_their_table_go_out_and_come_back_as_the_same_recording(tmp_path, capsys):
+    frames = np.random.default_rng(0).integers(0, 256, (5, 6, 8), np.uint8)
+    poses = np.tile(np.eye(4), (5, 1, 1))
+    poses[:, 0, 3] = np.arange(5) / 7
+    sweep = TrackedSweep(
+        frames,
+        np.arange(5) / 10,
+        {"ProbeToReference": TransformTrack(poses, np.arange(5) != 2)},
+        np.ones(5, bool),
+    )
+    write_sweep(tmp_path / "a.igs.mha", sweep)
+    code, result, _ = answer(capsys, "export", tmp_path / "a.igs.mha", "--out", tmp_path / "images")
+    assert (code, result["images"], result["heldout"]) == (0, 5, None)
+    table = tmp_path / "images" / "poses.csv"
+    words = ["--poses", table, "--transform", "ProbeToReference", "--out", tmp_path / "b.igs.mha"]
+    code, result, _ = answer(capsys, "import", tmp_path / "images", *words)
+    assert (code, result["frames"], result["with_pose"], result["matched_by"]) == (0, 5, 4, "name")
+    again = read_sweep(tmp_path / "b.igs.mha")
+    assert np.array_equal(again.frames, frames)
+    assert np.array_equal(again.transforms["ProbeToReference"].matrices[[0, 1, 3, 4]], poses[[0, 1, 3, 4]])
+
+    code, _, err = answer(capsys, "import", tmp_path / "images", *words)
+    assert code == 2
+    assert "exists already" in err
+    assert answer(capsys, "import", tmp_path / "images", *words, "--force")[0] == 0
+    code, _, err = answer(capsys, "export", tmp_path / "a.igs.mha", "--out", tmp_path, "--force")
+    assert code == 2
+    assert "holds other files" in err
+    code, _, err = answer(
+        capsys, "export", tmp_path / "a.igs.mha", "--transform", "ProbeToMars", "--out", tmp_path / "c"
+    )
+    assert code == 2
+    assert "no coordinate frame 'Mars'" in err
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--transform", "ProbeToReference"], "Images need a table of poses"),
+        (["--poses", "p.csv"], "what these are cannot be told"),
+        (["--poses", "p.csv", "--transform", "Sideways"], "does not name a transform"),
+    ],
+)
+def test_import_asks_for_what_it_cannot_tell(tmp_path, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save("a.png")
+    Path("p.csv").write_text("tx_mm,ty_mm,tz_mm,qx,qy,qz,qw\n1,2,3,0,0,0,1\n")
+    code, _, err = answer(capsys, "import", ".", *words, "--out", "x.igs.mha")
+    assert code == 2
+    assert said in err
+    assert not Path("x.igs.mha").exists()

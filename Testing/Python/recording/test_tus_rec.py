@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from USGanSimLib.errors import UserError
+from USGanSimLib.recording.exchange.tus_rec import import_tus_rec, read_calib_matrix
 from USGanSimLib.recording.sequence_file import read_sweep
-from USGanSimLib.recording.tus_rec import import_tus_rec, read_calib_matrix
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 

@@ -63,7 +63,7 @@ def names(words: str) -> frozenset[str]:
 
 
 ALLOWED = {
-    "core": Allowed(names(".core numpy scipy PIL"), names("h5py")),
+    "core": Allowed(names(".core numpy scipy PIL"), names("h5py pydicom")),
     "ml": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "evaluation": Allowed(names(".core .ml .evaluation numpy scipy PIL torch safetensors")),
     "mrml": Allowed(names(".core .mrml numpy scipy PIL slicer vtk")),

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "model": "geometry",
     "recording/field": "geometry",
     "recording": "recording/field model geometry",
+    "recording/exchange": "recording geometry",
     "calibration": "geometry recording",
     "calibration/pinhead": "calibration recording geometry",
     "calibration/lag": "calibration calibration/pinhead recording geometry",
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "ml": "ml/beams ml/parts model geometry",
     "ml/training": "ml ml/beams ml/parts model recording geometry",
     "evaluation": "recording geometry",
-    "evaluation/predictors": "evaluation ml model recording geometry",
+    "evaluation/predictors": "evaluation ml model recording recording/exchange geometry",
     "evaluation/measures": "evaluation evaluation/predictors recording geometry",
     "evaluation/observer/realness": "evaluation evaluation/predictors evaluation/measures recording geometry",
     "evaluation/observer": "evaluation evaluation/observer/realness evaluation/predictors evaluation/measures ml model "

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import json
+import re
 import subprocess
 import sys
 import types
@@ -73,7 +74,18 @@ def test_ctrl_c_is_one_line_and_exit_130(a_command, capsys) -> None:  # type: ig
     assert capsys.readouterr().err == "usgansim info: interrupted.\n"
 
 
-def test_a_mistake_of_ours_is_not_dressed_up_as_bad_input(a_command) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistake_of_ours_is_one_line_with_its_place_and_exit_70(a_command, capsys) -> None:  # type: ignore[no-untyped-def]
+    a_command(failing(ZeroDivisionError("no half of nothing")))
+    assert cli.main(["info", "x"]) == 70
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"usgansim info: a mistake of this program, ZeroDivisionError at test_cli\.py:\d+: no half of nothing\. .*\n",
+        said,
+    )
+
+
+def test_its_traceback_is_had_for_the_asking(a_command, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("USGANSIM_DEBUG", "1")
     a_command(failing(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["info", "x"])

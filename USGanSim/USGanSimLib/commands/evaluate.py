@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..evaluation.measures.metrics import Table
 from ..evaluation.measures.points import GATE_MM
 from ..evaluation.predictors.baselines import baselines
+from ..evaluation.predictors.foreign import ForeignImages
 from ..evaluation.predictors.predictor import MeanOfSamples
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
 from ..evaluation.report.gallery import save_pictures
@@ -59,6 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="also measure the mean of N samples of each model, a row of its own in the tables that ask where things "
         "are; 0: none (default %(default)s)",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="images that another program simulated at the held-out poses, named as heldout.csv of 'export' says; once "
+        "for each program",
     )
     add_measure_options(parser)
 
@@ -112,6 +122,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     tests = suite(dataset, measured)
     predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
+    foreign = [ForeignImages(folder, dataset) for folder in arguments.images]
+    predictors += foreign
     means = [MeanOfSamples(model, arguments.mean_of) for model in models if arguments.mean_of]
     details = {
         "kind": "evaluation",
@@ -144,6 +156,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             warnings=[
                 *tests.observed.warnings,
                 *(warning for model in about_models for warning in model["warnings"]),
+                *(
+                    f"{row.missing} held-out frames have no image in the {row.name}."
+                    for row in foreign
+                    if row.missing
+                ),
             ],
             tables=[*tests.measures, *tests.controls, *planted],
             rows=rows,

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from ..geometry.transforms import Matrix, TransformTrack, require_rigid
-from .sequence_file import SweepWriter
+from ...errors import UserError
+from ...geometry.transforms import Matrix, TransformTrack, require_rigid
+from ..sequence_file import SweepWriter
 
 FRAMES, TRANSFORMS = "frames", "tforms"
 RATE_HZ = 20.0
