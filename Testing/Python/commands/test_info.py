@@ -64,6 +64,19 @@ def test_the_keys_of_a_recording(info, written):
     assert result.pop("pose_extent_deg") == pytest.approx(40)
     assert result.pop("rate_hz") == pytest.approx(10)
     assert result.pop("duration_s") == pytest.approx(0.4)
+    tracking = result.pop("tracking")
+    assert tracking.pop("rate_hz") == pytest.approx(10)
+    assert tracking == {
+        "transform": "ProbeToReference",
+        "valid_share": 1,
+        "longest_without_s": 0,
+        "gaps": 0,
+        "longest_gap_s": 0,
+        "frozen_frames": 0,
+        "jumps": 0,
+        "jitter_mm": None,
+        "jitter_deg": None,
+    }
     assert result == {
         "kind": "recording",
         "frames": 5,
@@ -73,6 +86,7 @@ def test_the_keys_of_a_recording(info, written):
         "valid_images": 5,
         "transforms": {"ProbeToTracker": 5, "ReferenceToTracker": 5},
         "pose": "ProbeToReference",
+        "tracking_in_words": "100.0% valid; never at rest",
         "warnings": [],
     }
 
@@ -183,6 +197,7 @@ def test_a_person_reads_aligned_lines(written, capsys):
         "  transforms  ProbeToTracker      5 of 5 valid",
         "              ReferenceToTracker  5 of 5 valid",
         "  poses       ProbeToReference spans 12.0 mm, 40.0°",
+        "  tracking    100.0% valid; never at rest",
         "  warning     1 of 5 images are invalid.",
     ]
 

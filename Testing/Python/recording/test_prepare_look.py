@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.recording.calibration_file import Calibration
 from USGanSimLib.recording.prepare import PrepareOptions, prepare
 from USGanSimLib.recording.prepare_look import look
-from USGanSimLib.recording.sequence_file import write_sweep
+from USGanSimLib.recording.sequence_file import read_sweep, write_sweep
 from USGanSimLib.recording.splits import Exclusion
 from USGanSimLib.recording.sweep import TrackedSweep
 
@@ -76,3 +78,28 @@ def test_the_picture_shows_crop_and_split_where_they_are(recording, tmp_path):
         {"train": 26 / 50, "heldout": 10 / 50, "near": 4 / 50, "unused": 10 / 50}, abs=0.005
     )
     assert (bar[-5] == (80, 80, 88)).all()
+
+
+def test_faults_of_the_tracking_are_told_and_drawn_below_their_frames(recording, tmp_path):
+    sweep = read_sweep(recording)
+    matrices = sweep.transforms["ProbeToReference"].matrices.copy()
+    matrices[11:20] = matrices[10]
+    matrices[30, 0, 3] = 400
+    faulty = dataclasses.replace(
+        sweep, transforms={"ProbeToReference": TransformTrack(matrices, np.ones(FRAMES, bool))}
+    )
+    write_sweep(tmp_path / "faulty.igs.mha", faulty)
+    options = PrepareOptions(blocks=1, holdout=0.25)
+    told = look([tmp_path / "faulty.igs.mha"], CALIBRATION, tmp_path / "look.png", options)
+    assert [said[:34] for said in told["warnings"]] == [
+        "faulty.igs.mha: 9 of 50 poses of P",
+        "faulty.igs.mha: 2 of 50 poses of P",
+    ]
+    pixels = np.asarray(Image.open(tmp_path / "look.png"))
+    for colour, frames in (((220, 110, 220), range(11, 20)), ((255, 90, 40), (30, 31))):
+        # Rows above the key, which has a square of the colour.
+        rows, columns = np.nonzero((pixels[:-40] == colour).all(axis=-1))
+        assert np.ptp(rows) == 4
+        width_px = 360 - 2 * 8
+        first, last = frames[0] * width_px // FRAMES, (frames[-1] + 1) * width_px // FRAMES
+        assert set(columns) == set(range(8 + first, 8 + last))

@@ -130,6 +130,8 @@ def show(result: dict[str, Any]) -> None:
     )
     print(f"Field of view: {result['field']['verdict']}")
     if "picture" in result:
+        for said in result["warnings"]:
+            print(f"Warning: {said}")
         print(f"Lag {result['lag_s']:g} s. Nothing was written but the picture {result['picture']}.")
         return
     print(f"Lag {result['lag_s']:g} s. Hash {result['sha256'][:16]}…")

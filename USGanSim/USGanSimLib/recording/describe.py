@@ -19,6 +19,8 @@ from .sequence_fields import TIMESTAMP
 from .sequence_file import load_sweep, read_header
 from .sequence_format import SequenceHeader
 from .sweep import TrackedSweep
+from .tracking_quality import tracking_quality
+from .usable import held_on_purpose
 
 # All pairs of this many poses are compared; a longer recording is thinned evenly.
 _MOST_POSES = 1000
@@ -103,6 +105,7 @@ def _recording(path: Path, names: FrameNames) -> dict[str, Any]:
     name, poses, no_pose = _poses(sweep, names)
     extent_mm, extent_deg = _extent(poses)
     duration_s = float(np.ptp(sweep.timestamps_s))
+    quality = tracking_quality(name, poses, sweep.timestamps_s, held_on_purpose(sweep)) if name else None
     return {
         "file": str(path),
         "kind": "recording",
@@ -117,7 +120,13 @@ def _recording(path: Path, names: FrameNames) -> dict[str, Any]:
         "pose": name,
         "pose_extent_mm": extent_mm,
         "pose_extent_deg": extent_deg,
-        "warnings": [*_warnings(header, sweep, names.image), *no_pose],
+        "tracking": quality.as_dict() if quality else None,
+        "tracking_in_words": quality.words if quality else "",
+        "warnings": [
+            *_warnings(header, sweep, names.image),
+            *(quality.sentences() if quality else []),
+            *no_pose,
+        ],
     }
 
 
@@ -205,6 +214,7 @@ def _recording_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
                 f"{entry['pose']} spans {entry['pose_extent_mm']:.1f} mm, {entry['pose_extent_deg']:.1f}°",
             )
         )
+        lines.append(("tracking", entry["tracking_in_words"]))
     return lines + [("warning", text) for text in entry["warnings"]]
 
 

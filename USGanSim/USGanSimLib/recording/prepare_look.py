@@ -17,13 +17,23 @@ from .cropping import pixel_extremes
 from .prepare import Plan, PrepareOptions, plan_sweeps
 from .sequence_file import read_sweep
 from .sweep import Frames, TrackedSweep
+from .tracking_quality import TrackingQuality, tracking_quality
+from .usable import held_on_purpose
 
 # As wide as a panel, so that words stay readable in it.
-_WIDTH_PX, _BAR_PX, _ROW_PX, _MARGIN_PX = 360, 14, 34, 8
+_WIDTH_PX, _BAR_PX, _STRIP_PX, _ROW_PX, _MARGIN_PX = 360, 14, 5, 54, 8
 _BACKGROUND, _WORDS, _CROP, _FOUND = (24, 24, 28), (230, 230, 230), (255, 200, 60), (90, 160, 255)
 # Colour, letter beside it in the key.
 _TRAIN, _HELDOUT, _NEAR, _UNUSED = (70, 150, 90), (255, 200, 60), (150, 90, 60), (80, 80, 88)
 _KEY = (("trained on", _TRAIN), ("held out", _HELDOUT), ("too near one", _NEAR), ("not usable", _UNUSED))
+_TRACKED, _LOST, _FROZEN, _JUMP, _GAP = (
+    (60, 70, 80),
+    (200, 60, 60),
+    (220, 110, 220),
+    (255, 90, 40),
+    (255, 255, 255),
+)
+_TRACKING_KEY = (("no pose", _LOST), ("frozen", _FROZEN), ("jump", _JUMP), ("gap in time", _GAP))
 
 
 def look(
@@ -38,15 +48,16 @@ def look(
     plan = plan_sweeps(sweeps, [""] * len(sweeps), calibration, options, progress or Silent())
     with replacing_file(picture) as part:
         Image.fromarray(plan_picture(sweeps, plan)).save(part, format="PNG")
-    return {**plan.summary(), "picture": str(picture)}
+    odd = [f"{sweep.name}: {said}" for sweep in sweeps for said in _tracking(sweep, plan).sentences()]
+    return {**plan.summary(), "picture": str(picture), "warnings": odd}
 
 
 def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8]:
     """(H, W, 3) uint8: the brightest value of every pixel over the frames, in true proportions, with the crop (yellow)
     and the outline of the ultrasound that was found (blue); below it a bar for each sweep, its frames from left to
-    right, coloured by what becomes of them."""
+    right, coloured by what becomes of them, and a strip for the faults of its tracking, with the figures."""
     shown = _cropped_image(pixel_extremes(sweeps)[1], plan)
-    height = shown.height + 2 * _MARGIN_PX + _ROW_PX * len(sweeps) + 22
+    height = shown.height + 2 * _MARGIN_PX + _ROW_PX * len(sweeps) + 38
     picture = Image.new("RGB", (_WIDTH_PX, height), _BACKGROUND)
     picture.paste(shown, ((_WIDTH_PX - shown.width) // 2, 0))
     draw = ImageDraw.Draw(picture)
@@ -58,13 +69,46 @@ def plan_picture(sweeps: Sequence[TrackedSweep], plan: Plan) -> NDArray[np.uint8
             plan.heldout[first:last, None], _HELDOUT, np.where(plan.too_near[first:last, None], _NEAR, _TRAIN)
         )
         draw.text((_MARGIN_PX, top), f"{sweep.name}   {len(kept.frames)} of {len(sweep)} frames", fill=_WORDS)
-        bar = Image.fromarray(colours[None]).resize(
-            (_WIDTH_PX - 2 * _MARGIN_PX, _BAR_PX), Image.Resampling.NEAREST
-        )
-        picture.paste(bar, (_MARGIN_PX, top + 14))
+        picture.paste(_bar(colours, _BAR_PX), (_MARGIN_PX, top + 14))
+        quality = _tracking(sweep, plan)
+        picture.paste(_bar(_faults(quality), _STRIP_PX), (_MARGIN_PX, top + 14 + _BAR_PX))
+        draw.text((_MARGIN_PX, top + 16 + _BAR_PX + _STRIP_PX), quality.words, fill=_WORDS)
         top, first = top + _ROW_PX, last
-    _draw_key(draw, top)
+    _draw_key(draw, top, _KEY)
+    _draw_key(draw, top + 16, _TRACKING_KEY)
     return np.asarray(picture)
+
+
+def _tracking(sweep: TrackedSweep, plan: Plan) -> TrackingQuality:
+    probe, reference = plan.options.probe_frame, plan.options.reference_frame
+    track = sweep.probe_to_reference(probe, reference)
+    return tracking_quality(f"{probe}To{reference}", track, sweep.timestamps_s, held_on_purpose(sweep))
+
+
+def _faults(quality: TrackingQuality) -> NDArray[np.uint8]:
+    """(N, 3) colours; what a frame is worst in."""
+    colours = np.tile(np.array(_TRACKED, np.uint8), (len(quality.valid), 1))
+    for mask, colour in (
+        (quality.frozen, _FROZEN),
+        (~quality.valid, _LOST),
+        (quality.jumped, _JUMP),
+        (quality.gap_s > 0, _GAP),
+    ):
+        colours[mask] = colour
+    return colours
+
+
+def _bar(colours: NDArray[np.uint8], height_px: int) -> Image.Image:
+    """Frames (N, 3) from left to right. Where several fall on a pixel, the rarest colour of them is seen."""
+    width_px = _WIDTH_PX - 2 * _MARGIN_PX
+    kinds, kind, counts = np.unique(colours, axis=0, return_inverse=True, return_counts=True)
+    shown = np.zeros((width_px, 3), np.uint8)
+    for number in np.argsort(-counts):
+        frames = np.flatnonzero(kind.reshape(-1) == number)
+        for frame in frames:
+            left = frame * width_px // len(colours)
+            shown[left : max(left + 1, (frame + 1) * width_px // len(colours))] = kinds[number]
+    return Image.fromarray(np.repeat(shown[None], height_px, axis=0))
 
 
 def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
@@ -96,9 +140,9 @@ def _cropped_image(brightest: Frames, plan: Plan) -> Image.Image:
     return image
 
 
-def _draw_key(draw: ImageDraw.ImageDraw, top: int) -> None:
+def _draw_key(draw: ImageDraw.ImageDraw, top: int, key: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
     left = float(_MARGIN_PX)
-    for words, colour in _KEY:
+    for words, colour in key:
         draw.rectangle((left, top + 3, left + 9, top + 12), fill=colour)
         draw.text((left + 14, top + 1), words, fill=_WORDS)
         left += 26 + draw.textlength(words)

@@ -73,6 +73,12 @@ def sweep_parts(sweep: TrackedSweep) -> NDArray[np.int_]:
     return np.cumsum([0, *changes])
 
 
+def held_on_purpose(sweep: TrackedSweep) -> NDArray[np.bool_]:
+    """(N,) which frames of a recording show a held pose, which is to be there several times."""
+    names = sweep.frame_fields.get(HOLD_FIELDS[-1], (None,) * len(sweep))
+    return np.array([name is not None for name in names], bool)
+
+
 def held_poses(
     sweeps: Sequence[TrackedSweep], usable: Sequence[UsableFrames]
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
