@@ -32,8 +32,8 @@ class InputsSection(Section):
         self._timer = Repeating(
             self.widget, self.troubles, _("The chain is not up to date"), self._show_chain, CHAIN_EVERY_MS
         )
-        self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)
-        self.ui.tryButton.connect("clicked()", self._on_try)
+        self.on_press("sampleModelButton", self._on_sample_model)
+        self.on_press("tryButton", self._on_try)
 
     def enter(self) -> None:
         if self.parameters.probe is None:

@@ -11,13 +11,12 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...errors import UserError
 from ...live import PoseState
 from ...mrml.live.surroundings import Surroundings
 from ..dependencies import torch_status
 from ..panel import Section
 from ..slice_views import aim_3d
-from ..troubles import Repeating, Troubles, in_words
+from ..troubles import Repeating, Troubles, in_words, log_fault
 from .live_views import LiveViews
 
 TICK_MS = 8
@@ -61,8 +60,8 @@ class LiveSection(Section):
         self._watch = Repeating(
             self.widget, self.troubles, _("Whether images come is not known"), self._on_watch, WATCH_MS
         )
-        self.ui.startButton.connect("clicked()", self._on_start_stop)
-        self.ui.showButton.connect("clicked()", self._on_show)
+        self.on_press("startButton", self._on_start_stop)
+        self.on_press("showButton", self._on_show)
         self.ui.deviceLabel.text = torch_status()
         self._show_status()
 
@@ -111,9 +110,14 @@ class LiveSection(Section):
         busy = self.logic.simulation.live.running or self._steps is not None
         problem = "" if busy or self.parameters is None else self.logic.problem(self.parameters)
         self.ui.startButton.text = _("Stop") if busy else _("Start")
-        self.ui.startButton.enabled = not problem
-        self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
-        self.ui.showButton.enabled = self.logic.simulation.live.volume is not None
+        self.enable("startButton", problem, _("Simulate at each new pose of the probe"))
+        self.enable(
+            "showButton",
+            "" if self.logic.simulation.live.volume is not None else _("Press Start first"),
+            _(
+                "Lay out the views: slices that follow the image, probe and fan in 3-D. Pressed again, all is as before"
+            ),
+        )
         self.ui.showButton.checked = self._surroundings.shown
         self.ui.showButton.text = _("Hide") if self._surroundings.shown else _("Show")
 
@@ -146,8 +150,7 @@ class LiveSection(Section):
             self.stop()
             self._problem = in_words(error)
             self._show_status()
-            if not isinstance(error, UserError):
-                raise
+            log_fault(_("The simulation does not start"), error)
             return
         if words:
             self.ui.stateLabel.text = words

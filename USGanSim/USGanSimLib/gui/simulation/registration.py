@@ -32,6 +32,7 @@ from ...recording.simulated import (
 from ..choices import CurvePlane, GridPlane, PoseSet
 from ..panel import Section
 from ..stepwise import Stepwise
+from ..troubles import in_words, log_fault
 
 
 class RegistrationSection(Section):
@@ -49,7 +50,7 @@ class RegistrationSection(Section):
             ("compoundButton", self._on_compound),
             ("exportButton", self._on_export),
         ):
-            getattr(self.ui, name).connect("clicked()", slot)
+            self.on_press(name, slot)
 
     def show(self) -> None:
         wanted, busy = self.parameters.poseSet, self._work.running
@@ -59,12 +60,12 @@ class RegistrationSection(Section):
         self.ui.registrationProgressBar.visible = busy
         self.ui.simulateButton.text = _("Cancel") if busy else _("Simulate at all poses")
         problem = self._problem()
-        self._enable(
+        self.enable(
             "countButton",
             problem or (_("Busy") if busy else ""),
             _("Count the poses and those outside the trained range, and outline them in the 3-D view."),
         )
-        self._enable(
+        self.enable(
             "simulateButton",
             "" if busy else problem,
             _("Leave off; nothing half done stays")
@@ -72,14 +73,14 @@ class RegistrationSection(Section):
             else _("Make a sequence of simulated images with their true poses in RAS"),
         )
         no_set = _("Choose a simulated set") if self.parameters.simulatedSet is None else ""
-        self._enable(
+        self.enable(
             "compoundButton",
             _("Busy") if busy else no_set,
             _("Average the images of the result in the voxels that they hit; small gaps are filled"),
         )
         folder = self.parameters.exportFolder
         no_folder = "" if folder.name and folder.is_dir() else _("Choose the folder to write to")
-        self._enable(
+        self.enable(
             "exportButton",
             _("Busy") if busy else no_set or no_folder,
             _(
@@ -96,11 +97,6 @@ class RegistrationSection(Section):
 
     def cleanup(self) -> None:
         self.close_scene()
-
-    def _enable(self, name: str, problem: str, tip: str) -> None:
-        button = getattr(self.ui, name)
-        button.enabled = not problem
-        button.toolTip = problem or tip
 
     # Where to simulate
 
@@ -274,12 +270,12 @@ class RegistrationSection(Section):
 
     def _run(self, steps: Generator[Any, None, Any], words: Any) -> None:
         def end(result: Any, error: Exception | None) -> None:
-            text = str(error) if error is not None else words(result)
+            text = in_words(error) if error is not None else words(result)
             self.ui.registrationStateLabel.text = text
             if self.parameters is not None:
                 self.show()
-            if error is not None and not isinstance(error, UserError):
-                raise error
+            if error is not None:
+                log_fault(text, error)
 
         self.ui.registrationStateLabel.text = ""
         self.ui.registrationProgressBar.value = 0

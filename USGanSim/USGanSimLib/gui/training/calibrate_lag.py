@@ -39,8 +39,8 @@ class LagSection(Section):
             self.ui.lagStopButton,
         )
         self.lag_s: float | None = None
-        self.ui.findLagButton.connect("clicked()", self._on_find)
-        self.ui.useLagButton.connect("clicked()", self._on_use)
+        self.on_press("findLagButton", self._on_find)
+        self.on_press("useLagButton", self._on_use)
         show_picture(self.ui.lagPictureLabel, None)
 
     def show(self) -> None:
@@ -85,9 +85,16 @@ class LagSection(Section):
         if self.parameters is None:
             return
         problem = self.problem()
-        self.ui.findLagButton.enabled = not problem and not self.run.running
-        self.ui.findLagButton.toolTip = problem or _("Try all lags, and tell the best with its interval")
-        self.ui.useLagButton.enabled = self.lag_s is not None
+        self.enable(
+            "findLagButton",
+            problem or (_("Wait for what runs, or stop it") if self.run.running else ""),
+            _("Try all lags, and tell the best with its interval"),
+        )
+        self.enable(
+            "useLagButton",
+            "" if self.lag_s is not None else _("Find the lag first"),
+            _("Take the lag into the calibration of the pinhead above"),
+        )
 
     def _on_find(self) -> None:
         parameters = self.parameters

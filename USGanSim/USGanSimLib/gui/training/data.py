@@ -33,13 +33,13 @@ class DataSection(Section):
         self.runner: Runner = self.logic.makeRunner()
         self._state = ""
         self._pictures = tempfile.TemporaryDirectory(prefix="usgansim-")
-        self.ui.addFilesButton.connect("clicked()", self._on_add_files)
-        self.ui.addSessionButton.connect("clicked()", self._on_add_session)
-        self.ui.clearButton.connect("clicked()", self._on_clear)
-        self.ui.lagFileButton.connect("clicked()", self._on_lag_file)
-        self.ui.lookButton.connect("clicked()", self.look)
-        self.ui.prepareButton.connect("clicked()", self.prepare)
-        self.ui.stopButton.connect("clicked()", self.runner.stop)
+        self.on_press("addFilesButton", self._on_add_files)
+        self.on_press("addSessionButton", self._on_add_session)
+        self.on_press("clearButton", self._on_clear)
+        self.on_press("lagFileButton", self._on_lag_file)
+        self.on_press("lookButton", self.look)
+        self.on_press("prepareButton", self.prepare)
+        self.on_press("stopButton", self.runner.stop)
         self._show_running()
 
     def show(self) -> None:
@@ -75,7 +75,11 @@ class DataSection(Section):
 
     def _run(self, words: list[str], on_end: Any, state: str) -> None:
         try:
-            self.runner.start(words, self._on_event, on_end)
+            self.runner.start(
+                words,
+                self.troubles.guarded(_("How far it is is not shown"), self._on_event),
+                self.troubles.guarded(_("What came out is not shown"), on_end),
+            )
         except UserError as error:
             self._say(in_two_lines(error))
             return
@@ -115,12 +119,14 @@ class DataSection(Section):
         running = self.runner.running
         missing = self.problem() if self.parameters is not None else _("Open a scene")
         no_folder = self.parameters is None or not self.parameters.dataFolder.name
-        self.ui.lookButton.enabled = not running and not missing
-        self.ui.prepareButton.enabled = not running and not missing and not no_folder
-        self.ui.prepareButton.toolTip = missing or (
-            _("Choose a folder for the training set") if no_folder else _("Write the training set")
+        busy = _("Wait for what runs, or stop it") if running else ""
+        self.enable("lookButton", missing or busy, _("Tell and draw what would be made; nothing is written"))
+        self.enable(
+            "prepareButton",
+            missing or (_("Choose a folder for the training set") if no_folder else "") or busy,
+            _("Write the training set"),
         )
-        self.ui.stopButton.enabled = running
+        self.enable("stopButton", "" if running else _("Nothing runs"), _("End what runs; it leaves nothing"))
         self.ui.progressBar.visible = running
         self.ui.stateLabel.text = (
             self._state

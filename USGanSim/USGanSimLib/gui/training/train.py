@@ -57,11 +57,13 @@ class TrainSection(Section):
         )
         for name in (_("Nothing"), _("Losses"), _("Scores"), _("Texture")):
             self.ui.plotComboBox.addItem(name)
-        self.ui.plotComboBox.connect("currentIndexChanged(int)", self._on_plot)
-        self.ui.startButton.connect("clicked()", self.start)
-        self.ui.stopButton.connect("clicked()", self.stop)
-        self.ui.resumeButton.connect("clicked()", self.resume)
-        self.ui.copyButton.connect("clicked()", self._on_copy)
+        self.ui.plotComboBox.connect(
+            "currentIndexChanged(int)", self.troubles.guarded(_("The plot is not shown"), self._on_plot)
+        )
+        self.on_press("startButton", self.start)
+        self.on_press("stopButton", self.stop)
+        self.on_press("resumeButton", self.resume)
+        self.on_press("copyButton", self._on_copy)
 
     def enter(self) -> None:
         self.ui.torchLabel.text = dependencies.torch_status()
@@ -204,14 +206,22 @@ class TrainSection(Section):
     def _show_status(self) -> None:
         status, missing = self._status, self.problem()
         is_new = status.state == RunState.NEW
-        self.ui.startButton.enabled = is_new and not missing
-        self.ui.startButton.toolTip = missing or (
-            _("Train in a process of its own, which goes on when Slicer closes")
-            if is_new
-            else _("This folder holds a run: resume it, or choose another folder")
+        self.enable(
+            "startButton",
+            missing or ("" if is_new else _("This folder holds a run: resume it, or choose another folder")),
+            _("Train in a process of its own, which goes on when Slicer closes"),
         )
-        self.ui.stopButton.enabled = status.active and not self._stop_wanted
-        self.ui.resumeButton.enabled = status.resumable
+        ends = _("It saves and ends already") if self._stop_wanted else ""
+        self.enable(
+            "stopButton",
+            ends if status.active else _("No training runs in this folder"),
+            _("Save, and end after this iteration"),
+        )
+        self.enable(
+            "resumeButton",
+            "" if status.resumable else _not_resumed(status),
+            _("Go on from the last checkpoint, up to the iterations above"),
+        )
         self.ui.progressBar.visible = status.active
         # Without a number the bar is busy.
         self.ui.progressBar.setRange(0, status.of if status.step else 0)
@@ -272,6 +282,15 @@ def told(status: RunStatus, stop_wanted: bool = False) -> str:
         RunState.DONE: _("Finished after {step} iterations. To go on, set more iterations and resume."),
     }
     return words[status.state].format(**of)
+
+
+def _not_resumed(status: RunStatus) -> str:
+    """Why there is nothing to go on with."""
+    if status.active:
+        return _("It is being trained")
+    return (
+        _("This folder holds no run yet") if status.state == RunState.NEW else _("The run left no checkpoint")
+    )
 
 
 def _dataset_of(folder: RunFolder) -> Path | None:

@@ -55,7 +55,7 @@ class RecordSection(Section):
         self._timer = Repeating(
             self.widget, self.troubles, _("How the recording goes is not known"), self._on_tick, TICK_MS
         )
-        self.ui.startButton.connect("clicked()", self._on_start_stop)
+        self.on_press("startButton", self._on_start_stop)
 
     # Called by the panel
 
@@ -107,16 +107,26 @@ class RecordSection(Section):
             self.ui.chainLabel.text = _("Recorded: {names}.").format(names=self.chain().words)
         except UserError as error:
             self.ui.chainLabel.text = in_two_lines(error)
-        problem = self.problem()
         recording = self.recorder.recording
         self.ui.startButton.text = _("Stop") if recording else _("Start")
-        self.ui.startButton.enabled = recording or not problem
-        self.ui.startButton.toolTip = problem or _("Record every image with its poses")
+        self.enable(
+            "startButton", "" if recording else self.problem(), _("Record every image with its poses")
+        )
         for name in _SETTINGS:
             getattr(self.ui, name).enabled = not recording
-        self.ui.importButton.enabled = (
-            not recording and self.parameters.importBrowser is not None and (self.session.folder is not None)
+        self.enable(
+            "importButton",
+            self._not_imported(),
+            _("Write the sequence of the scene into the session, as a sweep"),
         )
+
+    def _not_imported(self) -> str:
+        """Why no sequence can be taken into the session, or nothing."""
+        if self.recorder.recording:
+            return _("A sweep is being recorded")
+        if self.session.folder is None:
+            return _("Choose the folder of the session")
+        return "" if self.parameters.importBrowser is not None else _("Choose a sequence")
 
     def problem(self) -> str:
         """Why recording cannot start yet, or nothing."""
