@@ -10,6 +10,7 @@ from ..command_run import CommandRun
 from ..panel import ModulePanel, Section
 from ..process_runner import Ended
 from ..texts import show_picture
+from .choice_words import lag_target_words, show_words
 from .pin.result import PICTURE_PX
 from .pin.tab import PinSection
 
@@ -42,6 +43,9 @@ class LagSection(Section):
         self.on_press("findLagButton", self._on_find)
         self.on_press("useLagButton", self._on_use)
         show_picture(self.ui.lagPictureLabel, None)
+
+    def connected(self) -> None:
+        show_words(self.ui.lagTargetComboBox, LAG_TARGETS, lag_target_words())
 
     def show(self) -> None:
         target = self.parameters.lagTarget

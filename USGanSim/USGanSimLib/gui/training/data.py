@@ -11,11 +11,13 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...recording.dataset import MARKER
+from ...recording.splits import SPLITS
 from ...recording.usable import REASONS
 from ..panel import Section
 from ..process_runner import Ended, Runner
 from ..texts import in_two_lines, show_picture, table
-from .command_words import has_calibration, listed, prepare_words, with_added
+from .choice_words import show_words, size_words, split_words
+from .command_words import SIZES, has_calibration, listed, prepare_words, with_added
 
 _PATTERNS = "(*.igs.mha *.igs.mhd *.igs.nrrd *.mha *.mhd *.nrrd)"
 
@@ -41,6 +43,10 @@ class DataSection(Section):
         self.on_press("prepareButton", self.prepare)
         self.on_press("stopButton", self.runner.stop)
         self._show_running()
+
+    def connected(self) -> None:
+        show_words(self.ui.splitComboBox, SPLITS, split_words())
+        show_words(self.ui.sizeComboBox, SIZES, size_words(SIZES))
 
     def show(self) -> None:
         self.ui.blocksSpinBox.enabled = self.parameters.dataSplit == "blocks"

@@ -15,7 +15,8 @@ from .. import dependencies
 from ..panel import Section
 from ..process_runner import Ended, Runner
 from ..texts import grid, in_two_lines, plain
-from .command_words import evaluate_words, listed, with_added
+from .choice_words import show_words, study_words
+from .command_words import STUDIES, evaluate_words, listed, with_added
 from .study import StudyPart
 
 # Of each table, so that it fits the panel; the report has them all.
@@ -43,6 +44,9 @@ class EvaluateSection(Section):
         self.on_press("stopButton", self.runner.stop)
         self.on_press("openButton", self._on_open)
         self.ui.progressBar.visible = False
+
+    def connected(self) -> None:
+        show_words(self.ui.kindComboBox, STUDIES, study_words())
 
     def show(self) -> None:
         running, problem = self.runner.running, self.problem()

@@ -27,7 +27,9 @@ from ..panel import Section
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..texts import duration, in_two_lines, show_picture
 from ..troubles import Repeating
-from .command_words import can_be_narrower, train_words, with_added
+from .choice_words import device_words, recipe_words, show_words, width_words
+from .command_words import DEVICES, WIDTHS, can_be_narrower, train_words, with_added
+from .pace import PacePart
 
 TICK_MS = 500
 # A curve need not grow faster than a person reads.
@@ -52,9 +54,11 @@ class TrainSection(Section):
         self._stop_wanted = False
         self._shown_sample: Path | None = None
         self._plotted_at_s = 0.0
+        self.pace = PacePart(self)
         self._timer = Repeating(
             self.widget, self.troubles, _("How the training goes is not known"), self.tick, TICK_MS
         )
+        self.ui.sampleCaptionLabel.visible = False
         for name in (_("Nothing"), _("Losses"), _("Scores"), _("Texture")):
             self.ui.plotComboBox.addItem(name)
         self.ui.plotComboBox.connect(
@@ -65,9 +69,15 @@ class TrainSection(Section):
         self.on_press("resumeButton", self.resume)
         self.on_press("copyButton", self._on_copy)
 
+    def connected(self) -> None:
+        show_words(self.ui.recipeComboBox, tuple(RECIPES), recipe_words())
+        show_words(self.ui.deviceComboBox, DEVICES, device_words())
+        show_words(self.ui.widthComboBox, tuple(WIDTHS), width_words())
+
     def enter(self) -> None:
         self.ui.torchLabel.text = dependencies.torch_status()
         self._find_last_run()
+        self.pace.propose()
         self._timer.start()
         self.tick()
 
@@ -77,6 +87,7 @@ class TrainSection(Section):
     def close_scene(self) -> None:
         # The training goes on.
         self._timer.stop()
+        self.pace.end()
         self._watch = self._alone = None
 
     def cleanup(self) -> None:
@@ -142,6 +153,7 @@ class TrainSection(Section):
             dataset = (_dataset_of(folder) if resume else None) or self.parameters.trainDataset
             if not (dataset / MARKER).is_file():
                 raise UserError(_("The run's training set is not where it was."), _("Choose it above."))
+            self.pace.end()
             words = train_words(self.parameters, resume, dataset)
             self._alone = self.logic.startAlone(words, folder.log)
         except UserError as error:
@@ -205,6 +217,7 @@ class TrainSection(Section):
 
     def _show_status(self) -> None:
         status, missing = self._status, self.problem()
+        self.pace.show(training=status.active)
         is_new = status.state == RunState.NEW
         self.enable(
             "startButton",
@@ -234,6 +247,7 @@ class TrainSection(Section):
         if status.sample != self._shown_sample:
             self._shown_sample = status.sample
             show_picture(self.ui.sampleLabel, status.sample)
+            self.ui.sampleCaptionLabel.visible = status.sample is not None
 
     def _on_plot(self, _index: int) -> None:
         self._plotted_at_s = 0.0
