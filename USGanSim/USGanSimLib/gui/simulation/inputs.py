@@ -83,12 +83,13 @@ class InputsSection(Section):
             return
         self._described_model = path
         info = self.logic.modelInfo(path)
-        self.ui.modelFactsLabel.text = self.logic.modelFacts(path)
+        self.ui.modelFactsBrowser.setHtml(self.logic.modelFacts(path))
         if info is None:
             self.ui.modelLabel.text = self.logic.modelFacts(path) if path.name else _("No model is chosen.")
             return
         self.ui.modelLabel.text = _(
-            "{recipe}, {width}×{height} px of {x:.2f}×{y:.2f} mm, trained in frame {frame}."
+            "Recipe {recipe}; images of {width}×{height} pixels of {x:.2f}×{y:.2f} mm; poses are told in the frame "
+            "{frame}."
         ).format(
             recipe=info.recipe,
             width=info.geometry.width_px,

@@ -323,4 +323,19 @@ def _icon(state: PoseState) -> qt.QPixmap:
         PoseState.NO_MODEL: style.SP_MessageBoxInformation,
         PoseState.NO_POSE: style.SP_MessageBoxInformation,
     }.get(state, style.SP_MessageBoxWarning)
-    return slicer.app.style().standardIcon(kind).pixmap(16, 16)
+    pixmap = slicer.app.style().standardIcon(kind).pixmap(16, 16)
+    return _in_text_colour(pixmap) if state in _PLAIN else pixmap
+
+
+# Their icons are of one colour, which the dark theme has for its ground.
+_PLAIN = (PoseState.GOOD, PoseState.FROZEN, PoseState.STOPPED)
+
+
+def _in_text_colour(pixmap: qt.QPixmap) -> qt.QPixmap:
+    painter = qt.QPainter(pixmap)
+    painter.setCompositionMode(qt.QPainter.CompositionMode_SourceIn)
+    painter.fillRect(
+        0, 0, pixmap.width(), pixmap.height(), slicer.app.palette().color(qt.QPalette.WindowText)
+    )
+    painter.end()
+    return pixmap

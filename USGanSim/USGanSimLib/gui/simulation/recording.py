@@ -11,7 +11,13 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...mrml.recorder.feedback import Feedback, RecorderState
-from ...mrml.recorder.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
+from ...mrml.recorder.stream_recording import (
+    Recorded,
+    StreamRecording,
+    require_file_name,
+    save_snapshot,
+    take_snapshot,
+)
 from ...mrml.sequence_bridge import show_sequences
 from ...recording.simulated import IMAGE_TO_REFERENCE
 from ..panel import Section
@@ -70,7 +76,14 @@ class RecordingSection(Section):
             return _("Choose a file or a sequence")
         if not self.logic.simulation.live.running:
             return _("Start the simulation first")
-        return self._folder_problem()
+        return self._folder_problem() or self._name_problem()
+
+    def _name_problem(self) -> str:
+        try:
+            require_file_name(self.parameters.recordName)
+        except UserError as error:
+            return str(error)
+        return ""
 
     def _folder_problem(self) -> str:
         folder = self.parameters.recordFolder

@@ -211,16 +211,27 @@ class RegistrationSection(Section):
         sweep = yield from _scaled(steps, 0.0, 0.7)
         name = slicer.mrmlScene.GenerateUniqueName(plan.name)
         browser = yield from _scaled(exporting_sweep(slicer.mrmlScene, sweep, name), 0.7, 0.3)
-        return browser, len(sweep), outside_count(sweep)
+        fits_mm = Grid.voxel_that_fits_mm(sweep, self.parameters.voxelSizeMm) if self.parameters else 0.0
+        return browser, len(sweep), outside_count(sweep), fits_mm
 
-    def _simulated(self, result: tuple[Any, int, int]) -> str:
-        browser, count, outside = result
+    def _simulated(self, result: tuple[Any, int, int, float]) -> str:
+        browser, count, outside, fits_mm = result
         show_sequences(slicer.modules.sequences.logic(), browser, IMAGE_TO_RAS)
         if self.parameters is not None:
             self.parameters.simulatedSet = browser
-        return _(
+        words = _(
             "{name}: {count} images, {outside} of them at poses outside the trained range (marked)."
         ).format(name=browser.GetName(), count=count, outside=outside)
+        return f"{words} {self._propose_voxels(fits_mm)}".strip()
+
+    def _propose_voxels(self, fits_mm: float) -> str:
+        """Set the voxel size with which a volume around the images is possible, and say so where it is another one."""
+        if self.parameters is None or fits_mm <= self.parameters.voxelSizeMm:
+            return ""
+        self.parameters.voxelSizeMm = fits_mm
+        return str(
+            _("Voxels of {size:g} mm are proposed; smaller ones would be too many.").format(size=fits_mm)
+        )
 
     # What is made of it
 
@@ -233,6 +244,8 @@ class RegistrationSection(Section):
         yield _("Reading the images…")
         sweep = import_sweep(browser)
         yield _("Compounding…")
+        if like is None and (fits_mm := Grid.voxel_that_fits_mm(sweep, voxel_mm)) > voxel_mm:
+            raise UserError(self._propose_voxels(fits_mm), _("Press again to take them."))
         grid = Grid.around(sweep, voxel_mm) if like is None else grid_of(like)
         volume = yield from compounding(sweep, grid)
         return volume, like, browser.GetName()

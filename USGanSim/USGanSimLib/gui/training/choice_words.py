@@ -19,7 +19,7 @@ def show_words(box: Any, choices: Sequence[str], words: Mapping[str, str]) -> No
 
 def recipe_words() -> dict[str, str]:
     return {
-        "beams": _("Beams, speckle and shadows inside"),
+        "beams": _("Beams and speckle inside"),
         "paper": _("GAN of Hu et al. 2017"),
         "paper-fig1": _("GAN of its Fig. 1"),
         "paper-l2": _("GAN of Hu et al. with L2"),
@@ -29,7 +29,7 @@ def recipe_words() -> dict[str, str]:
 
 def device_words() -> dict[str, str]:
     return {
-        "auto": _("A GPU where there is one, else the CPU"),
+        "auto": _("A GPU, or else the CPU"),
         "cpu": _("CPU"),
         "cuda": _("NVIDIA GPU"),
         "mps": _("Apple GPU"),

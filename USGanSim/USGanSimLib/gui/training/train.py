@@ -204,7 +204,8 @@ class TrainSection(Section):
 
     def _show_recipe(self, name: str) -> None:
         recipe = RECIPES[name]
-        self.ui.recipeInfoLabel.text = _(recipe.words)
+        words = str(_(recipe.words))
+        self.ui.recipeInfoLabel.text = f"{words[:1].upper()}{words[1:]}."
         self.ui.recipeInfoLabel.toolTip = _(recipe.about)
         self.ui.widthComboBox.enabled = can_be_narrower(name)
         self.ui.widthComboBox.toolTip = _(

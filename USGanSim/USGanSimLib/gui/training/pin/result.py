@@ -70,7 +70,7 @@ class PinResult:
         for row, one in enumerate(self.residuals):
             for column, text in enumerate(residual_cells(one)):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.setVisible(bool(self.residuals))
+        self.ui.residualButton.visible = bool(self.residuals)
         picture = Path(self.fit["panel"]) if self.fit else None
         show_picture(self.ui.residualPictureLabel, picture, PICTURE_PX, CHARTS_PX)
         self.ui.saveLabel.text = ""

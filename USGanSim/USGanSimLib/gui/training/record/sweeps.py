@@ -16,7 +16,7 @@ from ....recording.sequence_file import read_sweep
 from ....recording.session import DISCARDED, KEPT, SweepEntry
 from ...panel import Section
 from ...texts import in_two_lines
-from .words import sweep_cells, sweep_headings
+from .words import FRAMES_COLUMN, sweep_cells, sweep_headings
 
 
 class SweepTable:
@@ -58,6 +58,12 @@ class SweepTable:
             if self._listed:
                 table.selectRow(len(self._listed) - 1)
         self._show_decisions()
+
+    def show_frames(self, count: int) -> None:
+        """Of the sweep that is being recorded."""
+        for row, sweep in enumerate(self._listed or ()):
+            if sweep.name == self._recorder.name:
+                self.ui.sweepsTable.item(row, FRAMES_COLUMN).setText(str(count))
 
     def _chosen(self) -> SweepEntry | None:
         row = self.ui.sweepsTable.currentRow()

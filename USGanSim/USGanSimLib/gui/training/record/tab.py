@@ -13,6 +13,7 @@ from ....mrml.likely_nodes import likely_image, likely_probe, likely_reference
 from ....mrml.recorder.feedback import RecorderState
 from ....mrml.recorder.recorded_chain import RecordedChain, recorded_chain
 from ....mrml.recorder.session_recorder import SessionRecorder
+from ....recording.session import require_sweep_name
 from ...panel import Section
 from ...slice_views import look_at
 from ...texts import in_two_lines
@@ -135,6 +136,7 @@ class RecordSection(Section):
         if self.session.folder is None:
             return _("Choose the folder of the session.")
         try:
+            require_sweep_name(self.parameters.sweepName)
             self.chain()
         except UserError as error:
             return str(error)
@@ -188,6 +190,7 @@ class RecordSection(Section):
         lost = lost_words(self.running_chain.transforms if self.running_chain else {})
         self.ui.stateLabel.text = f"{state_words(feedback)} {lost}".strip()
         self.ui.feedbackLabel.text = feedback_words(feedback)
+        self.sweeps.show_frames(feedback.counts.written)
         if feedback.counts.offered and self._to_look_at is not None:
             look_at("Red", self._to_look_at)
             self._to_look_at = None
