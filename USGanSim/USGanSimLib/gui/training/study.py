@@ -22,11 +22,11 @@ from .command_words import (
     study_result,
     study_size,
 )
-from .placed_points import PlacedPoints
 from .study_window import StudyWindow
 
 if TYPE_CHECKING:
     from ...evaluation.study.answer_sheet import AnswerSheet
+    from ...evaluation.study.placed_points import PlacedPoints
     from ..panel import Section
 
 _MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
@@ -122,6 +122,8 @@ class StudyPart:
         )
 
     def _state(self, sheet: AnswerSheet) -> str:
+        from ...evaluation.study.placed_points import PlacedPoints
+
         words = [
             _("{answered} of {all} pictures are answered ({kind}).").format(
                 answered=sheet.answered, all=len(sheet.names), kind=sheet.kind
@@ -171,6 +173,8 @@ class StudyPart:
 
     def answer(self) -> None:
         """Show the pictures, beginning with the first that has no answer."""
+        from ...evaluation.study.placed_points import PlacedPoints
+
         self._told = ""
         self._sheet = self._open_sheet()
         if self._sheet is None:
@@ -276,10 +280,17 @@ class StudyPart:
         from ...evaluation.report.page import table_cells
 
         head, *rows = turned(plain(table_cells(ended.result["tables"][0], ended.result["rows"])))
-        self._say(
-            _("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
-            + grid(head, rows)
-        )
+        told = _("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
+        unchecked = ended.result.get("unchecked", 0)
+        if unchecked:
+            told = (
+                _(
+                    "{count} of the places were not checked to lie on their picture, as in earlier versions; "
+                    "Answer asks for them again."
+                ).format(count=unchecked)
+                + f"<br>{told}"
+            )
+        self._say(told + grid(head, rows))
 
     def _on_window_closed(self) -> None:
         self.window = None
