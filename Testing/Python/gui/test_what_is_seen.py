@@ -144,3 +144,22 @@ def test_voxels_that_are_too_many_are_proposed_larger(live, panel, until, monkey
     section.ui.compoundButton.click()
     until(lambda: not section._work.running)
     assert "voxels; of those around" in section.ui.registrationStateLabel.text
+
+
+def test_a_steadied_hand_tells_how_far_it_is_behind(live, panel, tracked, move, until):
+    from USGanSimLib.gui.choices import Steadiness
+
+    box, label = live["Live"].ui.steadinessComboBox, live["Live"].ui.poseLabel
+    assert box.currentText == "As tracked"
+    assert panel.logic.simulation.live.hand is None
+    box.currentIndex = 2
+    assert panel.parameters.steadiness is Steadiness.MEDIUM
+    places = iter(range(1000))
+
+    def told():
+        move(tracked, next(places) % 20)
+        return "ms behind the hand" in label.text and "of the jitter left" in label.text
+
+    until(told)
+    box.currentIndex = 0
+    until(lambda: not told() and panel.logic.simulation.live.hand is None)

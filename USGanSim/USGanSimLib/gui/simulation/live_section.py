@@ -219,6 +219,13 @@ class LiveSection(Section):
         words = []
         if simulation.live.running and simulation.live.pose_age_s is not None:
             words.append(_("{age:.0f} ms old").format(age=simulation.live.pose_age_s * 1e3))
+        hand = simulation.live.hand
+        if simulation.live.running and hand is not None:
+            words.append(
+                _("steadied: {lag:.0f} ms behind the hand, {share:.0f} % of the jitter left").format(
+                    lag=hand.lag_s * 1e3, share=100 * hand.jitter_share
+                )
+            )
         nearest = simulation.nearest
         if nearest is not None:
             words.append(
