@@ -49,7 +49,7 @@ def test_on_a_cpu_minutes_of_the_default_recipe_are_proposed_once(computer, fres
     computer(gpu=False)
     train = fresh()
     assert (train.parameters.trainRecipe, train.parameters.trainMinutes) == ("beams", 30)
-    assert "shows anatomy after minutes; 30 are proposed" in train.ui.paceLabel.text
+    assert "shows anatomy after minutes; 30 are a good beginning" in train.ui.paceLabel.text
     train.parameters.trainMinutes = 0
     train.panel.exit()
     train.panel.enter()

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up, why_not
 from ..panel import Section
 from ..slice_views import lay_over
+from .agreement import AgreementPart
 from .live_section import LiveSection
 from .live_views import SLICE_AND_3D, TWO_SLICES_AND_3D
 
@@ -28,6 +29,7 @@ class ComparisonSection(Section):
         self._shown: tuple[Any, View, Any] | None = None
         self._difference_grey = math.nan
         self._told_s = 0.0
+        self.agreement = AgreementPart(self)
 
     def meet(self) -> None:
         self._live = self.panel.section(LiveSection)
@@ -74,6 +76,7 @@ class ComparisonSection(Section):
         overlay = {View.BLEND: real, View.DIFFERENCE: self._difference and self._difference.node}.get(view)
         opacity = self.parameters.blendPercent / 100 if view is View.BLEND else 1.0
         lay_over("Red", overlay, opacity)
+        self.agreement.follow(real)
         self._live.show()
 
     def _leave(self) -> None:
@@ -81,6 +84,7 @@ class ComparisonSection(Section):
         if self._shown is None:
             return
         self._shown = None
+        self.agreement.leave()
         lay_over("Red", None, 0.0)
         self._live.views.release("Yellow")
         if self._difference is not None:

@@ -121,7 +121,7 @@ def _proposal_words(recipe: str) -> str:
     """For a computer without a GPU."""
     if recipe == DEFAULT_RECIPE.name:
         return str(
-            _("On a CPU this recipe shows anatomy after minutes; {minutes:.0f} are proposed.").format(
+            _("On a CPU this recipe shows anatomy after minutes; {minutes:.0f} are a good beginning.").format(
                 minutes=CPU_MINUTES
             )
         )
