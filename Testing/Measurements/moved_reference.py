@@ -2,7 +2,7 @@
 
     python Testing/Measurements/moved_reference.py [--frames 72]
 
-On the sample scan of the virtual phantom, with the shipped model, as the panel looks at it: the mean of 4 samples, the
+On the sample scan of the virtual phantom, with the shipped model, as the panel looks at it: the mean of 2 samples, the
 latest 10 images together. Prints JSON: for each move (mm along the axes of Reference) the least, the median and the
 largest distance in mm, and the share of the windows of 10 images that are beyond the usual range.
 """

@@ -32,6 +32,8 @@ def looked(monkeypatch):
 def test_a_real_image_is_looked_at_while_it_is_compared_and_a_moved_reference_is_told(
     panel, live, real, until, looked
 ):
+    from USGanSimLib.mrml.live.real_image import View
+
     label = live["Comparison"].ui.agreementLabel
     assert label.text == ""
     panel.parameters.realImage = real
@@ -39,10 +41,12 @@ def test_a_real_image_is_looked_at_while_it_is_compared_and_a_moved_reference_is
     until(lambda: "It fits best 0.0 mm" in label.text)
     assert "usually less than 1.5 mm" in label.text
     assert "<b>" not in label.text
+    panel.parameters.comparison = View.BLEND
+    assert "It fits best 0.0 mm" in label.text  # Another view of the two changes nothing.
     looked[0] = MOVED
     until(lambda: "Has the reference or a marker moved" in label.text)
     assert "out of plane +" in label.text
-    panel.parameters.realImage = None
+    panel.parameters.realImage, panel.parameters.comparison = None, View.SIDE_BY_SIDE
     assert label.text == ""
     assert not live["Comparison"].agreement._timer.active
 

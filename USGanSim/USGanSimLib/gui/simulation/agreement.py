@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TICK_MS = 100
 # Of the time; the live image needs the rest.
-SHARE = 0.15
+SHARE = 0.2
 
 
 class AgreementPart:

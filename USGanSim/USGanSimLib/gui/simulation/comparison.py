@@ -49,16 +49,20 @@ class ComparisonSection(Section):
         simulated, real = self.logic.simulation.live.volume, self.parameters.realImage
         if simulated is None or real is None or real is simulated or why_not(real):
             # It may be comparable at one of the next images.
-            self._leave()
+            self._end()
         else:
             self._look(simulated, real, self.parameters.comparison)
         self._tell()
 
     def close_scene(self) -> None:
-        self._leave()
+        self._end()
 
     def cleanup(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._leave()
+        self.agreement.leave()
 
     def _look(self, simulated: Any, real: Any, view: View) -> None:
         """Arrange the views; again only where something else is to be seen."""
@@ -84,7 +88,6 @@ class ComparisonSection(Section):
         if self._shown is None:
             return
         self._shown = None
-        self.agreement.leave()
         lay_over("Red", None, 0.0)
         self._live.views.release("Yellow")
         if self._difference is not None:

@@ -14,7 +14,7 @@ from .real_image import resampled
 from .simulation import Simulation
 
 # Their mean is what is expected; more would only be slower.
-SAMPLES = 4
+SAMPLES = 2
 # A real image that covers less shows too little of the place.
 LEAST_COVERED = 0.5
 
