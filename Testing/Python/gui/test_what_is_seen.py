@@ -66,27 +66,32 @@ def test_no_label_of_an_input_is_cut_at_400_pixels(panel, live, harness):
     assert cut == []
 
 
-def test_the_icon_of_the_state_is_seen_on_a_dark_ground(live, harness):
+def test_the_icon_of_the_state_is_seen_on_a_dark_ground(panel, live, harness, until):
     import qt
 
-    from USGanSimLib.gui.simulation.live_section import _icon
-    from USGanSimLib.live import PoseState
-
-    before = qt.QApplication.palette()
+    icon, before = live["Live"].ui.stateIcon, qt.QApplication.palette()
     dark = qt.QPalette(before)
     dark.setColor(qt.QPalette.WindowText, qt.QColor("#ffffff"))
     qt.QApplication.setPalette(dark)
+
+    def darkest():
+        image = icon.pixmap.toImage()
+        drawn = [
+            image.pixelColor(x, y)
+            for x in range(image.width())
+            for y in range(image.height())
+            if image.pixelColor(x, y).alpha() > 200
+        ]
+        return min((colour.lightness() for colour in drawn), default=0)
+
     try:
-        for state in (PoseState.GOOD, PoseState.FROZEN, PoseState.STOPPED):
-            image = _icon(state).toImage()
-            drawn = [
-                qt.QColor(image.pixelColor(x, y)).lightness()
-                for x in range(image.width())
-                for y in range(image.height())
-                if image.pixelColor(x, y).alpha() > 200
-            ]
-            assert drawn, state
-            assert min(drawn) > 200, state
+        until(lambda: darkest() > 200)  # live
+        live["Variation"].ui.freezeButton.click()
+        until(lambda: live["Live"].ui.stateLabel.text.startswith("frozen"))
+        assert darkest() > 200
+        live["Live"].ui.startButton.click()
+        assert live["Live"].ui.stateLabel.text == "stopped"
+        assert darkest() > 200
     finally:
         qt.QApplication.setPalette(before)
 

@@ -87,7 +87,8 @@ def words(place: BestPlace | None) -> str:
                 seen=place.seen if place is not None else 0, all=RECENT
             )
         )
-    across, depth, out = offset_mm
+    # Without a minus before nothing.
+    across, depth, out = offset_mm.round(1) + 0.0
     told = _(
         "It fits best {away:.1f} mm from where the model expects it (usually less than {usual:g} mm): across "
         "{across:+.1f}, depth {depth:+.1f}, out of plane {out:+.1f} mm; agreement {agreement:.2f}."

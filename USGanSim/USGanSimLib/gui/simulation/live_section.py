@@ -202,7 +202,7 @@ class LiveSection(Section):
         self.ui.stateLabel.text = _("No image for {late:.0f} s: Slicer is busy with something else").format(
             late=late_s
         )
-        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID))
+        self._show_icon(PoseState.INVALID)
         if not self._ticking:
             self._timer.start(0)
 
@@ -210,9 +210,13 @@ class LiveSection(Section):
         status = self.logic.simulation.live.status
         problem = self._problem or self._faults.words
         self.ui.stateLabel.text = problem or str(status)
-        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if problem else status.state))
+        self._show_icon(PoseState.INVALID if problem else status.state)
         self.ui.poseLabel.text = self._pose_words()
         self.ui.figuresLabel.text, self.ui.droppedLabel.text = self._figures(), self._counts()
+
+    def _show_icon(self, state: PoseState) -> None:
+        icon = self.ui.stateIcon
+        icon.setPixmap(_icon(state, icon.palette.windowText().color()))
 
     def _pose_words(self) -> str:
         simulation = self.logic.simulation
@@ -319,8 +323,8 @@ class LiveSection(Section):
             self.views.hide()
 
 
-def _icon(state: PoseState) -> qt.QPixmap:
-    """Beside the words, for a glance."""
+def _icon(state: PoseState, colour: qt.QColor) -> qt.QPixmap:
+    """Beside the words, for a glance; in the colour of the words where it has none of its own."""
     style = qt.QStyle
     kind = {
         PoseState.GOOD: style.SP_MediaPlay,
@@ -331,18 +335,13 @@ def _icon(state: PoseState) -> qt.QPixmap:
         PoseState.NO_POSE: style.SP_MessageBoxInformation,
     }.get(state, style.SP_MessageBoxWarning)
     pixmap = slicer.app.style().standardIcon(kind).pixmap(16, 16)
-    return _in_text_colour(pixmap) if state in _PLAIN else pixmap
+    if state in _PLAIN:
+        painter = qt.QPainter(pixmap)
+        painter.setCompositionMode(qt.QPainter.CompositionMode_SourceIn)
+        painter.fillRect(0, 0, pixmap.width(), pixmap.height(), colour)
+        painter.end()
+    return pixmap
 
 
 # Their icons are of one colour, which the dark theme has for its ground.
 _PLAIN = (PoseState.GOOD, PoseState.FROZEN, PoseState.STOPPED)
-
-
-def _in_text_colour(pixmap: qt.QPixmap) -> qt.QPixmap:
-    painter = qt.QPainter(pixmap)
-    painter.setCompositionMode(qt.QPainter.CompositionMode_SourceIn)
-    painter.fillRect(
-        0, 0, pixmap.width(), pixmap.height(), slicer.app.palette().color(qt.QPalette.WindowText)
-    )
-    painter.end()
-    return pixmap
