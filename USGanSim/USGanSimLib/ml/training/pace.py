@@ -17,11 +17,13 @@ from ...model.settings import TrainSettings
 from ...progress import Silent
 from ...recording.dataset import Dataset
 from .distributed import join_workers
+from .ema import decay_at, update_average
 from .trainer import Trainer
 
 # Enough for some iterations on one slow core, and short enough to wait for.
 SECONDS_A_STAGE = 5.0
 _LEAST_TIMED = 2
+_DECAY = TrainSettings.ema_decay
 
 
 def measure_pace(dataset: Dataset, settings: TrainSettings, seconds_a_stage: float = SECONDS_A_STAGE) -> Pace:
@@ -44,7 +46,7 @@ def measure_pace(dataset: Dataset, settings: TrainSettings, seconds_a_stage: flo
 
 
 def _seconds(trainer: Trainer, stage: Stage, first: int, budget_s: float) -> float:
-    """Of one iteration: the median, without the first, which sets things up."""
+    """Of one iteration: the mean, since what else the computer does counts too; without the first, which sets up."""
     objective = trainer.objectives[stage.objective]
     trainer.networks.set_rate(stage.learning_rate)
     timed: list[float] = []
@@ -53,6 +55,7 @@ def _seconds(trainer: Trainer, stage: Stage, first: int, budget_s: float) -> flo
         begun_s = time.perf_counter()
         step = first + len(timed)
         losses = trainer.workers.mean(objective.step(trainer.batches.training(step), step))
+        update_average(trainer.state.average, trainer.state.generator, decay_at(step, _DECAY))
         losses.tolist()  # A GPU has computed them when they are read.
         timed.append(time.perf_counter() - begun_s)
-    return statistics.median(timed[1:])
+    return statistics.fmean(timed[1:])
