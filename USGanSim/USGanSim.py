@@ -32,7 +32,7 @@ from slicer.ScriptedLoadableModule import (
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.pose_distance import PoseRange
-from USGanSimLib.gui.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet
+from USGanSimLib.gui.choices import CurvePlane, Direction, GridPlane, MockMotion, PoseSet, Steadiness
 from USGanSimLib.gui.dependencies import ensure_torch, torch_version
 from USGanSimLib.gui.panel import ModulePanel, Section
 from USGanSimLib.gui.simulation.comparison import ComparisonSection
@@ -86,6 +86,7 @@ class USGanSimParameterNode:
     calibrationFile, imageToProbe - ImageToProbe of this probe; neither: the model's.
     output - the volume of the simulated image; none: made at Start.
     movedByHand - the probe's transform may stand still without being lost.
+    steadiness - how much of the jitter of a tracked probe is taken out.
     sliceFollows - the red slice view looks at the simulated image.
     variation - what the noise does from image to image.
     halfLifeS - seconds in which a drifting sample loses half of its likeness.
@@ -107,6 +108,7 @@ class USGanSimParameterNode:
     imageToProbe: vtkMRMLLinearTransformNode
     output: vtkMRMLScalarVolumeNode
     movedByHand: bool = False
+    steadiness: Steadiness = Steadiness.OFF
     sliceFollows: bool = True
     variation: Variation = Variation.FIXED
     halfLifeS: Annotated[float, WithinRange(SHORTEST_HALF_LIFE_S, LONGEST_HALF_LIFE_S)] = 3.0
@@ -270,8 +272,9 @@ class USGanSimLogic(ScriptedLoadableModuleLogic):
         parameters.output = self.simulation.live.volume
 
     def vary(self, parameters: USGanSimParameterNode) -> None:
-        """Let the noise change as the parameters say."""
+        """Let the noise change, and the hand be steadied, as the parameters say."""
         self.simulation.variation, self.simulation.half_life_s = parameters.variation, parameters.halfLifeS
+        self.simulation.steady_s = parameters.steadiness.value
 
     def stop(self) -> None:
         """Stop following the probe; the last image stays."""

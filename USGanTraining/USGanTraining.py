@@ -131,7 +131,7 @@ class USGanTrainingParameterNode:
     dataSplit: Annotated[str, Choice(SPLITS), Default(SPLITS[0])]
     dataHoldoutPercent: Annotated[float, WithinRange(0, 90)] = 20.0
     dataBlocks: Annotated[int, WithinRange(1, 50)] = 2
-    dataExclusionMm: Annotated[float, WithinRange(0, 50)] = 0.0
+    dataExclusionMm: Annotated[float, WithinRange(0, 50)] = 2.0
     dataSize: Annotated[str, Choice(SIZES), Default(SIZES[0])]
     dataFolder: Path
     trainDataset: Path

@@ -14,6 +14,7 @@ from USGanSimLib.geometry.image_geometry import Crop, ImageGeometry
 from USGanSimLib.geometry.pose_distance import PoseRange
 from USGanSimLib.geometry.transforms import TransformTrack
 from USGanSimLib.model.info import METADATA_KEY, ModelInfo
+from USGanSimLib.recording.describe import FrameNames, described, lines
 from USGanSimLib.recording.sequence_file import write_sweep
 from USGanSimLib.recording.sweep import TrackedSweep
 
@@ -244,6 +245,14 @@ def test_the_keys_of_a_model(info, tmp_path, capsys):
     }
     assert main(["info", str(tmp_path / "model.safetensors")]) == 0
     assert "Not for clinical use" in capsys.readouterr().out
+
+
+def test_what_training_measured_is_told_in_words(tmp_path):
+    measured = {"heldout_mean_abs_difference_grey": 12.3456, "heldout_frames_measured": 50.0, "my_own": 1.5}
+    entry = {**described(a_model_file(tmp_path / "model.safetensors"), FrameNames()), "metrics": measured}
+    told = [text for name, text in lines(entry) if name in ("metrics", "") and "grey" not in name]
+    assert "one sample differs from a held-out image by 12.35 grey levels on average" in told
+    assert told[-2:] == ["measured on 50 frames", "my own 1.5"]
 
 
 def test_a_bad_file_is_one_line_and_exit_code_2(tmp_path, capsys):

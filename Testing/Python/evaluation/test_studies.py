@@ -12,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from USGanSimLib import cli
 from USGanSimLib.errors import UserError
 from USGanSimLib.evaluation.study.blind_set import BlindSet, read_blind_set
+from USGanSimLib.evaluation.study.placed_points import PlacedPoints
 from USGanSimLib.evaluation.study.reading_study import make_reading_study, score_reading
 from USGanSimLib.evaluation.study.realness_study import make_realness_study, score_realness
 from USGanSimLib.geometry.image_geometry import ImageGeometry
@@ -235,6 +237,49 @@ def test_landmarks_marked_in_the_table_are_scored_in_millimetres(noisy: Dataset,
     # Origins of 0 to 3 mm along x and a landmark at x = 20 mm, y = 30 mm, pixels of 1 × 2 mm.
     assert truths <= {(20.0 - k, 15.0) for k in range(4)}
     require_the_right_table(score_reading(study, answer(tmp_path, reading_rows(key))))
+
+
+def test_places_that_nobody_checked_are_told_apart(noisy: Dataset, tmp_path: Path) -> None:
+    study, key = a_reading_study(noisy, tmp_path)
+    given = reading_rows(key)
+    # Two of the six simulated places, and one real one, are of a version that did not look: 40 px off.
+    placed = [row for row in given if key[row["image"]]["row"] != "real image" and row["u_px"] != ""]
+    real = next(row for row in given if key[row["image"]]["row"] == "real image")
+    unchecked = {row["image"] for row in (*placed[:2], real)}
+    for row in given:
+        if row["image"] in unchecked:
+            row["u_px"] += 40
+    rows = score_reading(study, answer(tmp_path, given), unchecked)
+    assert [row["name"] for row in rows] == [
+        "real image",
+        "negative",
+        "real image, places checked alone",
+        "negative, places checked alone",
+    ]
+    assert [row["frames"] for row in rows] == [12, 12, 11, 10]
+    assert rows[1]["landmark_mean_mm"] == pytest.approx(3 + 2 / 6 * 40)
+    assert rows[2]["landmark_mean_mm"] == pytest.approx(2.0)
+    assert rows[3]["landmark_mean_mm"] == pytest.approx(3.0)
+    assert rows[3]["landmark_measured_share"] == pytest.approx(4 / 10)
+
+
+def test_the_command_knows_which_places_were_checked(noisy: Dataset, tmp_path: Path, capsys) -> None:
+    _study, key = a_reading_study(noisy, tmp_path)
+    given = reading_rows(key)
+    answers = answer(tmp_path, given)
+    answers.replace(tmp_path / "study" / "answers.csv")
+    words = ["study", "score", str(tmp_path / "study"), "--key", str(tmp_path / "key.json"), "--json"]
+    places = [row["image"] for row in given if row["u_px"] != ""]
+    placed = PlacedPoints(tmp_path / "study")
+    told = []
+    for checked in ([], places[:5], places[5:]):
+        for name in checked:
+            placed.add(name)
+        assert cli.main(words) == 0
+        result = json.loads(capsys.readouterr().out)
+        told.append((result["unchecked"], len(result["rows"])))
+    # None was checked, so there is nothing without them; then five of 18; then all.
+    assert told == [(18, 2), (13, 4), (0, 2)]
 
 
 def test_landmarks_marked_in_slicer_give_the_same_table(noisy: Dataset, tmp_path: Path) -> None:

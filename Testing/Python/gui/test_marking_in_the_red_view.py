@@ -165,3 +165,20 @@ def test_the_frame_of_a_pin_stands_in_the_red_view_and_leaves_it_with_the_module
     np.testing.assert_allclose(plane(harness, red), before)
     training_module.widgetRepresentation().enter()
     np.testing.assert_allclose(plane(harness, red)[:3, 3], (-29.5, -19.5, 0))
+
+
+def test_a_score_says_how_many_places_were_not_checked(evaluate):
+    from USGanSimLib.gui.process_runner import Ended
+
+    columns = [{"key": "landmark_mean_mm", "heading": "mean, mm", "digits": 1}]
+    rows = [
+        {"name": "real image", "frames": 12, "landmark_mean_mm": 3.0},
+        {"name": "real image, places checked alone", "frames": 9, "landmark_mean_mm": 2.0},
+    ]
+    result = {"tables": [{"title": "Landmarks", "note": "", "columns": columns}], "rows": rows}
+    label = evaluate.ui.studyLabel
+    evaluate.study._on_scored(Ended(0, {**result, "unchecked": 3}, (), stopped=False))
+    assert label.text.startswith("3 of the places were not checked to lie on their picture")
+    assert "places checked alone" in label.text
+    evaluate.study._on_scored(Ended(0, {**result, "unchecked": 0}, (), stopped=False))
+    assert label.text.startswith("Result, also in marks.result.json")

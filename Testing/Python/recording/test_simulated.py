@@ -177,6 +177,16 @@ def test_images_beside_the_volume_and_volumes_beyond_the_memory_are_refused(monk
         next(compounding(sweep, Grid.around(sweep, 0.5)))
 
 
+@pytest.mark.parametrize("wanted_mm", [0.13, 0.2, 0.5])
+def test_a_voxel_size_is_proposed_that_fits_and_no_larger_one(monkeypatch, wanted_mm):
+    sweep = simulated_set()
+    voxels = [np.prod(Grid.around(sweep, size_mm).shape) for size_mm in (0.2, 0.3, 0.4)]
+    monkeypatch.setattr(simulated, "MOST_VOXELS", (voxels[1] + voxels[2]) // 2)
+    fits_mm = Grid.voxel_that_fits_mm(sweep, wanted_mm)
+    assert fits_mm == max(wanted_mm, 0.4)
+    assert np.prod(Grid.around(sweep, fits_mm).shape) <= simulated.MOST_VOXELS
+
+
 def test_invalid_images_take_no_part_in_the_volume():
     sweep = simulated_set()
     valid = np.ones(COUNT, bool)

@@ -176,3 +176,14 @@ def test_a_session_is_recorded_and_its_probe_calibrated_in_the_harness(repositor
         one.name for one in (repository / "Resources/Screenshots").glob("USGanTraining-[RC]*.png")
     }
     assert max(one.stat().st_size for one in pictures) < 300_000
+
+
+def test_every_press_of_a_button_is_guarded(repository):
+    """What a slot raises is printed by Qt where few people look; Troubles.on_press tells it."""
+    folder = repository / "USGanSim" / "USGanSimLib" / "gui"
+    connected = [
+        str(file.relative_to(folder))
+        for file in sorted(folder.rglob("*.py"))
+        if '"clicked()"' in file.read_text(encoding="utf-8")
+    ]
+    assert connected == ["troubles.py"]

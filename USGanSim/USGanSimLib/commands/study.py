@@ -15,6 +15,7 @@ from ..evaluation.predictors.predictor import ModelImages, require_comparable
 from ..evaluation.report.page import text_tables
 from ..evaluation.study import reading_study, realness_study
 from ..evaluation.study.blind_set import ANSWERS, read_blind_set
+from ..evaluation.study.placed_points import PlacedPoints
 from ..files import write_json
 from ..model.info import INTENDED_USE, read_model_header
 from ..model.ranges import SEED
@@ -118,9 +119,17 @@ def _make(arguments: argparse.Namespace) -> dict[str, Any]:
 def _score(arguments: argparse.Namespace) -> dict[str, Any]:
     study = read_blind_set(arguments.study, arguments.key)
     answers = arguments.answers or arguments.study / ANSWERS
+    unchecked: set[str] = set()
     if study.kind == reading_study.KIND:
-        rows, columns = reading_study.score_reading(study, answers), landmark_readings.COLUMNS
-        note = f"{reading_study.NOTE} {landmark_readings.PAPER}"
+        if arguments.answers is None:
+            unchecked = PlacedPoints(arguments.study).unsure()
+        rows = reading_study.score_reading(study, answers, unchecked)
+        columns, note = landmark_readings.COLUMNS, f"{reading_study.NOTE} {landmark_readings.PAPER}"
+        if unchecked:
+            note += (
+                f" {len(unchecked)} places were not checked to lie on their picture: they come from a table, or from "
+                "a version that did not look."
+            )
     elif study.kind == realness_study.KIND:
         rows, columns, note = (
             realness_study.score_realness(study, answers),
@@ -139,6 +148,7 @@ def _score(arguments: argparse.Namespace) -> dict[str, Any]:
         "answers": str(answers),
         "tables": [table],
         "rows": rows,
+        "unchecked": len(unchecked),
         "intended_use": INTENDED_USE,
     }
     if arguments.out:

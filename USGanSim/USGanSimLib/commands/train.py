@@ -40,7 +40,12 @@ _OF_RUN = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'usgansim prepare' wrote")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--pace",
+        action="store_true",
+        help="train nothing: time some iterations of every stage on this computer, and tell how long it would take",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument("--recipe", help=f"{recipe_names()} (default {TrainSettings.recipe.name})")
     for name, (what, kind) in _OF_RUN.items():
@@ -78,6 +83,10 @@ def _option(name: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.pace:
+        return _pace(arguments)
+    if arguments.out is None:
+        raise UserError("There is no folder for the run.", "Give --out.")
     from ..ml.training.memory import spare_memory
 
     spare_memory()
@@ -96,9 +105,40 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"event": "done", **result}
 
 
+def _pace(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ..ml.devices import choose_device, device_name
+    from ..ml.training.pace import measure_pace
+    from ..recording.dataset import open_dataset
+
+    if arguments.resume:
+        raise UserError("--pace times a training from its beginning.", "Leave --resume out.")
+    settings = _settings(arguments)
+    pace = measure_pace(open_dataset(arguments.dataset), settings)
+    minutes, of = settings.minutes, settings.iterations
+    reached = of if minutes is None else min(of, pace.iterations_in(60 * minutes))
+    return {
+        "event": "pace",
+        "recipe": settings.recipe.name,
+        "device": device_name(choose_device(settings.device)),
+        "stages": pace.as_list(),
+        "step": reached,
+        "of": of,
+        "seconds": round(pace.seconds_for(reached), 1),
+        "all_seconds": round(pace.seconds_for(of), 1),
+    }
+
+
 def show(result: dict[str, Any]) -> None:
     if not sys.stdout.isatty():
         print(strict_json(result))
+        return
+    if result["event"] == "pace":
+        print(
+            f"{result['recipe']} on {result['device']}: {result['step']} of {result['of']} iterations in "
+            f"{result['seconds'] / 60:.1f} minutes; all of them in {result['all_seconds'] / 60:.1f}."
+        )
+        for stage in result["stages"]:
+            print(f"  from iteration {stage['from_iteration']} on {stage['seconds']:.3g} s each")
         return
     print(f"Trained {result['recipe']} for {result['step']} iterations: {result['model']}")
     for name, value in result["metrics"].items():

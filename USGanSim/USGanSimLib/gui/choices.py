@@ -22,6 +22,23 @@ class MockMotion(enum.Enum):
         }[self]
 
 
+class Steadiness(enum.Enum):
+    """How much of a tracker's jitter is taken out; the value is the time constant in seconds."""
+
+    OFF = 0.0
+    LIGHT = 0.05
+    MEDIUM = 0.1
+    STRONG = 0.2
+
+    def label(self) -> str:
+        return {
+            Steadiness.OFF: _("As tracked"),
+            Steadiness.LIGHT: _("A little, some 50 ms late"),
+            Steadiness.MEDIUM: _("More, some 100 ms late"),
+            Steadiness.STRONG: _("Much, some 200 ms late"),
+        }[self]
+
+
 class PoseSet(enum.Enum):
     """Where to simulate at."""
 

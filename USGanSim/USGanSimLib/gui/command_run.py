@@ -41,7 +41,7 @@ class CommandRun:
         self._troubles = troubles
         self._timer = Repeating(owner, troubles, _("How long it takes is not known"), self._on_tick, TICK_MS)
         if stop_button is not None:
-            stop_button.connect("clicked()", self.stop)
+            troubles.on_press(stop_button, self.stop)
         self._show()
 
     @property

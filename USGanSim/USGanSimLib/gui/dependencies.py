@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import slicer.util
 from slicer.i18n import tr as _
@@ -58,6 +59,12 @@ def torch_status() -> str:
             "PyTorch {version} is too old; {least} is needed. Update it with the module PyTorch Utils."
         ).format(version=version, least=TORCH_REQUIREMENT.removeprefix(">="))
     return _("PyTorch {version} on the {device}").format(version=version, device=_device(version))
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch is there and will find a GPU, as far as that can be told without importing it."""
+    version = torch_version()
+    return version is not None and not _why_cpu(version)
 
 
 def ensure_torch() -> None:
@@ -156,22 +163,33 @@ def _not_installed(missing: list[str], reason: str) -> UserError:
 
 def _device(version: str) -> str:
     """In words. Until torch is imported, what its build and the machine make of it."""
-    torch = sys.modules.get("torch")
+    torch, why_cpu = sys.modules.get("torch"), _why_cpu(version)
+    if why_cpu:
+        return _("CPU: {why}").format(why=why_cpu)
+    if torch is not None and torch.cuda.is_available():
+        return _("GPU {name}").format(name=torch.cuda.get_device_name())
+    return _("Apple GPU") if _is_apple(torch) else _("GPU (CUDA)")
+
+
+def _is_apple(torch: Any | None) -> bool:
     if torch is not None:
-        if torch.cuda.is_available():
-            return _("GPU {name}").format(name=torch.cuda.get_device_name())
-        if torch.backends.mps.is_available():
-            return _("Apple GPU")
-    elif sys.platform == "darwin" and platform.machine() == "arm64":
-        return _("Apple GPU")
+        return bool(torch.backends.mps.is_available())
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _why_cpu(version: str) -> str:
+    """Why no GPU is used, or nothing where one is."""
+    torch = sys.modules.get("torch")
+    if (torch is not None and torch.cuda.is_available()) or _is_apple(torch):
+        return ""
     has_driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
     if not has_driver:
-        return _("CPU: no NVIDIA driver is found on this machine")
+        return _("no NVIDIA driver is found on this machine")
     if version.endswith("+cpu"):
-        return _("CPU: this build of it has no CUDA; the module PyTorch Utils can install one that has")
+        return _("this build of it has no CUDA; the module PyTorch Utils can install one that has")
     if torch is not None:
-        return _("CPU: it finds no usable GPU (a driver too old for it, or a GPU in use by others)")
-    return _("GPU (CUDA)")
+        return _("it finds no usable GPU (a driver too old for it, or a GPU in use by others)")
+    return ""
 
 
 def _version(name: str) -> str | None:

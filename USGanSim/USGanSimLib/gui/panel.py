@@ -65,7 +65,7 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
 
     @property
     def troubles(self) -> Troubles:
-        """The panel's, for what timers and observers call."""
+        """The panel's, for what buttons, timers and observers call."""
         return self.panel.troubles
 
     @property
@@ -102,6 +102,18 @@ class Section(VTKObservationMixin):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         """The module goes: end timers, processes and all that runs."""
+
+    # What sections have in common
+
+    def on_press(self, name: str, action: Callable[[], Any]) -> None:
+        """A press of this button does `action`; what goes wrong is told on top of the panel."""
+        self.troubles.on_press(getattr(self.ui, name), action)
+
+    def enable(self, name: str, problem: str, tip: str) -> None:
+        """A button that can be pressed unless there is a problem. Its tooltip says what it does, or what is missing."""
+        button = getattr(self.ui, name)
+        button.enabled = not problem
+        button.toolTip = problem or tip
 
     # Called by the panel
 

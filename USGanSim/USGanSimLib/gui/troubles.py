@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from ..errors import UserError
 
@@ -43,8 +44,32 @@ class Troubles:
         words = f"{step}: {in_words(error)}"
         if self._told.get(step) != words:
             self._told[step] = words
-            if not isinstance(error, UserError):
-                logging.error("%s\n%s", words, "".join(traceback.format_exception(error)))
+            log_fault(words, error)
+            self._changed()
+
+    def guarded(self, step: str, action: Callable[..., Any]) -> Callable[..., None]:
+        """`action` as something to connect to a signal: each call is an attempt."""
+
+        def call(*arguments: Any) -> None:
+            self.attempt(step, action, *arguments)
+
+        return call
+
+    def on_press(self, button: Any, action: Callable[[], Any]) -> None:
+        """A press of the button is an attempt, told under what stands on the button; the next press forgets it."""
+        told: list[str] = []
+
+        def press() -> None:
+            if told:
+                self.forget(told.pop())
+            told.append(_("“{button}” did not work").format(button=button.text))
+            self.attempt(told[0], action)
+
+        button.connect("clicked()", press)
+
+    def forget(self, step: str) -> None:
+        """A step is not tried any more."""
+        if self._told.pop(step, None) is not None:
             self._changed()
 
     def clear(self) -> None:
@@ -81,6 +106,12 @@ class Repeating:
 
     def _on_timeout(self) -> None:
         self._troubles.attempt(self._step, self._action)
+
+
+def log_fault(words: str, error: Exception) -> None:
+    """Where developers look, an error that is not meant for people."""
+    if not isinstance(error, UserError):
+        logging.error("%s\n%s", words, "".join(traceback.format_exception(error)))
 
 
 def in_words(error: Exception) -> str:

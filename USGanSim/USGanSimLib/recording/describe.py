@@ -25,6 +25,13 @@ from .usable import held_on_purpose
 # All pairs of this many poses are compared; a longer recording is thinned evenly.
 _MOST_POSES = 1000
 
+# What training writes into a model, for people.
+_METRICS = {
+    "heldout_mean_abs_difference_grey": "one sample differs from a held-out image by {} grey levels on average",
+    "heldout_rms_difference_grey": "RMS {} grey levels",
+    "heldout_frames_measured": "measured on {} frames",
+}
+
 
 @dataclass(frozen=True)
 class FrameNames:
@@ -255,7 +262,10 @@ def _model_lines(entry: dict[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     lines += [
-        ("metrics" if not row else "", f"{name} {_figure(value)}")
+        (
+            "metrics" if not row else "",
+            _METRICS.get(name, name.replace("_", " ") + " {}").format(_figure(value)),
+        )
         for row, (name, value) in enumerate(entry["metrics"].items())
     ]
     return [*lines, ("use", entry["intended_use"])]

@@ -33,6 +33,12 @@ RECORDING, KEPT, DISCARDED = "recording", "kept", "discarded"
 _STATES = (RECORDING, KEPT, DISCARDED)
 
 
+def require_sweep_name(name: str) -> None:
+    """Raises UserError for what cannot be the name of a sweep."""
+    if not re.fullmatch(r"[\w-]+(?: [\w-]+)*", name):
+        raise UserError(f"'{name}' is no name for a sweep.", "Use letters, digits, - and _.")
+
+
 @dataclass(frozen=True)
 class SweepEntry:
     """A sweep of a session. `state` is "recording" (begun, not finished), "kept" or "discarded"; `frames` is 0 until it
@@ -70,8 +76,7 @@ class Session:
 
     def begin(self, name: str) -> Session:
         """Enter a new sweep, to be recorded to `path(name)`. Raises UserError for a name that is taken or no name."""
-        if not re.fullmatch(r"[\w-]+(?: [\w-]+)*", name):
-            raise UserError(f"'{name}' is no name for a sweep.", "Use letters, digits, - and _.")
+        require_sweep_name(name)
         if any(sweep.name.lower() == name.lower() for sweep in self.sweeps):
             raise UserError(f"The session has a sweep '{name}' already.", "Choose another name.")
         require_new(self.folder / (name + FINISHED))

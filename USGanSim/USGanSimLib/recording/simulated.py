@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +146,15 @@ class Grid:
         ijk_to_ras[:3, 3] = low
         x, y, z = (int(size) for size in np.ceil((high - low) / voxel_mm) + 1)
         return cls((x, y, z), ijk_to_ras)
+
+    @staticmethod
+    def voxel_that_fits_mm(sweep: TrackedSweep, wanted_mm: float) -> float:
+        """The wanted size of a voxel, or the next tenth of a millimetre with which the images can be compounded."""
+        extent_mm = np.ptp(_corners_ras(sweep), axis=0)
+        tried_mm = wanted_mm
+        while np.prod(np.ceil(extent_mm / tried_mm) + 1) > MOST_VOXELS:
+            tried_mm = (math.floor(10 * tried_mm + 1e-6) + 1) / 10
+        return tried_mm
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .blind_set import BlindSet, Card, read_answer_rows, require_card, write_bli
 
 KIND = "landmarks"
 REAL = "real image"
+CHECKED = "places checked alone"
 QUESTION = ("image", "landmark", "outcome", "u_px", "v_px")
 NOTE = "One reader, blind, pictures shuffled. Empty outcome with a place: measured. Distances are in the image plane."
 
@@ -83,9 +84,10 @@ def make_reading_study(
     }
 
 
-def score_reading(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
-    """A row for the real images and one for the simulated: `name` and the numbers of landmark_readings.COLUMNS. Raises
-    UserError where an answer cannot be understood or one is missing."""
+def score_reading(study: BlindSet, answers: Path, unchecked: Set[str] = frozenset()) -> list[dict[str, Any]]:
+    """A row for the real images and one for the simulated: `name` and the numbers of landmark_readings.COLUMNS. Where
+    places of some pictures are `unchecked` (placed_points.py), two more for the answers without them. Raises UserError
+    where an answer cannot be understood or one is missing."""
     given = _markup_answers(answers, study) if answers.suffix == ".json" else _table_answers(answers, study)
     missing = sorted(study.cards.keys() - given.keys())
     if missing:
@@ -94,11 +96,21 @@ def score_reading(study: BlindSet, answers: Path) -> list[dict[str, Any]]:
             f"{missing[0]}).",
             f"Say {', '.join(OUTCOMES)} for each.",
         )
+    rows = _rows(study, given)
+    sure = {name: answer for name, answer in given.items() if name not in unchecked}
+    if unchecked & given.keys() and any(answer.outcome == MEASURED for answer in sure.values()):
+        rows += [{**row, "name": f"{row['name']}, {CHECKED}"} for row in _rows(study, sure)]
+    return rows
+
+
+def _rows(study: BlindSet, given: Mapping[str, Answer]) -> list[dict[str, Any]]:
+    """Of the pictures with an answer."""
     scale = np.array(study.about["mm_per_px"])
-    real = {card["pair"]: given[name] for name, card in study.cards.items() if card["row"] == REAL}
+    cards = {name: card for name, card in study.cards.items() if name in given}
+    real = {card["pair"]: given[name] for name, card in cards.items() if card["row"] == REAL}
     rows: dict[str, list[Reading]] = {REAL: []}
-    for name, card in study.cards.items():
-        answer, other = given[name], real[card["pair"]]
+    for name, card in cards.items():
+        answer, other = given[name], real.get(card["pair"], Answer(UNCLEAR))
         rows.setdefault(card["row"], []).append(
             Reading(
                 card["group"],

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ...mrml.live.real_image import MOST_APART_MM, DifferenceVolume, View, relation, way_up, why_not
 from ..panel import Section
 from ..slice_views import lay_over
+from .agreement import AgreementPart
 from .live_section import LiveSection
 from .live_views import SLICE_AND_3D, TWO_SLICES_AND_3D
 
@@ -28,6 +29,7 @@ class ComparisonSection(Section):
         self._shown: tuple[Any, View, Any] | None = None
         self._difference_grey = math.nan
         self._told_s = 0.0
+        self.agreement = AgreementPart(self)
 
     def meet(self) -> None:
         self._live = self.panel.section(LiveSection)
@@ -47,16 +49,20 @@ class ComparisonSection(Section):
         simulated, real = self.logic.simulation.live.volume, self.parameters.realImage
         if simulated is None or real is None or real is simulated or why_not(real):
             # It may be comparable at one of the next images.
-            self._leave()
+            self._end()
         else:
             self._look(simulated, real, self.parameters.comparison)
         self._tell()
 
     def close_scene(self) -> None:
-        self._leave()
+        self._end()
 
     def cleanup(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._leave()
+        self.agreement.leave()
 
     def _look(self, simulated: Any, real: Any, view: View) -> None:
         """Arrange the views; again only where something else is to be seen."""
@@ -74,6 +80,7 @@ class ComparisonSection(Section):
         overlay = {View.BLEND: real, View.DIFFERENCE: self._difference and self._difference.node}.get(view)
         opacity = self.parameters.blendPercent / 100 if view is View.BLEND else 1.0
         lay_over("Red", overlay, opacity)
+        self.agreement.follow(real)
         self._live.show()
 
     def _leave(self) -> None:

@@ -32,8 +32,8 @@ class InputsSection(Section):
         self._timer = Repeating(
             self.widget, self.troubles, _("The chain is not up to date"), self._show_chain, CHAIN_EVERY_MS
         )
-        self.ui.sampleModelButton.connect("clicked()", self._on_sample_model)
-        self.ui.tryButton.connect("clicked()", self._on_try)
+        self.on_press("sampleModelButton", self._on_sample_model)
+        self.on_press("tryButton", self._on_try)
 
     def enter(self) -> None:
         if self.parameters.probe is None:
@@ -83,12 +83,13 @@ class InputsSection(Section):
             return
         self._described_model = path
         info = self.logic.modelInfo(path)
-        self.ui.modelFactsLabel.text = self.logic.modelFacts(path)
+        self.ui.modelFactsBrowser.setHtml(self.logic.modelFacts(path))
         if info is None:
             self.ui.modelLabel.text = self.logic.modelFacts(path) if path.name else _("No model is chosen.")
             return
         self.ui.modelLabel.text = _(
-            "{recipe}, {width}×{height} px of {x:.2f}×{y:.2f} mm, trained in frame {frame}."
+            "Recipe {recipe}; images of {width}×{height} pixels of {x:.2f}×{y:.2f} mm; poses are told in the frame "
+            "{frame}."
         ).format(
             recipe=info.recipe,
             width=info.geometry.width_px,

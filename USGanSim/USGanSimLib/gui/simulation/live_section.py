@@ -11,13 +11,12 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from ...errors import UserError
 from ...live import PoseState
 from ...mrml.live.surroundings import Surroundings
 from ..dependencies import torch_status
 from ..panel import Section
 from ..slice_views import aim_3d
-from ..troubles import Repeating, Troubles, in_words
+from ..troubles import Repeating, Troubles, in_words, log_fault
 from .live_views import LiveViews
 
 TICK_MS = 8
@@ -61,8 +60,8 @@ class LiveSection(Section):
         self._watch = Repeating(
             self.widget, self.troubles, _("Whether images come is not known"), self._on_watch, WATCH_MS
         )
-        self.ui.startButton.connect("clicked()", self._on_start_stop)
-        self.ui.showButton.connect("clicked()", self._on_show)
+        self.on_press("startButton", self._on_start_stop)
+        self.on_press("showButton", self._on_show)
         self.ui.deviceLabel.text = torch_status()
         self._show_status()
 
@@ -111,9 +110,14 @@ class LiveSection(Section):
         busy = self.logic.simulation.live.running or self._steps is not None
         problem = "" if busy or self.parameters is None else self.logic.problem(self.parameters)
         self.ui.startButton.text = _("Stop") if busy else _("Start")
-        self.ui.startButton.enabled = not problem
-        self.ui.startButton.toolTip = problem or _("Simulate at each new pose of the probe")
-        self.ui.showButton.enabled = self.logic.simulation.live.volume is not None
+        self.enable("startButton", problem, _("Simulate at each new pose of the probe"))
+        self.enable(
+            "showButton",
+            "" if self.logic.simulation.live.volume is not None else _("Press Start first"),
+            _(
+                "Lay out the views: slices that follow the image, probe and fan in 3-D. Pressed again, all is as before"
+            ),
+        )
         self.ui.showButton.checked = self._surroundings.shown
         self.ui.showButton.text = _("Hide") if self._surroundings.shown else _("Show")
 
@@ -146,8 +150,7 @@ class LiveSection(Section):
             self.stop()
             self._problem = in_words(error)
             self._show_status()
-            if not isinstance(error, UserError):
-                raise
+            log_fault(_("The simulation does not start"), error)
             return
         if words:
             self.ui.stateLabel.text = words
@@ -199,7 +202,7 @@ class LiveSection(Section):
         self.ui.stateLabel.text = _("No image for {late:.0f} s: Slicer is busy with something else").format(
             late=late_s
         )
-        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID))
+        self._show_icon(PoseState.INVALID)
         if not self._ticking:
             self._timer.start(0)
 
@@ -207,15 +210,26 @@ class LiveSection(Section):
         status = self.logic.simulation.live.status
         problem = self._problem or self._faults.words
         self.ui.stateLabel.text = problem or str(status)
-        self.ui.stateIcon.setPixmap(_icon(PoseState.INVALID if problem else status.state))
+        self._show_icon(PoseState.INVALID if problem else status.state)
         self.ui.poseLabel.text = self._pose_words()
         self.ui.figuresLabel.text, self.ui.droppedLabel.text = self._figures(), self._counts()
+
+    def _show_icon(self, state: PoseState) -> None:
+        icon = self.ui.stateIcon
+        icon.setPixmap(_icon(state, icon.palette.windowText().color()))
 
     def _pose_words(self) -> str:
         simulation = self.logic.simulation
         words = []
         if simulation.live.running and simulation.live.pose_age_s is not None:
             words.append(_("{age:.0f} ms old").format(age=simulation.live.pose_age_s * 1e3))
+        hand = simulation.live.hand
+        if simulation.live.running and hand is not None:
+            words.append(
+                _("steadied: {lag:.0f} ms behind the hand, {share:.0f} % of the jitter left").format(
+                    lag=hand.lag_s * 1e3, share=100 * hand.jitter_share
+                )
+            )
         nearest = simulation.nearest
         if nearest is not None:
             words.append(
@@ -309,8 +323,8 @@ class LiveSection(Section):
             self.views.hide()
 
 
-def _icon(state: PoseState) -> qt.QPixmap:
-    """Beside the words, for a glance."""
+def _icon(state: PoseState, colour: qt.QColor) -> qt.QPixmap:
+    """Beside the words, for a glance; in the colour of the words where it has none of its own."""
     style = qt.QStyle
     kind = {
         PoseState.GOOD: style.SP_MediaPlay,
@@ -320,4 +334,14 @@ def _icon(state: PoseState) -> qt.QPixmap:
         PoseState.NO_MODEL: style.SP_MessageBoxInformation,
         PoseState.NO_POSE: style.SP_MessageBoxInformation,
     }.get(state, style.SP_MessageBoxWarning)
-    return slicer.app.style().standardIcon(kind).pixmap(16, 16)
+    pixmap = slicer.app.style().standardIcon(kind).pixmap(16, 16)
+    if state in _PLAIN:
+        painter = qt.QPainter(pixmap)
+        painter.setCompositionMode(qt.QPainter.CompositionMode_SourceIn)
+        painter.fillRect(0, 0, pixmap.width(), pixmap.height(), colour)
+        painter.end()
+    return pixmap
+
+
+# Their icons are of one colour, which the dark theme has for its ground.
+_PLAIN = (PoseState.GOOD, PoseState.FROZEN, PoseState.STOPPED)

@@ -11,12 +11,18 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...mrml.recorder.feedback import Feedback, RecorderState
-from ...mrml.recorder.stream_recording import Recorded, StreamRecording, save_snapshot, take_snapshot
+from ...mrml.recorder.stream_recording import (
+    Recorded,
+    StreamRecording,
+    require_file_name,
+    save_snapshot,
+    take_snapshot,
+)
 from ...mrml.sequence_bridge import show_sequences
 from ...recording.simulated import IMAGE_TO_REFERENCE
 from ..panel import Section
 from ..stepwise import Stepwise
-from ..troubles import Repeating
+from ..troubles import Repeating, in_words, log_fault
 
 FEEDBACK_EVERY_MS = 250
 
@@ -36,8 +42,8 @@ class RecordingSection(Section):
             self._on_timer,
             FEEDBACK_EVERY_MS,
         )
-        self.ui.recordButton.connect("clicked()", self._on_record)
-        self.ui.snapshotButton.connect("clicked()", self._on_snapshot)
+        self.on_press("recordButton", self._on_record)
+        self.on_press("snapshotButton", self._on_snapshot)
         self.ui.recordProgressBar.maximum = 100
 
     def show(self) -> None:
@@ -46,10 +52,10 @@ class RecordingSection(Section):
             self._stop()
         recording, busy = self._recording is not None, self._finishing.running
         self.ui.recordButton.text = _("Cancel") if busy else _("Stop recording") if recording else _("Record")
-        problem = "" if busy or recording else self._problem()
-        self.ui.recordButton.enabled = not problem
-        self.ui.recordButton.toolTip = problem or _(
-            "Record every simulated image with the pose it was simulated at"
+        self.enable(
+            "recordButton",
+            "" if busy or recording else self._problem(),
+            _("Record every simulated image with the pose it was simulated at"),
         )
         for name in ("recordFolderEdit", "recordNameEdit", "asFileCheckBox", "asSequenceCheckBox"):
             getattr(self.ui, name).enabled = not (busy or recording)
@@ -57,8 +63,7 @@ class RecordingSection(Section):
         problem = "" if self.logic.simulation.live.volume is not None else _("Start the simulation first")
         if not problem and self.parameters.snapshotFiles:
             problem = self._folder_problem()
-        self.ui.snapshotButton.enabled = not problem
-        self.ui.snapshotButton.toolTip = problem or _("Keep the present image in the scene, at its place")
+        self.enable("snapshotButton", problem, _("Keep the present image in the scene, at its place"))
 
     def close_scene(self) -> None:
         self._leave()
@@ -71,7 +76,14 @@ class RecordingSection(Section):
             return _("Choose a file or a sequence")
         if not self.logic.simulation.live.running:
             return _("Start the simulation first")
-        return self._folder_problem()
+        return self._folder_problem() or self._name_problem()
+
+    def _name_problem(self) -> str:
+        try:
+            require_file_name(self.parameters.recordName)
+        except UserError as error:
+            return str(error)
+        return ""
 
     def _folder_problem(self) -> str:
         folder = self.parameters.recordFolder
@@ -141,12 +153,12 @@ class RecordingSection(Section):
         self.ui.recordProgressBar.value = round(100 * share)
 
     def _on_end(self, result: Recorded | None, error: Exception | None) -> None:
-        if error is not None and not isinstance(error, UserError):
-            self._say(_("The recording {name}.igs.mhd was kept.").format(name=self._name))
-            if self.parameters is not None:
-                self.show()
-            raise error
-        self._say(str(error) if result is None else self._result_words(result))
+        if result is not None:
+            self._say(self._result_words(result))
+        elif error is not None:
+            kept = _("The recording {name}.igs.mhd was kept.").format(name=self._name)
+            self._say(str(error) if isinstance(error, UserError) else f"{in_words(error)}\n{kept}")
+            log_fault(_("The recording is not finished"), error)
         if result is not None and result.browser is not None:
             show_sequences(slicer.modules.sequences.logic(), result.browser, IMAGE_TO_REFERENCE)
         if self.parameters is not None:

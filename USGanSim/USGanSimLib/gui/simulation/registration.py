@@ -32,6 +32,7 @@ from ...recording.simulated import (
 from ..choices import CurvePlane, GridPlane, PoseSet
 from ..panel import Section
 from ..stepwise import Stepwise
+from ..troubles import in_words, log_fault
 
 
 class RegistrationSection(Section):
@@ -49,7 +50,7 @@ class RegistrationSection(Section):
             ("compoundButton", self._on_compound),
             ("exportButton", self._on_export),
         ):
-            getattr(self.ui, name).connect("clicked()", slot)
+            self.on_press(name, slot)
 
     def show(self) -> None:
         wanted, busy = self.parameters.poseSet, self._work.running
@@ -59,12 +60,12 @@ class RegistrationSection(Section):
         self.ui.registrationProgressBar.visible = busy
         self.ui.simulateButton.text = _("Cancel") if busy else _("Simulate at all poses")
         problem = self._problem()
-        self._enable(
+        self.enable(
             "countButton",
             problem or (_("Busy") if busy else ""),
             _("Count the poses and those outside the trained range, and outline them in the 3-D view."),
         )
-        self._enable(
+        self.enable(
             "simulateButton",
             "" if busy else problem,
             _("Leave off; nothing half done stays")
@@ -72,14 +73,14 @@ class RegistrationSection(Section):
             else _("Make a sequence of simulated images with their true poses in RAS"),
         )
         no_set = _("Choose a simulated set") if self.parameters.simulatedSet is None else ""
-        self._enable(
+        self.enable(
             "compoundButton",
             _("Busy") if busy else no_set,
             _("Average the images of the result in the voxels that they hit; small gaps are filled"),
         )
         folder = self.parameters.exportFolder
         no_folder = "" if folder.name and folder.is_dir() else _("Choose the folder to write to")
-        self._enable(
+        self.enable(
             "exportButton",
             _("Busy") if busy else no_set or no_folder,
             _(
@@ -96,11 +97,6 @@ class RegistrationSection(Section):
 
     def cleanup(self) -> None:
         self.close_scene()
-
-    def _enable(self, name: str, problem: str, tip: str) -> None:
-        button = getattr(self.ui, name)
-        button.enabled = not problem
-        button.toolTip = problem or tip
 
     # Where to simulate
 
@@ -215,16 +211,27 @@ class RegistrationSection(Section):
         sweep = yield from _scaled(steps, 0.0, 0.7)
         name = slicer.mrmlScene.GenerateUniqueName(plan.name)
         browser = yield from _scaled(exporting_sweep(slicer.mrmlScene, sweep, name), 0.7, 0.3)
-        return browser, len(sweep), outside_count(sweep)
+        fits_mm = Grid.voxel_that_fits_mm(sweep, self.parameters.voxelSizeMm) if self.parameters else 0.0
+        return browser, len(sweep), outside_count(sweep), fits_mm
 
-    def _simulated(self, result: tuple[Any, int, int]) -> str:
-        browser, count, outside = result
+    def _simulated(self, result: tuple[Any, int, int, float]) -> str:
+        browser, count, outside, fits_mm = result
         show_sequences(slicer.modules.sequences.logic(), browser, IMAGE_TO_RAS)
         if self.parameters is not None:
             self.parameters.simulatedSet = browser
-        return _(
+        words = _(
             "{name}: {count} images, {outside} of them at poses outside the trained range (marked)."
         ).format(name=browser.GetName(), count=count, outside=outside)
+        return f"{words} {self._propose_voxels(fits_mm)}".strip()
+
+    def _propose_voxels(self, fits_mm: float) -> str:
+        """Set the voxel size with which a volume around the images is possible, and say so where it is another one."""
+        if self.parameters is None or fits_mm <= self.parameters.voxelSizeMm:
+            return ""
+        self.parameters.voxelSizeMm = fits_mm
+        return str(
+            _("Voxels of {size:g} mm are proposed; smaller ones would be too many.").format(size=fits_mm)
+        )
 
     # What is made of it
 
@@ -237,6 +244,8 @@ class RegistrationSection(Section):
         yield _("Reading the images…")
         sweep = import_sweep(browser)
         yield _("Compounding…")
+        if like is None and (fits_mm := Grid.voxel_that_fits_mm(sweep, voxel_mm)) > voxel_mm:
+            raise UserError(self._propose_voxels(fits_mm), _("Press again to take them."))
         grid = Grid.around(sweep, voxel_mm) if like is None else grid_of(like)
         volume = yield from compounding(sweep, grid)
         return volume, like, browser.GetName()
@@ -274,12 +283,12 @@ class RegistrationSection(Section):
 
     def _run(self, steps: Generator[Any, None, Any], words: Any) -> None:
         def end(result: Any, error: Exception | None) -> None:
-            text = str(error) if error is not None else words(result)
+            text = in_words(error) if error is not None else words(result)
             self.ui.registrationStateLabel.text = text
             if self.parameters is not None:
                 self.show()
-            if error is not None and not isinstance(error, UserError):
-                raise error
+            if error is not None:
+                log_fault(text, error)
 
         self.ui.registrationStateLabel.text = ""
         self.ui.registrationProgressBar.value = 0

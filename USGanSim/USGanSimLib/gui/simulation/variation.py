@@ -21,9 +21,9 @@ class VariationSection(Section):
     ui_file = "USGanSimVariation.ui"
 
     def setup(self) -> None:
-        self.ui.newSampleButton.connect("clicked()", self._on_new_sample)
-        self.ui.freezeButton.connect("clicked()", self._on_freeze)
-        self.ui.stripButton.connect("clicked()", self._on_strip)
+        self.on_press("newSampleButton", self._on_new_sample)
+        self.on_press("freezeButton", self._on_freeze)
+        self.on_press("stripButton", self._on_strip)
 
     def connected(self) -> None:
         names = {
@@ -38,9 +38,15 @@ class VariationSection(Section):
         self.logic.vary(self.parameters)
         simulation = self.logic.simulation
         self.ui.halfLifeSlider.enabled = self.parameters.variation is Variation.DRIFTING
-        self.ui.newSampleButton.enabled = self.ui.freezeButton.enabled = simulation.live.running
+        not_live = "" if simulation.live.running else _("Press Start first")
+        self.enable("newSampleButton", not_live, _("Draw other noise, once"))
+        self.enable("freezeButton", not_live, _("Hold the pose of this moment, while the noise goes on"))
         self.ui.freezeButton.checked = simulation.live.frozen
-        self.ui.stripButton.enabled = simulation.live.volume is not None
+        self.enable(
+            "stripButton",
+            "" if simulation.live.volume is not None else _("Press Start first"),
+            _("Draw several samples of the present pose, side by side"),
+        )
 
     def _on_new_sample(self) -> None:
         self.logic.simulation.new_sample()

@@ -10,6 +10,7 @@ from ..command_run import CommandRun
 from ..panel import ModulePanel, Section
 from ..process_runner import Ended
 from ..texts import show_picture
+from .choice_words import lag_target_words, show_words
 from .pin.result import PICTURE_PX
 from .pin.tab import PinSection
 
@@ -39,9 +40,12 @@ class LagSection(Section):
             self.ui.lagStopButton,
         )
         self.lag_s: float | None = None
-        self.ui.findLagButton.connect("clicked()", self._on_find)
-        self.ui.useLagButton.connect("clicked()", self._on_use)
+        self.on_press("findLagButton", self._on_find)
+        self.on_press("useLagButton", self._on_use)
         show_picture(self.ui.lagPictureLabel, None)
+
+    def connected(self) -> None:
+        show_words(self.ui.lagTargetComboBox, LAG_TARGETS, lag_target_words())
 
     def show(self) -> None:
         target = self.parameters.lagTarget
@@ -85,9 +89,16 @@ class LagSection(Section):
         if self.parameters is None:
             return
         problem = self.problem()
-        self.ui.findLagButton.enabled = not problem and not self.run.running
-        self.ui.findLagButton.toolTip = problem or _("Try all lags, and tell the best with its interval")
-        self.ui.useLagButton.enabled = self.lag_s is not None
+        self.enable(
+            "findLagButton",
+            problem or (_("Wait for what runs, or stop it") if self.run.running else ""),
+            _("Try all lags, and tell the best with its interval"),
+        )
+        self.enable(
+            "useLagButton",
+            "" if self.lag_s is not None else _("Find the lag first"),
+            _("Take the lag into the calibration of the pinhead above"),
+        )
 
     def _on_find(self) -> None:
         parameters = self.parameters

@@ -88,6 +88,17 @@ def train_words(parameters: Any, resume: bool = False, dataset: Path | None = No
     return [*words, "--recipe", parameters.trainRecipe, *batch, *of_recipe]
 
 
+def pace_words(parameters: Any) -> list[str]:
+    """`train --pace`: the same training, of which some iterations are timed. How long it shall be changes nothing."""
+    begun = train_words(parameters)
+    begin = begun.index("--iterations")
+    words = [*begun[:2], *begun[begin + 2 :], "--pace"]
+    if "--minutes" in words:
+        place = words.index("--minutes")
+        del words[place : place + 2]
+    return words
+
+
 def can_be_narrower(recipe: str) -> bool:
     """Whether a recipe's channels can be chosen: whether it is wider than every choice."""
     return RECIPES[recipe].shape.generator_channels > max(

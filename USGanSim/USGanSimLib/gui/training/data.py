@@ -11,11 +11,13 @@ from slicer.i18n import tr as _
 
 from ...errors import UserError
 from ...recording.dataset import MARKER
+from ...recording.splits import SPLITS
 from ...recording.usable import REASONS
 from ..panel import Section
 from ..process_runner import Ended, Runner
 from ..texts import in_two_lines, show_picture, table
-from .command_words import has_calibration, listed, prepare_words, with_added
+from .choice_words import show_words, size_words, split_words
+from .command_words import SIZES, has_calibration, listed, prepare_words, with_added
 
 _PATTERNS = "(*.igs.mha *.igs.mhd *.igs.nrrd *.mha *.mhd *.nrrd)"
 
@@ -33,14 +35,18 @@ class DataSection(Section):
         self.runner: Runner = self.logic.makeRunner()
         self._state = ""
         self._pictures = tempfile.TemporaryDirectory(prefix="usgansim-")
-        self.ui.addFilesButton.connect("clicked()", self._on_add_files)
-        self.ui.addSessionButton.connect("clicked()", self._on_add_session)
-        self.ui.clearButton.connect("clicked()", self._on_clear)
-        self.ui.lagFileButton.connect("clicked()", self._on_lag_file)
-        self.ui.lookButton.connect("clicked()", self.look)
-        self.ui.prepareButton.connect("clicked()", self.prepare)
-        self.ui.stopButton.connect("clicked()", self.runner.stop)
+        self.on_press("addFilesButton", self._on_add_files)
+        self.on_press("addSessionButton", self._on_add_session)
+        self.on_press("clearButton", self._on_clear)
+        self.on_press("lagFileButton", self._on_lag_file)
+        self.on_press("lookButton", self.look)
+        self.on_press("prepareButton", self.prepare)
+        self.on_press("stopButton", self.runner.stop)
         self._show_running()
+
+    def connected(self) -> None:
+        show_words(self.ui.splitComboBox, SPLITS, split_words())
+        show_words(self.ui.sizeComboBox, SIZES, size_words(SIZES))
 
     def show(self) -> None:
         self.ui.blocksSpinBox.enabled = self.parameters.dataSplit == "blocks"
@@ -75,7 +81,11 @@ class DataSection(Section):
 
     def _run(self, words: list[str], on_end: Any, state: str) -> None:
         try:
-            self.runner.start(words, self._on_event, on_end)
+            self.runner.start(
+                words,
+                self.troubles.guarded(_("How far it is is not shown"), self._on_event),
+                self.troubles.guarded(_("What came out is not shown"), on_end),
+            )
         except UserError as error:
             self._say(in_two_lines(error))
             return
@@ -115,12 +125,14 @@ class DataSection(Section):
         running = self.runner.running
         missing = self.problem() if self.parameters is not None else _("Open a scene")
         no_folder = self.parameters is None or not self.parameters.dataFolder.name
-        self.ui.lookButton.enabled = not running and not missing
-        self.ui.prepareButton.enabled = not running and not missing and not no_folder
-        self.ui.prepareButton.toolTip = missing or (
-            _("Choose a folder for the training set") if no_folder else _("Write the training set")
+        busy = _("Wait for what runs, or stop it") if running else ""
+        self.enable("lookButton", missing or busy, _("Tell and draw what would be made; nothing is written"))
+        self.enable(
+            "prepareButton",
+            missing or (_("Choose a folder for the training set") if no_folder else "") or busy,
+            _("Write the training set"),
         )
-        self.ui.stopButton.enabled = running
+        self.enable("stopButton", "" if running else _("Nothing runs"), _("End what runs; it leaves nothing"))
         self.ui.progressBar.visible = running
         self.ui.stateLabel.text = (
             self._state

@@ -15,7 +15,8 @@ from .. import dependencies
 from ..panel import Section
 from ..process_runner import Ended, Runner
 from ..texts import grid, in_two_lines, plain
-from .command_words import evaluate_words, listed, with_added
+from .choice_words import show_words, study_words
+from .command_words import STUDIES, evaluate_words, listed, with_added
 from .study import StudyPart
 
 # Of each table, so that it fits the panel; the report has them all.
@@ -37,22 +38,30 @@ class EvaluateSection(Section):
         self._state = ""
         self._figures_of: tuple[Path, float | None] | None = None
         self.study = StudyPart(self, self.runner)
-        self.ui.addModelButton.connect("clicked()", self._on_add_model)
-        self.ui.clearButton.connect("clicked()", self._on_clear)
-        self.ui.evaluateButton.connect("clicked()", self.evaluate)
-        self.ui.stopButton.connect("clicked()", self.runner.stop)
-        self.ui.openButton.connect("clicked()", self._on_open)
+        self.on_press("addModelButton", self._on_add_model)
+        self.on_press("clearButton", self._on_clear)
+        self.on_press("evaluateButton", self.evaluate)
+        self.on_press("stopButton", self.runner.stop)
+        self.on_press("openButton", self._on_open)
         self.ui.progressBar.visible = False
+
+    def connected(self) -> None:
+        show_words(self.ui.kindComboBox, STUDIES, study_words())
 
     def show(self) -> None:
         running, problem = self.runner.running, self.problem()
-        self.ui.evaluateButton.enabled = not running and not problem
-        self.ui.evaluateButton.toolTip = problem or _(
-            "Compare the models with the baselines on the held-out frames"
+        self.enable(
+            "evaluateButton",
+            problem or (_("Wait for what runs, or stop it") if running else ""),
+            _("Compare the models with the baselines on the held-out frames"),
         )
-        self.ui.stopButton.enabled = running
+        self.enable("stopButton", "" if running else _("Nothing runs"), _("End what runs; it leaves nothing"))
         self.ui.progressBar.visible = running
-        self.ui.openButton.enabled = self._report().is_file()
+        self.enable(
+            "openButton",
+            "" if self._report().is_file() else _("There is no report in the report folder yet"),
+            _("Show the whole report in a browser"),
+        )
         self._show_figures()
         self.ui.stateLabel.text = self._state or problem or _("Ready.")
         self.study.show()
@@ -74,7 +83,11 @@ class EvaluateSection(Section):
         try:
             if listed(self.parameters.evaluateModels) or self.parameters.evaluateObserver.name:
                 dependencies.ensure_torch()
-            self.runner.start(evaluate_words(self.parameters), self._on_event, self._on_evaluated)
+            self.runner.start(
+                evaluate_words(self.parameters),
+                self.troubles.guarded(_("How far it is is not shown"), self._on_event),
+                self.troubles.guarded(_("What came out is not shown"), self._on_evaluated),
+            )
         except UserError as error:
             self._say(in_two_lines(error))
             return

@@ -22,11 +22,11 @@ from .command_words import (
     study_result,
     study_size,
 )
-from .placed_points import PlacedPoints
 from .study_window import StudyWindow
 
 if TYPE_CHECKING:
     from ...evaluation.study.answer_sheet import AnswerSheet
+    from ...evaluation.study.placed_points import PlacedPoints
     from ..panel import Section
 
 _MARKING = ("markPlacedButton", "markAbsentButton", "markWrongButton", "markEndButton", "markLabel")
@@ -56,7 +56,7 @@ class StudyPart:
             ("markAbsentButton", lambda: self.keep("unclear")),
             ("markWrongButton", lambda: self.keep("wrong region")),
         ):
-            getattr(self._ui, name).connect("clicked()", action)
+            section.on_press(name, action)
         self._show_marking()
 
     @property
@@ -76,16 +76,38 @@ class StudyPart:
     def show(self) -> None:
         """Bring buttons and state up to date."""
         running, problem, sheet = self._runner.running, self.problem(), self._open_sheet()
-        self._ui.makeButton.enabled = not running and not problem
-        self._ui.makeButton.toolTip = problem or _(
-            "Write the pictures of a new study with the first model on the list"
+        enable = self._section.enable
+        enable(
+            "makeButton",
+            problem or (_("Wait for what runs, or stop it") if running else ""),
+            _("Write the pictures of a new study with the first model on the list"),
         )
-        self._ui.answerButton.enabled = sheet is not None and self.window is None and self.reading is None
-        has_key = sheet is not None and study_key(self.parameters.studyFolder).is_file()
-        self._ui.scoreButton.enabled = not running and has_key and sheet is not None and sheet.answered > 0
+        no_study = "" if sheet is not None else _("Choose the folder of a study, or make one")
+        answering = self.window is not None or self.reading is not None
+        enable(
+            "answerButton",
+            no_study or (_("It is being answered") if answering else ""),
+            _("Show the pictures, from the first that has no answer on"),
+        )
+        enable(
+            "scoreButton",
+            no_study or self._not_scored(sheet) or (_("Wait for what runs, or stop it") if running else ""),
+            _("Compare the answers with the key"),
+        )
         self._show_size()
         self._ui.blurEdit.enabled = self.parameters.studyKind == REAL_OR_SIMULATED
         self._ui.studyLabel.text = self._told or (self._state(sheet) if sheet else problem)
+
+    def _not_scored(self, sheet: AnswerSheet | None) -> str:
+        """Why the answers cannot be scored yet, or nothing."""
+        if sheet is None or not sheet.answered:
+            return _("No picture is answered yet")
+        key = study_key(self.parameters.studyFolder)
+        return (
+            ""
+            if key.is_file()
+            else _("The study's key {name} is not beside its folder").format(name=key.name)
+        )
 
     def _show_size(self) -> None:
         kind, parameters = self.parameters.studyKind, self.parameters
@@ -100,6 +122,8 @@ class StudyPart:
         )
 
     def _state(self, sheet: AnswerSheet) -> str:
+        from ...evaluation.study.placed_points import PlacedPoints
+
         words = [
             _("{answered} of {all} pictures are answered ({kind}).").format(
                 answered=sheet.answered, all=len(sheet.names), kind=sheet.kind
@@ -149,12 +173,14 @@ class StudyPart:
 
     def answer(self) -> None:
         """Show the pictures, beginning with the first that has no answer."""
+        from ...evaluation.study.placed_points import PlacedPoints
+
         self._told = ""
         self._sheet = self._open_sheet()
         if self._sheet is None:
             return
         if self._sheet.kind == REAL_OR_SIMULATED:
-            self.window = StudyWindow(self._sheet, self._on_window_closed)
+            self.window = StudyWindow(self._sheet, self._section.troubles, self._on_window_closed)
             self.window.open()
         else:
             self._placed = PlacedPoints(self.parameters.studyFolder)
@@ -232,7 +258,11 @@ class StudyPart:
 
     def _run(self, words: list[str], on_end: Any, state: str) -> None:
         try:
-            self._runner.start(words, lambda event: None, on_end)
+            self._runner.start(
+                words,
+                lambda event: None,
+                self._section.troubles.guarded(_("What came out is not shown"), on_end),
+            )
             self._say(state)
         except UserError as error:
             self._say(in_two_lines(error))
@@ -250,10 +280,17 @@ class StudyPart:
         from ...evaluation.report.page import table_cells
 
         head, *rows = turned(plain(table_cells(ended.result["tables"][0], ended.result["rows"])))
-        self._say(
-            _("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
-            + grid(head, rows)
-        )
+        told = _("Result, also in {file}:").format(file=study_result(self.parameters.studyFolder).name)
+        unchecked = ended.result.get("unchecked", 0)
+        if unchecked:
+            told = (
+                _(
+                    "{count} of the places were not checked to lie on their picture, as in earlier versions; "
+                    "Answer asks for them again."
+                ).format(count=unchecked)
+                + f"<br>{told}"
+            )
+        self._say(told + grid(head, rows))
 
     def _on_window_closed(self) -> None:
         self.window = None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import qt
 from slicer.i18n import tr as _
 
+from ..troubles import Troubles
+
 if TYPE_CHECKING:
     from ...evaluation.study.answer_sheet import AnswerSheet
 
@@ -24,8 +26,8 @@ _SETTLED_MS = 200
 class StudyWindow:
     """Shows the pictures of a sheet from the first without an answer on; `on_end` is called once, when it closes."""
 
-    def __init__(self, sheet: AnswerSheet, on_end: Callable[[], None]) -> None:
-        self._sheet, self._on_end = sheet, on_end
+    def __init__(self, sheet: AnswerSheet, troubles: Troubles, on_end: Callable[[], None]) -> None:
+        self._sheet, self._troubles, self._on_end = sheet, troubles, on_end
         self._place = sheet.first_open() or 0
         self._open = True
         self.window = qt.QDialog()
@@ -94,11 +96,17 @@ class StudyWindow:
             "{place} of {all} · R or ← real · S or → simulated · Backspace one back · Esc go on later"
         ).format(place=self._place + 1, all=len(self._sheet.names))
 
-    def _shortcut(self, key: str, action: Callable[[], None]) -> Any:
+    def _shortcut(self, key: str, todo: Callable[[], None]) -> Any:
         shortcut = qt.QShortcut(qt.QKeySequence(key), self.window)
         shortcut.setContext(qt.Qt.WindowShortcut)
-        shortcut.connect("activated()", action)
+        shortcut.connect("activated()", lambda: self._attempt(todo))
         return shortcut
+
+    def _attempt(self, todo: Callable[[], None]) -> None:
+        """The window hides the panel, so it tells itself what does not work."""
+        step = _("The answer is not kept")
+        if not self._troubles.attempt(step, todo) and self._open:
+            self.words.text = self._troubles.words
 
     def _on_finished(self, _result: int) -> None:
         self._open = False

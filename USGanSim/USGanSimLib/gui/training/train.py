@@ -27,7 +27,9 @@ from ..panel import Section
 from ..process_runner import LIBRARY_PARENT, Alone, without_command_name
 from ..texts import duration, in_two_lines, show_picture
 from ..troubles import Repeating
-from .command_words import can_be_narrower, train_words, with_added
+from .choice_words import device_words, recipe_words, show_words, width_words
+from .command_words import DEVICES, WIDTHS, can_be_narrower, train_words, with_added
+from .pace import PacePart
 
 TICK_MS = 500
 # A curve need not grow faster than a person reads.
@@ -52,20 +54,30 @@ class TrainSection(Section):
         self._stop_wanted = False
         self._shown_sample: Path | None = None
         self._plotted_at_s = 0.0
+        self.pace = PacePart(self)
         self._timer = Repeating(
             self.widget, self.troubles, _("How the training goes is not known"), self.tick, TICK_MS
         )
+        self.ui.sampleCaptionLabel.visible = False
         for name in (_("Nothing"), _("Losses"), _("Scores"), _("Texture")):
             self.ui.plotComboBox.addItem(name)
-        self.ui.plotComboBox.connect("currentIndexChanged(int)", self._on_plot)
-        self.ui.startButton.connect("clicked()", self.start)
-        self.ui.stopButton.connect("clicked()", self.stop)
-        self.ui.resumeButton.connect("clicked()", self.resume)
-        self.ui.copyButton.connect("clicked()", self._on_copy)
+        self.ui.plotComboBox.connect(
+            "currentIndexChanged(int)", self.troubles.guarded(_("The plot is not shown"), self._on_plot)
+        )
+        self.on_press("startButton", self.start)
+        self.on_press("stopButton", self.stop)
+        self.on_press("resumeButton", self.resume)
+        self.on_press("copyButton", self._on_copy)
+
+    def connected(self) -> None:
+        show_words(self.ui.recipeComboBox, tuple(RECIPES), recipe_words())
+        show_words(self.ui.deviceComboBox, DEVICES, device_words())
+        show_words(self.ui.widthComboBox, tuple(WIDTHS), width_words())
 
     def enter(self) -> None:
         self.ui.torchLabel.text = dependencies.torch_status()
         self._find_last_run()
+        self.pace.propose()
         self._timer.start()
         self.tick()
 
@@ -75,6 +87,7 @@ class TrainSection(Section):
     def close_scene(self) -> None:
         # The training goes on.
         self._timer.stop()
+        self.pace.end()
         self._watch = self._alone = None
 
     def cleanup(self) -> None:
@@ -140,6 +153,7 @@ class TrainSection(Section):
             dataset = (_dataset_of(folder) if resume else None) or self.parameters.trainDataset
             if not (dataset / MARKER).is_file():
                 raise UserError(_("The run's training set is not where it was."), _("Choose it above."))
+            self.pace.end()
             words = train_words(self.parameters, resume, dataset)
             self._alone = self.logic.startAlone(words, folder.log)
         except UserError as error:
@@ -190,7 +204,8 @@ class TrainSection(Section):
 
     def _show_recipe(self, name: str) -> None:
         recipe = RECIPES[name]
-        self.ui.recipeInfoLabel.text = _(recipe.words)
+        words = str(_(recipe.words))
+        self.ui.recipeInfoLabel.text = f"{words[:1].upper()}{words[1:]}."
         self.ui.recipeInfoLabel.toolTip = _(recipe.about)
         self.ui.widthComboBox.enabled = can_be_narrower(name)
         self.ui.widthComboBox.toolTip = _(
@@ -203,15 +218,24 @@ class TrainSection(Section):
 
     def _show_status(self) -> None:
         status, missing = self._status, self.problem()
+        self.pace.show(training=status.active)
         is_new = status.state == RunState.NEW
-        self.ui.startButton.enabled = is_new and not missing
-        self.ui.startButton.toolTip = missing or (
-            _("Train in a process of its own, which goes on when Slicer closes")
-            if is_new
-            else _("This folder holds a run: resume it, or choose another folder")
+        self.enable(
+            "startButton",
+            missing or ("" if is_new else _("This folder holds a run: resume it, or choose another folder")),
+            _("Train in a process of its own, which goes on when Slicer closes"),
         )
-        self.ui.stopButton.enabled = status.active and not self._stop_wanted
-        self.ui.resumeButton.enabled = status.resumable
+        ends = _("It saves and ends already") if self._stop_wanted else ""
+        self.enable(
+            "stopButton",
+            ends if status.active else _("No training runs in this folder"),
+            _("Save, and end after this iteration"),
+        )
+        self.enable(
+            "resumeButton",
+            "" if status.resumable else _not_resumed(status),
+            _("Go on from the last checkpoint, up to the iterations above"),
+        )
         self.ui.progressBar.visible = status.active
         # Without a number the bar is busy.
         self.ui.progressBar.setRange(0, status.of if status.step else 0)
@@ -224,6 +248,7 @@ class TrainSection(Section):
         if status.sample != self._shown_sample:
             self._shown_sample = status.sample
             show_picture(self.ui.sampleLabel, status.sample)
+            self.ui.sampleCaptionLabel.visible = status.sample is not None
 
     def _on_plot(self, _index: int) -> None:
         self._plotted_at_s = 0.0
@@ -272,6 +297,15 @@ def told(status: RunStatus, stop_wanted: bool = False) -> str:
         RunState.DONE: _("Finished after {step} iterations. To go on, set more iterations and resume."),
     }
     return words[status.state].format(**of)
+
+
+def _not_resumed(status: RunStatus) -> str:
+    """Why there is nothing to go on with."""
+    if status.active:
+        return _("It is being trained")
+    return (
+        _("This folder holds no run yet") if status.state == RunState.NEW else _("The run left no checkpoint")
+    )
 
 
 def _dataset_of(folder: RunFolder) -> Path | None:

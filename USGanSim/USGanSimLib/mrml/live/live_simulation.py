@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ...geometry.steady import SteadyHand
 from ...geometry.transforms import Matrix
 from ...live import STALE_AFTER_S, LatencyReport, LiveMeter, LiveStatus, PoseCounts, PoseState, Renderer
-from ..transform_chain import PoseProblem, from_vtk
+from ..transform_chain import PoseProblem, from_vtk, to_vtk
 from .followed_probe import FollowedProbe
 from .live_output import LiveOutput
 
@@ -62,6 +63,7 @@ class LiveSimulation:
             LiveStatus(PoseState.STOPPED), math.inf if stale_after_s is None else stale_after_s, clock
         )
         self._seen: Any | None = None
+        self._hand: SteadyHand | None = None
         self._running = self._frozen = self._due = False
 
     # What there is to see
@@ -116,6 +118,11 @@ class LiveSimulation:
         return None if self._moved_by_hand else self._meter.age_s
 
     @property
+    def hand(self) -> SteadyHand | None:
+        """What takes the jitter out of the poses: its lag, and how much is left. None: they are taken as they are."""
+        return self._hand
+
+    @property
     def frozen(self) -> bool:
         """Whether the pose of the last image is held."""
         return self._frozen
@@ -127,6 +134,8 @@ class LiveSimulation:
         self.stop()
         self._meter.restart()
         self._seen, self._frozen = None, False
+        if self._hand is not None:
+            self._hand.restart()
         self._due = self._moved_by_hand
         self._running = True
         self._followed.observe()
@@ -152,6 +161,13 @@ class LiveSimulation:
         """Hold the pose of the last image, or follow the probe again. Without an image there is nothing to hold."""
         self._frozen = frozen and self._running and self._seen is not None
         self._due = True
+
+    def steady(self, constant_s: float) -> None:
+        """Smooth the poses of a tracker from now on, with this time constant; 0: not. What a hand moves in the scene
+        has no jitter, and would not arrive."""
+        wanted_s = 0.0 if self._moved_by_hand else constant_s
+        if wanted_s != (self._hand.constant_s if self._hand else 0.0):
+            self._hand = SteadyHand(wanted_s) if wanted_s else None
 
     def set_renderer(self, renderer: Renderer | None) -> None:
         """Use another model, or none."""
@@ -188,6 +204,8 @@ class LiveSimulation:
             return False
         if taken is None and not self._due and self.status.state.is_live:
             return False
+        if self._hand is not None:
+            seen = to_vtk(self._hand.steady(from_vtk(seen), taken[1] if taken else self._clock()))
         self._make_image(seen, taken[1] if taken else None)
         return True
 

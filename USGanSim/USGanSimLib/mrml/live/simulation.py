@@ -41,7 +41,9 @@ class Setup:
 
 
 class Simulation:
-    """Follows a probe with a model. `variation` and `half_life_s` may be changed at any time.
+    """Follows a probe with a model. `variation`, `half_life_s` and `steady_s` may be changed at any time.
+
+    steady_s  time constant that takes the jitter out of a tracker's poses (geometry/steady.py); 0: as they are
 
     live, renderer   of the last start; they stay after stop, so that the last image can be looked at. Before the first
                      start `live` is one that is stopped, and there is no renderer.
@@ -54,6 +56,7 @@ class Simulation:
         self.renderer: SamplingRenderer | None = None
         self.variation = Variation.FIXED
         self.half_life_s = 3.0
+        self.steady_s = 0.0
         self._varied_s = 0.0
         self._image_to_probe: Matrix | None = None
 
@@ -122,6 +125,7 @@ class Simulation:
         if self.variation.change(self.renderer, now_s - self._varied_s, self.half_life_s):
             self.live.refresh()
         self._varied_s = now_s
+        self.live.steady(self.steady_s)
         return self.live.tick()
 
     def new_sample(self) -> None:

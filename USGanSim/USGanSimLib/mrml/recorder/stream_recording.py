@@ -99,10 +99,15 @@ class StreamRecording:
         return Recorded(frames, path, browser)
 
 
-def free_name(folder: Path, name: str) -> str:
-    """The name, or with a number where files of that name exist. Raises UserError for no name and for no folder."""
+def require_file_name(name: str) -> None:
+    """Raises UserError for what cannot be the name of a file, on any system."""
     if not name.strip() or any(sign in name for sign in '/\\:*?"<>|'):
         raise UserError(f"'{name}' is no file name.", "Use letters, digits, - and _.")
+
+
+def free_name(folder: Path, name: str) -> str:
+    """The name, or with a number where files of that name exist. Raises UserError for no name and for no folder."""
+    require_file_name(name)
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Make it, or choose another.")
     number, free = 1, name

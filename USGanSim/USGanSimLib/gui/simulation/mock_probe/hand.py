@@ -38,7 +38,7 @@ class MockHand:
         self._offset = Offset()  # what the sliders show
         self._following = False  # the sliders follow the probe, or the probe them
         self._motion_shown: MockMotion | None = None
-        self.ui.resetButton.connect("clicked()", self._on_reset)
+        section.on_press("resetButton", self._on_reset)
 
     @property
     def parameters(self) -> Any:
@@ -69,7 +69,12 @@ class MockHand:
         if self.mock is not None:
             self.mock.show_handle(self.parameters.mockHandle and motion is MockMotion.HAND)
         self._apply_sliders(motion)
-        for name in ("resetButton", *_SLIDERS):
+        self._section.enable(
+            "resetButton",
+            "" if self.mock is not None else _("Press Use a mock probe first"),
+            _("Put the probe to the trained pose that is nearest"),
+        )
+        for name in _SLIDERS:
             getattr(self.ui, name).enabled = self.mock is not None
 
     def make(self, info: ModelInfo) -> MockProbe:
@@ -87,6 +92,13 @@ class MockHand:
         self._section.addObserver(self.mock.node, event, self._on_moved)
         self._read_offset()
         return self.mock
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the mock probe is the panel's probe already."""
+        return (
+            self.mock is not None and self.parameters.probe is self.mock.node and self.parameters.movedByHand
+        )
 
     def let_go(self) -> None:
         """Follow no node."""

@@ -8,7 +8,6 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ....errors import UserError
 from ....geometry.trained_sweep import trained_sweep
 from ....mrml.live.playing import Motion, Player, SweepMotion
 from ....mrml.live.recording_replay import RecordingReplay, image_to_probe_of
@@ -16,7 +15,7 @@ from ....recording.sequence_file import read_sweep
 from ...choices import MockMotion
 from ...panel import Section
 from ...stepwise import Stepwise
-from ...troubles import Repeating
+from ...troubles import Repeating, in_words, log_fault
 from .hand import MockHand
 
 TICK_MS = 15
@@ -33,7 +32,9 @@ class MockPlaying:
         self._timer = Repeating(
             section.widget, section.troubles, _("The probe is not moved"), self._on_tick, TICK_MS
         )
-        self.ui.timeSlider.connect("valueChanged(double)", self._on_time)
+        self.ui.timeSlider.connect(
+            "valueChanged(double)", section.troubles.guarded(_("The probe is not moved"), self._on_time)
+        )
 
     @property
     def parameters(self) -> Any:
@@ -119,9 +120,9 @@ class MockPlaying:
     def _made(self, motion: Motion | None, error: Exception | None) -> None:
         """What is to be played is there, or is not."""
         if motion is None or self.parameters is None:
-            self._say(str(error) if error is not None else "")
-            if error is not None and not isinstance(error, UserError):
-                raise error
+            self._say(in_words(error) if error is not None else "")
+            if error is not None:
+                log_fault(_("There is nothing to play"), error)
             return
         self.player = Player(motion, speed=self.parameters.playSpeed, loop=self.parameters.playLoop)
         self.ui.timeSlider.maximum = motion.duration_s

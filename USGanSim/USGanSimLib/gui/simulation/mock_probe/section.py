@@ -22,7 +22,7 @@ class MockProbeSection(Section):
     def setup(self) -> None:
         self.hand = MockHand(self)
         self.playing = MockPlaying(self, self.hand)
-        self.ui.moveButton.connect("clicked()", self._on_move)
+        self.on_press("moveButton", self._on_move)
 
     def show(self) -> None:
         motion = self.parameters.mockMotion
@@ -71,17 +71,20 @@ class MockProbeSection(Section):
     def _show_button(self, motion: MockMotion, info: ModelInfo | None) -> None:
         button, problem = self.ui.moveButton, self._problem(motion, info)
         if motion is MockMotion.HAND:
-            button.text = _("Use a mock probe")
+            button.text = _("The mock probe is in use") if self.hand.in_use else _("Use a mock probe")
             tip = _("Make a transform that you move the probe of")
         else:
             button.text = _("Pause") if self.playing.playing else _("Play")
             tip = _("Move the probe, or let it stand")
-        button.enabled = not problem
-        button.toolTip = problem or tip
+        self.enable("moveButton", problem, tip)
 
     def _problem(self, motion: MockMotion, info: ModelInfo | None) -> str:
-        if motion is not MockMotion.REPLAY:
-            return "" if info is not None else _("Choose a model first")
+        if motion is not MockMotion.REPLAY and info is None:
+            return _("Choose a model first")
+        if motion is MockMotion.HAND:
+            return _("Move it by its handle in the views, or by the sliders") if self.hand.in_use else ""
+        if motion is MockMotion.SWEEP:
+            return ""
         return "" if self.parameters.replayFile.is_file() else _("Choose a recording")
 
     def _state(self, motion: MockMotion) -> str:

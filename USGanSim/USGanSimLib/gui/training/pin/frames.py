@@ -43,8 +43,10 @@ class PinFrames:
             ("reject", self._on_reject),
             ("place", self._on_place),
         ):
-            getattr(self.ui, f"{name}Button").connect("clicked()", action)
-        self.ui.frameSlider.connect("valueChanged(double)", self._on_frame)
+            section.on_press(f"{name}Button", action)
+        self.ui.frameSlider.connect(
+            "valueChanged(double)", section.troubles.guarded(_("The frame is not shown"), self._on_frame)
+        )
 
     def open(self, path: Path) -> None:
         """Show a recording's first frame, with the points that are kept beside it."""

@@ -48,13 +48,15 @@ class PinResult:
             ("toSession", self._on_to_session),
             ("toScene", self._on_to_scene),
         ):
-            getattr(self.ui, f"{name}Button").connect("clicked()", action)
+            section.on_press(f"{name}Button", action)
         table = self.ui.residualTable
         table.setColumnCount(len(residual_headings()))
         table.setHorizontalHeaderLabels(residual_headings())
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.verticalHeader().hide()
-        table.connect("itemSelectionChanged()", self._on_row)
+        table.connect(
+            "itemSelectionChanged()", section.troubles.guarded(_("The frame is not shown"), self._on_row)
+        )
 
     def set(self, fit: dict[str, Any] | None) -> None:
         """Show another fit, or none."""
@@ -68,16 +70,26 @@ class PinResult:
         for row, one in enumerate(self.residuals):
             for column, text in enumerate(residual_cells(one)):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.setVisible(bool(self.residuals))
+        self.ui.residualButton.visible = bool(self.residuals)
         picture = Path(self.fit["panel"]) if self.fit else None
         show_picture(self.ui.residualPictureLabel, picture, PICTURE_PX, CHARTS_PX)
         self.ui.saveLabel.text = ""
 
     def show_buttons(self) -> None:
         """Bring the buttons up to date."""
-        self.ui.worstButton.enabled = bool(self.residuals)
-        for name in ("save", "toSession", "toScene"):
-            getattr(self.ui, f"{name}Button").enabled = self.fit is not None
+        enable, first = self._section.enable, "" if self.fit is not None else _("Calibrate first")
+        enable("worstButton", first, _("Show the frame whose point is furthest from the pin"))
+        no_file = "" if self._has_file() else _("Choose the file to write")
+        enable("saveButton", first or no_file, _("Write CAL.json, and a PLUS XML beside it"))
+        no_session = (
+            "" if self._record.recorder.folder is not None else _("Choose a session in the tab Record")
+        )
+        enable("toSessionButton", first or no_session, _("Make it the calibration of the session"))
+        enable("toSceneButton", first, _("Make a transform ImageToProbe in the scene"))
+
+    def _has_file(self) -> bool:
+        parameters = self._section.parameters
+        return parameters is not None and bool(parameters.calibrationOut.name)
 
     def _on_worst(self) -> None:
         if self.residuals:

@@ -55,7 +55,7 @@ class PinSection(Section):
             ("find", self._on_find),
             ("calibrate", self._on_calibrate),
         ):
-            getattr(self.ui, f"{name}Button").connect("clicked()", action)
+            self.on_press(f"{name}Button", action)
         self.result.show()
         self._show_buttons()
 
@@ -106,14 +106,20 @@ class PinSection(Section):
 
     def _show_buttons(self) -> None:
         marking, busy = self.frames.marking, self.run.running
-        there, marked = marking is not None, marking is not None and bool(marking.marks)
-        for name in ("place", "reject"):
-            getattr(self.ui, f"{name}Button").enabled = there
-        for name in ("previous", "next"):
-            getattr(self.ui, f"{name}Button").enabled = marked
-        self.ui.acceptButton.enabled = marking is not None and marking.mark is not None
-        self.ui.findButton.enabled = there and not busy
-        self.ui.calibrateButton.enabled = marked and not busy
+        missing = "" if marking is not None else _("Choose or record a recording of the pin")
+        unmarked = missing or ("" if marking is not None and marking.marks else _("Find the pin, or mark it"))
+        wait = _("Wait for what runs, or stop it") if busy else ""
+        no_point = missing or ("" if marking is not None and marking.mark else _("This frame has no point"))
+        for name, problem, tip in (
+            ("place", missing, _("The next click in the red slice view is the pin")),
+            ("reject", missing, _("The pin cannot be seen in this frame: it is left out")),
+            ("previous", unmarked, _("The marked frame before")),
+            ("next", unmarked, _("The next marked frame")),
+            ("accept", no_point, _("The point is right; on to the next")),
+            ("find", missing or wait, _("Propose where the pin is in every image")),
+            ("calibrate", unmarked or wait, _("Fit ImageToProbe to the points, and judge it")),
+        ):
+            self.enable(f"{name}Button", problem, tip)
         self.result.show_buttons()
         if self.parameters is not None:
             self.guided.show_button(self.ui.pinRecordButton)

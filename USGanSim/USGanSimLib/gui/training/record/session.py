@@ -20,7 +20,7 @@ class SessionPart:
 
     def __init__(self, section: Section, recorder: SessionRecorder, recovered: Callable[[], None]) -> None:
         self._section, self.ui, self._recorder, self._recovered = section, section.ui, recorder, recovered
-        self.ui.recoverButton.connect("clicked()", self._on_recover)
+        section.on_press("recoverButton", self._on_recover)
         self.show_unfinished()
 
     @property

@@ -16,7 +16,7 @@ from ....recording.sequence_file import read_sweep
 from ....recording.session import DISCARDED, KEPT, SweepEntry
 from ...panel import Section
 from ...texts import in_two_lines
-from .words import sweep_cells, sweep_headings
+from .words import FRAMES_COLUMN, sweep_cells, sweep_headings
 
 
 class SweepTable:
@@ -31,9 +31,12 @@ class SweepTable:
             ("export", self._on_export),
             ("import", self._on_import),
         ):
-            getattr(self.ui, f"{name}Button").connect("clicked()", action)
+            section.on_press(f"{name}Button", action)
         table = self.ui.sweepsTable
-        table.connect("itemSelectionChanged()", self._show_decisions)
+        table.connect(
+            "itemSelectionChanged()",
+            section.troubles.guarded(_("The buttons are not up to date"), self._show_decisions),
+        )
         table.setColumnCount(len(sweep_headings()))
         table.setHorizontalHeaderLabels(sweep_headings())
         table.horizontalHeader().setStretchLastSection(True)
@@ -56,6 +59,12 @@ class SweepTable:
                 table.selectRow(len(self._listed) - 1)
         self._show_decisions()
 
+    def show_frames(self, count: int) -> None:
+        """Of the sweep that is being recorded."""
+        for row, sweep in enumerate(self._listed or ()):
+            if sweep.name == self._recorder.name:
+                self.ui.sweepsTable.item(row, FRAMES_COLUMN).setText(str(count))
+
     def _chosen(self) -> SweepEntry | None:
         row = self.ui.sweepsTable.currentRow()
         return self._listed[row] if self._listed and 0 <= row < len(self._listed) else None
@@ -63,9 +72,20 @@ class SweepTable:
     def _show_decisions(self) -> None:
         chosen = self._chosen()
         state = chosen.state if chosen else ""
-        self.ui.keepButton.enabled = state == DISCARDED
-        self.ui.discardButton.enabled = state == KEPT
-        self.ui.exportButton.enabled = state in (KEPT, DISCARDED)
+        enable = self._section.enable
+        none = "" if chosen else _("Choose a sweep of the table")
+        unfinished = none or ("" if state in (KEPT, DISCARDED) else _("The sweep is not finished"))
+        enable(
+            "keepButton",
+            unfinished or (_("It is kept already") if state == KEPT else ""),
+            _("Let the sweep count again"),
+        )
+        enable(
+            "discardButton",
+            unfinished or (_("It is discarded already") if state == DISCARDED else ""),
+            _("Let the sweep not count; its files stay"),
+        )
+        enable("exportButton", unfinished, _("Load the sweep into the scene, images and transforms paired"))
 
     # Which sweeps count
 

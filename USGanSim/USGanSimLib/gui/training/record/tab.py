@@ -13,6 +13,7 @@ from ....mrml.likely_nodes import likely_image, likely_probe, likely_reference
 from ....mrml.recorder.feedback import RecorderState
 from ....mrml.recorder.recorded_chain import RecordedChain, recorded_chain
 from ....mrml.recorder.session_recorder import SessionRecorder
+from ....recording.session import require_sweep_name
 from ...panel import Section
 from ...slice_views import look_at
 from ...texts import in_two_lines
@@ -55,7 +56,7 @@ class RecordSection(Section):
         self._timer = Repeating(
             self.widget, self.troubles, _("How the recording goes is not known"), self._on_tick, TICK_MS
         )
-        self.ui.startButton.connect("clicked()", self._on_start_stop)
+        self.on_press("startButton", self._on_start_stop)
 
     # Called by the panel
 
@@ -107,16 +108,26 @@ class RecordSection(Section):
             self.ui.chainLabel.text = _("Recorded: {names}.").format(names=self.chain().words)
         except UserError as error:
             self.ui.chainLabel.text = in_two_lines(error)
-        problem = self.problem()
         recording = self.recorder.recording
         self.ui.startButton.text = _("Stop") if recording else _("Start")
-        self.ui.startButton.enabled = recording or not problem
-        self.ui.startButton.toolTip = problem or _("Record every image with its poses")
+        self.enable(
+            "startButton", "" if recording else self.problem(), _("Record every image with its poses")
+        )
         for name in _SETTINGS:
             getattr(self.ui, name).enabled = not recording
-        self.ui.importButton.enabled = (
-            not recording and self.parameters.importBrowser is not None and (self.session.folder is not None)
+        self.enable(
+            "importButton",
+            self._not_imported(),
+            _("Write the sequence of the scene into the session, as a sweep"),
         )
+
+    def _not_imported(self) -> str:
+        """Why no sequence can be taken into the session, or nothing."""
+        if self.recorder.recording:
+            return _("A sweep is being recorded")
+        if self.session.folder is None:
+            return _("Choose the folder of the session")
+        return "" if self.parameters.importBrowser is not None else _("Choose a sequence")
 
     def problem(self) -> str:
         """Why recording cannot start yet, or nothing."""
@@ -125,6 +136,7 @@ class RecordSection(Section):
         if self.session.folder is None:
             return _("Choose the folder of the session.")
         try:
+            require_sweep_name(self.parameters.sweepName)
             self.chain()
         except UserError as error:
             return str(error)
@@ -178,6 +190,7 @@ class RecordSection(Section):
         lost = lost_words(self.running_chain.transforms if self.running_chain else {})
         self.ui.stateLabel.text = f"{state_words(feedback)} {lost}".strip()
         self.ui.feedbackLabel.text = feedback_words(feedback)
+        self.sweeps.show_frames(feedback.counts.written)
         if feedback.counts.offered and self._to_look_at is not None:
             look_at("Red", self._to_look_at)
             self._to_look_at = None

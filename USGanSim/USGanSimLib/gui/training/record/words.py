@@ -77,6 +77,9 @@ def coverage_words(news: CoverageNews) -> str:
     return "<br>".join([*lines, *(f"{name}: {advice}" for name, advice in news.advice.items())])
 
 
+FRAMES_COLUMN = 2
+
+
 def sweep_headings() -> list[str]:
     """Of the columns of `sweep_cells`."""
     return [_("Sweep"), _("State"), _("Frames"), _("Begun")]

@@ -10,6 +10,7 @@ import csv
 from pathlib import Path
 
 from ...files import replacing_file
+from .blind_set import ANSWERS
 
 FILE = "placed.txt"
 
@@ -40,7 +41,10 @@ class PlacedPoints:
         return set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
 
     def _answers(self) -> list[dict[str, str]]:
-        from ...evaluation.study.blind_set import ANSWERS
-
-        with (self._folder / ANSWERS).open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
+        path = self._folder / ANSWERS
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+        # As read_answer_rows has it: spreadsheets drop leading zeros.
+        return [{**row, "image": row["image"].strip().removesuffix(".png").zfill(4)} for row in rows]
