@@ -1,6 +1,6 @@
 """Drives USGanSim's sections No tracker, Recording and Registration research through their story, with pictures.
 
-    python Testing/Harness/run.py --module USGanSim/USGanSim.py --module-path . \\
+    python Testing/Harness/run.py --module USGanSim/USGanSim.py \\
         --script Testing/Harness/research_story.py
 
 A mock probe goes along the trained sweep of the shipped model (or of USGANSIM_MODEL), is moved by hand and tilted; the
