@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import standin
+from standin.observers import count_observers
 from standin.pictures import four_views, panel_beside_views, panel_picture
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -200,7 +201,7 @@ def left(harness, kinds=()):
     names = [type(thing).__name__ for thing in alive]
     return {
         "nodes": slicer.mrmlScene.GetNumberOfNodes(),
-        "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
+        "scene_observers": count_observers(slicer.mrmlScene),
         "timers": len(timers),
         "running_timers": sum(timer.isActive() for timer in timers),
         "windows": len(qt.QApplication.topLevelWidgets()),
