@@ -63,6 +63,12 @@ class qSlicerLayoutManager(Strict, QtCore.QObject):
     def sliceViewNames(self) -> tuple[str, ...]:
         return tuple(self._slices)
 
+    def mrmlSliceLogics(self) -> Any:
+        return self._slice_logics
+
+    def mrmlViewLogics(self) -> Any:
+        return self._view_logics
+
     threeDViewCount = property(lambda self: len(self._three_d))
 
     def resetSliceViews(self) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import vtk
 
-# Kinds that fail a run. The others are told: "warning", "log", "dialog", "note".
-SERIOUS = ("exception", "pythonqt", "api", "roundtrip", "vtk-error", "test", "leak")
+# Kinds that fail a run ("error" is what a module logs as one). The others are told: "warning", "log", "dialog", "note".
+SERIOUS = ("exception", "error", "pythonqt", "api", "roundtrip", "vtk-error", "test", "leak")
 _OBJECT_ADDRESS = re.compile(r"\(0x[0-9a-fA-F]+\)")
 _MOST_OF_A_MESSAGE = 400
 # What Slicer itself says when a scene with an oblique slice view is loaded (vtkMRMLSliceNode::ReadXMLAttributes).
@@ -64,12 +64,12 @@ class Problems:
         """The events that fail a run, in words."""
         return [f"{event['kind']}: {event['message']}" for event in self.events if event["kind"] in SERIOUS]
 
-    def take(self) -> list[str]:
-        """`serious` with tracebacks, and forget all events."""
+    def take(self, *expected: str) -> list[str]:
+        """`serious` with tracebacks, but for kinds that are expected, and forget all events."""
         told = [
             f"{event['kind']}: {event['message']}\n{event['detail']}"
             for event in self.events
-            if event["kind"] in SERIOUS
+            if event["kind"] in SERIOUS and event["kind"] not in expected
         ]
         self.events.clear()
         return told
@@ -119,4 +119,5 @@ def _vtk_listener(kind: str) -> Any:
 
 class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        problems.tell("log", f"{record.levelname}: {record.getMessage()}")
+        kind = "error" if record.levelno >= logging.ERROR else "log"
+        problems.tell(kind, f"{record.levelname}: {record.getMessage()}")

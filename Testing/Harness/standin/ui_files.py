@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from typing import Any
 
 from PySide6 import QtCore, QtUiTools
@@ -11,7 +12,7 @@ from .problems import problems
 from .widgets import is_python_property, registered
 
 _OF_OTHERS = ("ctk", "qMRML", "qSlicer")
-_READ = {
+_READ: dict[str, Callable[[str], Any]] = {
     "bool": lambda text: text.strip() == "true",
     "number": int,
     "double": float,
