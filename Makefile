@@ -1,4 +1,5 @@
 # make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make docs   make hooks   make venv
+# make gui SLICER_SOURCE=…   make cycles SLICER_SOURCE=…   make oldest   (Resources/Docs/testing.md)
 # make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see Resources/Docs/measured.md)
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
@@ -7,9 +8,9 @@ VENV = .venv/bin/python
 USGANSIM = $(VENV) -m USGanSimLib
 
 # Many small networks: threads of torch would only wait for each other.
-test check slow: export OMP_NUM_THREADS = 1
+test check slow gui cycles oldest: export OMP_NUM_THREADS = 1
 
-.PHONY: demo journey test check docs hooks bench slow venv model table clean
+.PHONY: demo journey test check docs hooks bench slow gui cycles oldest venv model table clean
 
 venv: .venv/ready
 
@@ -44,6 +45,45 @@ hooks: .venv/ready
 
 slow: .venv/ready
 	$(VENV) -m pytest -m slow
+
+# The panels in a stand-in for desktop Slicer, which needs a checkout of Slicer's public source:
+# git clone --depth 1 --branch v5.12.3 https://github.com/Slicer/Slicer, and v5.10.0 beside it.
+SLICER_SOURCE ?=
+GUI = SLICER_SOURCE="$(SLICER_SOURCE)" QT_QPA_PLATFORM=offscreen .venv-gui/bin/python
+
+gui: .venv-gui/ready
+	USGANSIM_GUI_TESTS=1 $(GUI) -m pytest Testing/Python/gui
+	for module in USGanSim USGanTraining; do for window in "" --no-main-window; do \
+	    $(GUI) Testing/Harness/run.py --module $$module/$$module.py --run-tests --fill $$window || exit; done; done
+
+CYCLES ?= 1000
+
+cycles: .venv-gui/ready
+	$(GUI) Testing/Harness/cycles.py --cycles $(CYCLES)
+	$(GUI) Testing/Harness/entries.py --cycles $(CYCLES)
+
+.venv-gui/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-gui
+	.venv-gui/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools
+	.venv-gui/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	    -c constraints.txt -e .[slicer,gui,test]
+	touch $@
+
+# What needs no torch, with the NumPy, SciPy and Pillow of Slicer 5.10, for which Python 3.10 to 3.12 is needed.
+OLDEST = numpy==2.0.2 scipy==1.13.1 pillow==11.2.1
+OLDEST_ROOMS = geometry model recording calibration phantom link mrml top
+
+oldest: .venv-oldest/ready
+	for room in $(OLDEST_ROOMS); do \
+	    .venv-oldest/bin/python -m pytest Testing/Python/$$room || exit; done
+
+.venv-oldest/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-oldest
+	grep -vE '^(numpy|scipy|pillow)==' constraints.txt > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	    -c .venv-oldest/constraints.txt $(OLDEST) -e .[slicer,hdf5,test]
+	touch $@
 
 bench: .venv/ready
 	$(USGANSIM) bench $(if $(MODEL),"$(MODEL)")
@@ -85,4 +125,4 @@ table: .venv/ready
 	done
 
 clean:
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-gui .venv-oldest build .mypy_cache .ruff_cache .pytest_cache

@@ -1,14 +1,13 @@
-"""What the scripts of this folder share: Slicer's modules under a headless harness, what a person presses, recordings
-that are replayed as a tracker sends them, pictures, and what is left afterwards.
+"""What the scripts of this folder share: our modules in the stand-in for Slicer, what a person presses, recordings that
+are replayed as a tracker sends them, pictures, and what is left afterwards.
 
-They run where `slicer_harness.py` is (environment variable SLICER_HARNESS, otherwise `shared/tools` beside the
-repository), SLICER_SOURCE names a checkout of Slicer, and PySide6 and slicer-core are installed. Most are programs and
-`boot` a module; those that run.py runs are handed `harness`, `slicer`, `widget` and `panel` by the harness.
+SLICER_SOURCE names a checkout of Slicer, and PySide6 and slicer-core are installed (`make gui` makes an environment in
+.venv-gui). Most are programs and `boot` a module; those that run.py runs are handed `harness` (the stand-in), `slicer`,
+`widget` and `panel`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
@@ -17,50 +16,29 @@ import sys
 import time
 from pathlib import Path
 
+import standin
+from standin.observers import count_observers
+from standin.pictures import four_views, panel_beside_views, panel_picture
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-HARNESS = Path(
-    os.environ.get("SLICER_HARNESS") or REPOSITORY.parent / "shared" / "tools" / "slicer_harness.py"
-)
+sys.path.insert(1, str(REPOSITORY / "USGanSim"))
 BUSY_MS = {}  # button → how long a click took at most
 
 
-# The harness
-
-
-def keep_constants():
-    """Give None, True and False references for any run. Under Python before 3.12 every property that is set on a widget
-    of PySide6 6.12 takes one of None away, and a signal that is connected one of True or False; after some thousands
-    the interpreter dies."""
-    if sys.version_info < (3, 12):
-        for constant in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
+# The stand-in
 
 
 def boot(module="USGanSim"):
-    """(harness, the module's Slicer widget, our widget), entered."""
-    if not (os.environ.get("SLICER_SOURCE") and HARNESS.is_file()):
-        raise SystemExit(
-            "Set SLICER_SOURCE to a checkout of Slicer, and SLICER_HARNESS to slicer_harness.py."
-        )
-    sys.path[:0] = [str(HARNESS.parent), str(REPOSITORY / "USGanSim")]
-    import slicer_harness
-
-    keep_constants()
-    harness = slicer_harness.boot([str(REPOSITORY)])
+    """(stand-in, the module's Slicer widget, our widget), entered."""
+    harness = standin.boot()
     panel = harness.load_module(REPOSITORY / module / f"{module}.py").widgetRepresentation()
     panel.enter()
     return harness, panel, getattr(harness.slicer.modules, f"{module}Widget")
 
 
 def problems_told():
-    """What the harness found wrong."""
-    import slicer_harness
-
-    return [
-        f"{event['kind']}: {event['message']}"
-        for event in slicer_harness.report.events
-        if event["kind"] in slicer_harness.Report.SERIOUS
-    ]
+    """What went wrong, of which nobody was told but the stand-in."""
+    return standin.problems.problems.serious()
 
 
 def leave(failed):
@@ -173,9 +151,10 @@ class Tracker:
 def picture(harness, panel, path, height=800, width=1280, views=True):
     """The panel, with the views beside it, as a PNG; `width` 856 leaves the views out that stand on the right."""
     if views:
-        harness.screenshot_app(panel, str(path), 1280, height)
+        places = four_views(1280 - 430, height)
+        panel_beside_views(harness, panel, path, places, (1280, height), labels=True)
     else:
-        harness.screenshot_panel(panel, str(path))
+        panel_picture(harness, panel, path)
     save_small(path, width, 128)
 
 
@@ -214,11 +193,7 @@ def left(harness, kinds=()):
     import shiboken6
 
     slicer, qt = harness.slicer, harness.qt
-    # Outside of exec() nothing else does what deleteLater() asked for.
-    qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
     harness.process_events(0.05)
-    forget_connections(harness)
-    forget_single_shots(harness)
     for _ in range(3):
         gc.collect()
     alive = gc.get_objects()
@@ -226,7 +201,7 @@ def left(harness, kinds=()):
     names = [type(thing).__name__ for thing in alive]
     return {
         "nodes": slicer.mrmlScene.GetNumberOfNodes(),
-        "scene_observers": str(slicer.mrmlScene).count("vtkObserver ("),
+        "scene_observers": count_observers(slicer.mrmlScene),
         "timers": len(timers),
         "running_timers": sum(timer.isActive() for timer in timers),
         "windows": len(qt.QApplication.topLevelWidgets()),
@@ -256,57 +231,3 @@ def judge_cycles(phases, most_mb, twice):
     problems += problems_told()
     print(json.dumps({"phases": phases, "problems": problems}, indent=1))
     leave(bool(problems))
-
-
-def forget_connections(harness):
-    """The harness keeps every function that was ever connected; let go of those that nothing is connected to any more:
-    of a module and a library that were reloaded, of sections and windows whose widgets are deleted, and of connectors
-    between widgets and parameters that are not in use."""
-    import shiboken6
-
-    kept = _closed_over(
-        _closed_over(_closed_over(harness.qt.SignalInstance.connect, "wrap_target"), "receiver"), "receivers"
-    )
-    for function in list(kept):
-        held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-        owner = getattr(function, "__self__", held[0] if held else None)
-        widgets = [getattr(owner, name, None) for name in ("widget", "window")]
-        dead = any(
-            isinstance(widget, harness.qt.QObject) and not shiboken6.isValid(widget) for widget in widgets
-        )
-        unused = owner is not None and getattr(owner, "_callback", owner) is None
-        if dead or unused or _of_an_earlier_load(function):
-            del kept[function]
-
-
-def forget_single_shots(harness):
-    """The harness keeps the timers and slots of QTimer.singleShot() that have fired, too."""
-    import shiboken6
-
-    qt = harness.qt
-    for thing in gc.get_objects():
-        if (
-            isinstance(thing, qt.QTimer)
-            and shiboken6.isValid(thing)
-            and thing.parent() is None
-            and thing.isSingleShot()
-            and not thing.isActive()
-        ):
-            shiboken6.delete(thing)
-
-
-def _of_an_earlier_load(function):
-    owner, names = getattr(function, "__self__", None), getattr(function, "__globals__", None)
-    if names is None:
-        names = getattr(getattr(function, "__func__", None), "__globals__", {})
-    return _replaced(names.get("__name__", ""), lambda module: vars(module) is names) or _replaced(
-        type(owner).__module__, lambda module: getattr(module, type(owner).__name__, None) is type(owner)
-    )
-
-
-def _replaced(name, is_of):
-    return name.startswith("USGan") and not (name in sys.modules and is_of(sys.modules[name]))
-
-
-def _closed_over(function, name):
-    return dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))[name].cell_contents

@@ -1,6 +1,6 @@
 """Drives the tabs Record and Calibrate through their story, with the virtual phantom in place of a tracker.
 
-    python Testing/Harness/run.py --module USGanTraining/USGanTraining.py --module-path . \\
+    python Testing/Harness/run.py --module USGanTraining/USGanTraining.py \\
         --script Testing/Harness/record_and_calibrate.py
 
 A sweep of the fetus is recorded, kept, exported and imported again; a crash is recovered from; a pinhead is recorded

@@ -1,6 +1,6 @@
 """Drives USGanSim's sections No tracker, Recording and Registration research through their story, with pictures.
 
-    python Testing/Harness/run.py --module USGanSim/USGanSim.py --module-path . \\
+    python Testing/Harness/run.py --module USGanSim/USGanSim.py \\
         --script Testing/Harness/research_story.py
 
 A mock probe goes along the trained sweep of the shipped model (or of USGANSIM_MODEL), is moved by hand and tilted; the
@@ -178,7 +178,7 @@ def replayed(folder: Path) -> None:
 def curve_over_the_skin():
     """A curve through the faces of some trained poses, along the body."""
     info = widget.logic.modelInfo(parameters.modelFile)
-    faces = face_frame(info.pose_range.poses, info.geometry.width_px)
+    faces = face_frame(info.pose_range.poses, info.face_px)
     middle = np.abs(faces[:, 0, 3] - np.median(faces[:, 0, 3])) < 8
     places = faces[middle][:, :3, 3]
     places = places[np.argsort(places[:, 2])]
@@ -195,9 +195,8 @@ def preoperative():
     slicer.util.updateVolumeFromArray(volume, np.zeros((150, 110, 120), np.int16))
     turn = np.radians(12)
     axes = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]) * 1.5
-    centre = face_frame(widget.logic.modelInfo(parameters.modelFile).pose_range.poses, 160)[:, :3, 3].mean(
-        axis=0
-    )
+    info = widget.logic.modelInfo(parameters.modelFile)
+    centre = face_frame(info.pose_range.poses, info.face_px)[:, :3, 3].mean(axis=0)
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = axes, centre + np.array([0, 60, 0]) - axes @ (60, 55, 75)
     volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
@@ -221,7 +220,8 @@ def registration(folder: Path) -> None:
     done(research)
     print(research.ui.poseCountLabel.text, research.ui.registrationStateLabel.text)
     sweep = import_sweep(parameters.simulatedSet)
-    faces = sweep.transforms["ImageToRas"].matrices @ [79.5, 0, 0, 1]
+    face_px = widget.logic.modelInfo(parameters.modelFile).face_px
+    faces = sweep.transforms["ImageToRas"].matrices @ [*face_px, 0, 1]
     steps_mm = np.linalg.norm(np.diff(faces[:, :3], axis=0), axis=1)
     assert steps_mm.max() < 1.001
     parameters.preoperativeVolume = preoperative()

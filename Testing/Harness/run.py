@@ -1,13 +1,13 @@
-"""Runs the harness that poses as Slicer: `python Testing/Harness/run.py --module …`, with SLICER_HARNESS its path."""
+"""Runs one of our modules in the stand-in for Slicer: `python Testing/Harness/run.py --module USGanSim/USGanSim.py`."""
 
 from __future__ import annotations
 
-import runpy
 import sys
+from pathlib import Path
 
-from harness_common import HARNESS, keep_constants
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "USGanSim"))
 
-keep_constants()
-sys.argv[0] = str(HARNESS)
-sys.path[0] = str(HARNESS.parent)
-runpy.run_path(str(HARNESS), run_name="__main__")
+from standin.command import main
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from harness_common import Tracker, boot, leave, problems_told, save_small, sections, wait_until
+from standin.pictures import panel_beside_views, settle
 
 WIDTH, HEIGHT, PANEL = 1280, 760, 430
 RATE_HZ = 60
@@ -102,25 +103,10 @@ def collapse(parts, shown):
 
 def picture(harness, panel, views, path):
     """The panel at the left, and the views of the layout: in a row, or with the last one below."""
-    qt, manager = harness.qt, harness.slicer.app.layoutManager()
-    panel.setMinimumWidth(PANEL)
-    panel.resize(PANEL, max(HEIGHT, panel.layout().sizeHint().height()))
-    panel.show()
-    harness.process_events(0.1)
-    panel.resize(PANEL, max(HEIGHT, panel.layout().sizeHint().height()))
-    harness.process_events(0.1)
-    shot = panel.grab()
-    canvas = qt.QImage(WIDTH, max(HEIGHT, shot.height()), qt.QImage.Format_RGB888)
-    canvas.fill(qt.QColor(70, 70, 78))
-    painter = qt.QPainter(canvas)
-    painter.drawPixmap(0, 0, shot)
-    for name, left, top, width, height in places(views, WIDTH - PANEL, canvas.height()):
-        view = manager.threeDWidget(0)._h_view if name == "3D" else manager.sliceWidget(name)._h_view
-        pixels = view.image(width, height)
-        image = qt.QImage(pixels.data, width, height, 3 * width, qt.QImage.Format_RGB888).copy()
-        painter.drawImage(PANEL + left, top, image)
-    painter.end()
-    canvas.save(str(path))
+    height = max(HEIGHT, settle(harness, panel, PANEL, HEIGHT).height())
+    panel_beside_views(
+        harness, panel, path, places(views, WIDTH - PANEL, height), (WIDTH, height), panel_width=PANEL
+    )
     save_small(path)
 
 

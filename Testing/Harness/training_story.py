@@ -1,6 +1,6 @@
 """From recordings to a judged model in USGanTraining, pressed by a script, with pictures of the tabs.
 
-    python Testing/Harness/run.py --module USGanTraining/USGanTraining.py --module-path . \
+    python Testing/Harness/run.py --module USGanTraining/USGanTraining.py \
         --no-checks --script Testing/Harness/training_story.py
 
 Takes about five minutes on two cores. Pictures go to the folder USGANSIM_PICTURES (default: Resources/Screenshots),
@@ -21,6 +21,7 @@ import slicer
 import slicer.util
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness_common import picture as shoot
 from harness_common import press, python_slicer, virtual
 from view_pictures import chart_picture
 
@@ -59,7 +60,7 @@ def tab(kind):
 
 def picture(name):
     PICTURES.mkdir(parents=True, exist_ok=True)
-    harness.screenshot_panel(panel, str(PICTURES / f"{name}.png"))  # noqa: F821
+    shoot(harness, panel, PICTURES / f"{name}.png", views=False)  # noqa: F821
 
 
 def prepare():
@@ -161,7 +162,7 @@ def mark_landmarks():
     press(section, "answerButton")
     harness.process_events(BREATH_S)  # noqa: F821
     section.study.reading.marks.AddControlPoint(-60.0, -40.0, 0.0)
-    harness.screenshot_app(panel, str(PICTURES / "USGanTraining-Landmarks.png"))  # noqa: F821
+    shoot(harness, panel, PICTURES / "USGanTraining-Landmarks.png")  # noqa: F821
     press(section, "markPlacedButton")
     press(section, "markAbsentButton")
     for _ in range(2):

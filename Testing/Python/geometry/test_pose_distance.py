@@ -108,7 +108,7 @@ def test_the_quick_range_check_agrees_with_the_nearest_pose():
 def test_the_angle_between_poses_is_that_of_their_rotations():
     rng = np.random.default_rng(6)
     for _ in range(50):
-        first, second = Rotation.random(rng=rng), Rotation.random(rng=rng)
+        first, second = Rotation.random(random_state=rng), Rotation.random(random_state=rng)
         poses = [np.eye(4), np.eye(4)]
         for pose, turn in zip(poses, (first, second), strict=True):
             pose[:3, :3] = turn.as_matrix() * (0.2, 0.35, 1.0)

@@ -1,5 +1,5 @@
-"""Tests of USGanSimLib/gui under the harness, which poses as Slicer: in a process of their own, because a test of the
-other rings must not see it. static/test_gui_under_the_harness.py starts that process."""
+"""Tests of USGanSimLib/gui in a stand-in for desktop Slicer (Testing/Harness/standin): in a process of their own,
+because a test of the other rings must not see it. `make gui` and static/test_gui_under_the_harness.py start it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,22 @@ if "USGANSIM_GUI_TESTS" not in os.environ:
 
 @pytest.fixture(scope="session", autouse=True)
 def harness():
-    sys.path[:0] = [str(Path(os.environ["SLICER_HARNESS"]).parent), str(HARNESS_SCRIPTS)]
-    import harness_common
-    import slicer_harness
+    sys.path.insert(0, str(HARNESS_SCRIPTS))
+    import standin
 
-    harness_common.keep_constants()
-    return slicer_harness.boot()
+    return standin.boot()
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong_unseen(harness, request):
+    """An exception in a slot, a timer or an observer fails the test in which it was raised; Qt and VTK go on after it.
+    So does an error of VTK, a signal that does not exist, and an error that a panel caught and logged, but for tests
+    of a file that says PROVOKES_ERRORS."""
+    harness.problems.take()
+    harness.dialogs.forget()
+    yield
+    expected = ["error"] if getattr(request.module, "PROVOKES_ERRORS", False) else []
+    assert harness.problems.take(*expected) == []
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,9 @@ import vtk
 from USGanSimLib.errors import UserError
 from USGanSimLib.live import PoseState
 
+# Panels catch and log them; conftest.py asks for none elsewhere.
+PROVOKES_ERRORS = True
+
 
 def images(panel) -> int:
     return panel.logic.simulation.live.counts.rendered
@@ -90,13 +93,17 @@ def test_a_tick_that_does_not_come_is_noticed_and_made_up_for(live, goes_on, unt
     until(lambda: live["Live"].ui.stateLabel.text == "live")
 
 
-def test_a_start_that_fails_is_told_and_start_can_be_pressed_again(panel, parts, model, tracked, until):
+def test_a_start_that_fails_is_told_and_start_can_be_pressed_again(
+    panel, parts, model, tracked, until, harness
+):
     panel.logic._loadRenderer = failing
     panel.parameters.probe, panel.parameters.modelFile = tracked, model
     parts["Live"].ui.startButton.click()
     until(lambda: "RuntimeError: no memory" in parts["Live"].ui.stateLabel.text)
     assert parts["Live"].ui.startButton.text == "Start"
     assert panel.logic.simulation.live.status.state is PoseState.STOPPED
+    # The traceback goes to the console, for whoever has to mend it.
+    assert ["RuntimeError: no memory" in told for told in harness.problems.take()] == [True]
 
 
 def test_a_section_that_fails_is_named_on_top_of_the_panel_and_keeps_no_other_from_its_work(

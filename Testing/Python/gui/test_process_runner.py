@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -127,13 +126,13 @@ def test_a_command_that_is_started_alone_writes_to_its_log(python_slicer, until,
 
 def test_a_command_that_is_started_alone_outlives_who_started_it(python_slicer, until, repository, tmp_path):
     program = (
-        "import os, sys; from pathlib import Path; import slicer_harness; slicer_harness.boot()\n"
+        "import os, sys; from pathlib import Path; import standin; standin.boot()\n"
         "from USGanSimLib.gui.process_runner import start_alone\n"
         "words = ['phantom', '--out', sys.argv[1], '--frames', '60', '--size', '64x48']\n"
         "start_alone(words, Path(sys.argv[2]))\n"
         "print(os.getpgrp(), flush=True); os._exit(0)"
     )
-    paths = [str(repository / "USGanSim"), str(Path(sys.modules["slicer_harness"].__file__).parent)]
+    paths = [str(repository / "USGanSim"), str(repository / "Testing" / "Harness")]
     parent = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "p.igs.mha"), str(tmp_path / "log")],
         stdout=subprocess.PIPE,

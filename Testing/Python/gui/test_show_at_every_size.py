@@ -98,6 +98,26 @@ def test_views_that_a_layout_has_to_make_get_their_names(harness):
         assert [value for value in values if value != value.strip()] == []
 
 
+def test_slicer_makes_the_views_of_our_layout_as_they_are_described(harness):
+    from USGanSimLib.gui.simulation.live_views import LAYOUTS, TWO_SLICES_AND_3D
+
+    scene, logic = slicer.vtkMRMLScene(), slicer.vtkMRMLLayoutLogic()
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    logic.SetMRMLScene(scene)
+    layout = logic.GetLayoutNode()
+    layout.AddLayoutDescription(TWO_SLICES_AND_3D, LAYOUTS[TWO_SLICES_AND_3D])
+    for name in ("Red", "Yellow", "Green"):  # of the layout that Slicer begins with
+        scene.RemoveNode(scene.GetSingletonNode(name, "vtkMRMLSliceNode"))
+    layout.SetViewArrangement(TWO_SLICES_AND_3D)
+    count = scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")
+    made = [scene.GetNthNodeByClass(number, "vtkMRMLSliceNode") for number in range(count)]
+    assert {(one.GetLayoutName(), one.GetOrientation(), one.GetLayoutLabel()) for one in made} == {
+        ("Red", "Axial", "R"),
+        ("Yellow", "Sagittal", "Y"),
+    }
+    logic.SetMRMLScene(None)
+
+
 def test_without_a_main_window_all_of_it_works_and_ends(panel, live, real, monkeypatch, move, tracked, until):
     monkeypatch.setattr(slicer.app, "layoutManager", lambda: None)
     live["Live"].ui.showButton.click()
@@ -115,10 +135,12 @@ def test_without_a_main_window_all_of_it_works_and_ends(panel, live, real, monke
 
 
 def test_cleaning_up_while_shown_without_a_layout_leaves_no_observer(panel, shown, monkeypatch):
+    from standin.observers import count_observers
+
     red = node()
     monkeypatch.setattr(slicer.app, "layoutManager", lambda: None)
     shown.cleanup()
-    before = str(red).count("vtkObserver (")
+    before = count_observers(red)
     shown.views.look("Red", panel.logic.simulation.live.volume)
     shown.views.close()
-    assert str(red).count("vtkObserver (") == before
+    assert count_observers(red) == before

@@ -26,7 +26,7 @@ from USGanSimLib.recording.sweep import TrackedSweep  # noqa: E402
 
 def a_matrix(seed: int) -> np.ndarray:
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    matrix[:3, :3] = Rotation.random(random_state=np.random.default_rng(seed)).as_matrix()
     matrix[:3, 3] = (seed, 2 * seed, -seed)
     return matrix
 

@@ -19,7 +19,7 @@ from USGanSimLib.recording.sequence_file import read_sweep  # noqa: E402
 def rigid(seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.random(rng=random).as_matrix()
+    matrix[:3, :3] = Rotation.random(random_state=random).as_matrix()
     matrix[:3, 3] = random.uniform(-50, 50, 3)
     return matrix
 

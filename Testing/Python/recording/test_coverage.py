@@ -107,7 +107,7 @@ def test_poses_come_from_the_chain_and_only_where_all_of_it_is_valid():
 
     def moved(count):
         matrices = np.tile(np.eye(4), (count, 1, 1))
-        matrices[:, :3, :3] = Rotation.random(count, rng=random).as_matrix()
+        matrices[:, :3, :3] = Rotation.random(count, random_state=random).as_matrix()
         matrices[:, :3, 3] = random.normal(size=(count, 3))
         return matrices
 

@@ -30,7 +30,7 @@ spatial_calibration_from_image_coordinate_system_to_tracking_tool_coordinate_sys
 def poses(count: int) -> np.ndarray:
     random = np.random.default_rng(4)
     matrices = np.tile(np.eye(4, dtype=np.float32), (count, 1, 1))
-    matrices[:, :3, :3] = Rotation.random(count, rng=random).as_matrix()
+    matrices[:, :3, :3] = Rotation.random(count, random_state=random).as_matrix()
     matrices[:, :3, 3] = random.normal(0, 100, (count, 3))
     return matrices
 

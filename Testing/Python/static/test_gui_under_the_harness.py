@@ -1,4 +1,4 @@
-"""Runs Testing/Python/gui in a process of its own, where the harness poses as Slicer."""
+"""Runs Testing/Python/gui in a process of its own, in the stand-in for Slicer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_tests_of_the_gui_pass_under_the_harness(repository, harness_environ
         env={**harness_environment, "USGANSIM_GUI_TESTS": "1"},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
     )
     assert outcome.returncode == 0, outcome.stdout[-4000:] + outcome.stderr[-4000:]
 

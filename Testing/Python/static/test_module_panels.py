@@ -1,4 +1,4 @@
-"""The module scripts, their panels (.ui) and icons, read without Qt; and run under the harness where it is there."""
+"""The module scripts, their panels (.ui) and icons, read without Qt; and run in the stand-in for Slicer."""
 
 from __future__ import annotations
 
@@ -139,8 +139,6 @@ def in_the_harness(repository, harness_environment, tmp_path):
                 str(repository / "Testing/Harness/run.py"),
                 "--module",
                 str(script),
-                "--module-path",
-                str(repository),
                 "--json",
                 str(tmp_path / "report.json"),
                 *options,

@@ -30,7 +30,7 @@ LIBRARY = Path("USGanSim") / "USGanSimLib"
 # Made by a command, a panel's folder in either module, and files of other projects.
 NOT_OURS = (
     *("build/docs", "Resources/UI"),
-    *("scripts/extension_ai_analysis.py", "slicer_harness.py", "header.md", "transform.md"),
+    *("scripts/extension_ai_analysis.py", "header.md", "transform.md"),
 )
 # Words with something to be put in.
 PLACEHOLDER = re.compile(r"NAME|FILE|…|[*<>{}$=]")
