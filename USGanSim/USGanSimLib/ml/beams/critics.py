@@ -66,7 +66,8 @@ class Critics(nn.Module):
 
     def forward(self, images: Tensor, affine: Tensor, corners: Sequence[tuple[int, int]]) -> Tensor:
         place = self.place.expand(len(images), -1, -1, -1)
-        grain = images - functional.avg_pool2d(images, _GRAIN_PX, stride=1, padding=_GRAIN_PX // 2)
+        rows = functional.avg_pool2d(images, (1, _GRAIN_PX), stride=1, padding=(0, _GRAIN_PX // 2))
+        grain = images - functional.avg_pool2d(rows, (_GRAIN_PX, 1), stride=1, padding=(_GRAIN_PX // 2, 0))
         seen = torch.cat([images, _GRAIN_GAIN * grain, place], 1)
         height, width = self.crop_px
         crops = torch.stack(

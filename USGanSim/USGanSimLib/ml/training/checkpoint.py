@@ -190,4 +190,7 @@ def _write(content: dict[str, Any], path: Path) -> None:
 
 def _adam(network: nn.Module, recipe: Recipe) -> torch.optim.Adam:
     # The rate is that of the stage at each iteration.
-    return torch.optim.Adam(network.parameters(), lr=recipe.stages[-1].learning_rate, betas=recipe.betas)
+    parameters = list(network.parameters())
+    # One pass over the weights of an update, where PyTorch has it.
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(parameters, recipe.stages[-1].learning_rate, recipe.betas, fused=fused)

@@ -65,18 +65,21 @@ def energy_score(first: Tensor, second: Tensor, real: Tensor, filters: Tensor) -
     means over windows say how much brightness and shadows vary. Filters that are drawn anew each time say how speckle
     looks: if all projections of two distributions of patches agree, so do the distributions (Cramér and Wold).
     """
-    scores = [
-        _score(*(functional.avg_pool2d(images, window, stride=1) for images in (first, second, real)))
-        for window in SCORED_WINDOWS
-    ]
-    scores.append(
-        _score(*(functional.conv2d(images, filters.to(images)) for images in (first, second, real)))
-    )
+    # All of it is linear in the images but for the sizes: differences are made once.
+    apart = torch.cat([first - real, second - real])
+    scores = [_score(_mean_of_windows(apart, *window)) for window in SCORED_WINDOWS]
+    scores.append(_score(functional.conv2d(apart, filters.to(apart))))
     return torch.stack(scores).mean()
 
 
-def _score(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
-    return ((a - x).abs() + (b - x).abs() - (a - b).abs()).mean() / 2
+def _score(apart: Tensor) -> Tensor:
+    a, b = apart.chunk(2)
+    return (a.abs() + b.abs() - (a - b).abs()).mean() / 2
+
+
+def _mean_of_windows(maps: Tensor, height: int, width: int) -> Tensor:
+    """avg_pool2d of stride 1, each way by itself: several times as fast for large windows."""
+    return functional.avg_pool2d(functional.avg_pool2d(maps, (height, 1), stride=1), (1, width), stride=1)
 
 
 def share_called_real(logits: Tensor) -> Tensor:
