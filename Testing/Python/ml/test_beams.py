@@ -12,7 +12,6 @@ from USGanSimLib.geometry.beams import Beams
 from USGanSimLib.geometry.field_of_view import FieldOfView
 from USGanSimLib.ml.beams.contact import LostContact
 from USGanSimLib.ml.beams.generator import BeamGenerator, power_of
-from USGanSimLib.ml.beams.grid import places
 from USGanSimLib.ml.beams.speckle import ENTRIES, PointSpread, echo_tables, entries_of_cells, looked_up
 from USGanSimLib.ml.generators import folded
 from USGanSimLib.model.beam_settings import BeamSettings
@@ -68,14 +67,16 @@ def test_echoes_are_balanced_and_follow_the_noise_smoothly() -> None:
     assert abs(alike[1]) < 0.6
 
 
-def plane(depth: float, size: int = 250) -> torch.Tensor:
-    """(1, 3, size, size): cells of a plane across y, at a depth in cells."""
-    x, z = torch.meshgrid(torch.arange(float(size)) + 0.5, torch.arange(float(size)) + 0.5, indexing="ij")
-    return torch.stack([x, torch.full_like(x, depth), z])[None]
+def entries_of_plane(depth: float, size: int = 250) -> torch.Tensor:
+    """(size²,): entries of the cells of a plane across y, at a depth in cells."""
+    x, z = torch.meshgrid(torch.arange(float(size)), torch.arange(float(size)), indexing="ij")
+    coefficients = torch.tensor([[[1.0, 0.0, 0.5], [0.0, 0.0, depth], [0.0, 1.0, 0.5]]])
+    positions = torch.stack([x, z, torch.ones_like(x)]).flatten(1)
+    return entries_of_cells(coefficients, positions, torch.ones(3))[0]
 
 
 def test_cells_that_differ_have_entries_that_look_independent() -> None:
-    counts = np.bincount(entries_of_cells(plane(0.5), torch.ones(3))[0], minlength=ENTRIES)
+    counts = np.bincount(entries_of_plane(0.5), minlength=ENTRIES)
     expected = 250**2 / ENTRIES
     # Poisson's: its variance is its mean, and e^−mean of the entries are not used.
     assert counts.var() == pytest.approx(expected, rel=0.1)
@@ -83,9 +84,9 @@ def test_cells_that_differ_have_entries_that_look_independent() -> None:
 
 
 def test_speckle_changes_little_by_little_across_the_plane_until_nothing_is_left() -> None:
-    first = entries_of_cells(plane(0.5), torch.ones(3))
+    first = entries_of_plane(0.5)
     same = [
-        float((first == entries_of_cells(plane(0.5 + step), torch.ones(3))).float().mean())
+        float((first == entries_of_plane(0.5 + step)).float().mean())
         for step in (0.0, 1.5, 3.0, 4.5, 6.0, 9.0)
     ]
     assert same == pytest.approx([1, 0.75, 0.5, 0.25, 0, 0], abs=0.01)
@@ -94,11 +95,11 @@ def test_speckle_changes_little_by_little_across_the_plane_until_nothing_is_left
 def test_speckle_sticks_to_the_tissue(generator: BeamGenerator) -> None:
     """A cell of Reference has its echo wherever the probe stands that sees it."""
     size, tables = generator.grid.fine_size, echo_tables(noise(1))
-    there = entries_of_cells(places(POSE, generator.grid.samples, size), generator.cells_a_unit)
+    there = entries_of_cells(POSE, generator.grid.samples, generator.cells_a_unit)
     moved = POSE.clone()
     moved[0, :, 2] += moved[0, :, 0]  # One pixel to the right: pixel u shows what u + 1 showed.
     shifted = torch.stack([generator.grid.samples[0] - 1, *generator.grid.samples[1:]])
-    back = entries_of_cells(places(moved, shifted, size), generator.cells_a_unit)
+    back = entries_of_cells(moved, shifted, generator.cells_a_unit)
     same = there == back  # But where rounding puts a point into the neighbouring cell.
     assert same.float().mean() > 0.99
     echoes, again = (looked_up(tables, entries, size) for entries in (there, back))
@@ -111,7 +112,7 @@ def test_an_attenuating_spot_shadows_what_lies_behind_it_on_its_beam_and_nothing
     def levels(spot: float) -> torch.Tensor:
         maps = torch.zeros(1, 3, 48, 64)
         maps[0, 1, 20, 30] = spot
-        monkeypatch.setattr(generator.trunk, "forward", lambda told, told_half, coarse: maps)
+        monkeypatch.setattr(generator.trunk, "forward", lambda told, coarse: maps)
         return generator.levels(generator.from_noise(noise(1)), POSE)[0][0, 0]
 
     down, across = generator.grid.finer

@@ -28,7 +28,7 @@ class BeamShape:
 
     noise_size              length of z
     depths, lines           of the grid of beams that the network works on, whatever the size of the image
-    generator_channels      at full size of the grid; half as many again at half the size, 2.5 times at a quarter
+    generator_channels      at half the size of the grid; half as many again at a quarter
     discriminator_channels  of the critics after their first convolution
     volume                  features of the tissue: in each of a fine and a coarse volume, and in three planes
     volume_cells            cells along each axis of the fine volume; the coarse one has a quarter
@@ -38,7 +38,7 @@ class BeamShape:
     noise_size: int = 64
     depths: int = 120
     lines: int = 128
-    generator_channels: int = 16
+    generator_channels: int = 32
     discriminator_channels: int = 20
     volume: int = 8
     volume_cells: int = 64
@@ -52,6 +52,10 @@ class BeamShape:
                     f"Give {allowed}.",
                 )
 
+        if self.depths % 2 or self.lines % 2:
+            raise UserError(
+                f"A grid of {self.depths} depths and {self.lines} lines has no half.", "Use even numbers."
+            )
         if self.generator_channels % self.channel_step:
             raise UserError(
                 f"{self.generator_channels} generator channels cannot grow by half.", "Use an even number."
@@ -63,10 +67,9 @@ class BeamShape:
         return 2
 
     @property
-    def channels(self) -> tuple[int, int, int]:
-        """Of the generator's maps at full, half and quarter size of the grid."""
-        first = self.generator_channels
-        return first, first * 3 // 2, first * 5 // 2
+    def channels(self) -> tuple[int, int]:
+        """Of the generator's maps at half and at a quarter of the grid's size."""
+        return self.generator_channels, self.generator_channels * 3 // 2
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             "beams",
-            (Stage(Score(), 2e-3, 1000), Stage(Anchored(), 7e-4, 3000), Stage(Anchored(), 2e-4)),
+            (Stage(Score(), 2e-3, 1000), Stage(Anchored(), 7e-4, 2000), Stage(Anchored(), 2e-4)),
             BeamShape(),
             batch=6,
             betas=(0.5, 0.99),

@@ -26,6 +26,9 @@ _KNOTS = 9  # Depths at which the lateral width is learned; it is linear, as a l
 FASTER = 5.0
 # The beam's thickness, in cells of scatterers: after so many across the plane nothing of the speckle is left.
 _THICKNESS_CELLS = 6
+# Odd factors spread neighbours.
+_FACTORS = torch.tensor([0x27D4EB2D, 0x165667B1, 0x1B873593])
+_FACTOR = 0x2545F491
 
 
 def echo_tables(noise: Tensor) -> Tensor:
@@ -35,42 +38,29 @@ def echo_tables(noise: Tensor) -> Tensor:
     return (weights @ _signs(noise.device)[: weights.shape[1]]).view(len(noise), ENTRIES, 2)
 
 
-def entries_of_cells(points: Tensor, cells_a_unit: Tensor) -> Tensor:
-    """Normalised coordinates (B, 3, D, L) of the points of a plane each, and cells per unit of each axis (3,) → entries
-    (B, D · L), int64."""
-    at = points * cells_a_unit[:, None, None]
-    normals = _normals(at)
-    fine = torch.floor(at).int().flatten(2)
+def entries_of_cells(affine: Tensor, positions: Tensor, cells_a_unit: Tensor) -> Tensor:
+    """Coefficients (B, 3, 3) of planes, positions (3, P) in them, cells per unit of each axis (3,) → entries (B, P)."""
+    to_cells = affine * cells_a_unit[:, None]
+    at = to_cells @ positions
+    normals = torch.linalg.cross(to_cells[:, :, 0], to_cells[:, :, 1])
     # Along the axis that is nearest to the plane's normal, cells are as long as the beam is thick, and begin each at a
     # place of its own: so speckle changes little by little when the plane moves on.
-    axes = normals.abs().argmax(1)[:, None, None].expand(-1, 1, fine.shape[2])
-    across = _mixed(fine.scatter(1, axes, 0))
-    begins = (across & (ENTRIES - 1)).float() / ENTRIES
-    layer = torch.floor(at.flatten(2).gather(1, axes)[:, 0] / _THICKNESS_CELLS + begins).int()
-    entries: Tensor = (_scrambled(across + layer * 0x1B873593) & (ENTRIES - 1)).long()
+    thick = functional.one_hot(normals.abs().argmax(1), 3)
+    x, y, z = torch.floor(at).int().unbind(1)
+    factors = (_FACTORS.to(thick.device) * (1 - thick)).int()
+    across = x * factors[:, :1] + y * factors[:, 1:2] + z * factors[:, 2:]
+    begins = ((across * _FACTOR >> 16) & (ENTRIES - 1)).float() * (1 / ENTRIES)
+    depth = (thick[:, None].to(at) / _THICKNESS_CELLS) @ at
+    layer = torch.floor(depth[:, 0] + begins).int()
+    entries: Tensor = (_scrambled(across + layer * _FACTOR) & (ENTRIES - 1)).long()
     return entries
 
 
 def entries_of_samples(count: int) -> Tensor:
     """(count,): the entries of noise that belongs to the receiver, not to the tissue."""
     index = torch.arange(count, dtype=torch.int32)
-    hashes = _mixed(torch.stack([index, -3 * index, 7 * index])[None])[0]
-    entries: Tensor = (hashes & (ENTRIES - 1)).long()
+    entries: Tensor = (_scrambled(index * _FACTOR) & (ENTRIES - 1)).long()
     return entries
-
-
-def _normals(points: Tensor) -> Tensor:
-    """Of planes through the corners of grids (B, 3, D, L), (B, 3), of any length."""
-    along, across = points[:, :, -1, 0] - points[:, :, 0, 0], points[:, :, 0, -1] - points[:, :, 0, 0]
-    normals: Tensor = torch.linalg.cross(along, across)
-    return normals
-
-
-def _mixed(cells: Tensor) -> Tensor:
-    """Whole numbers (B, 3, P) → hashes (B, P), int32."""
-    x, y, z = cells.unbind(1)
-    # Odd factors spread neighbours.
-    return _scrambled(x * 0x27D4EB2D + y * 0x165667B1 + z * 0x1B873593)
 
 
 def _scrambled(mixed: Tensor) -> Tensor:
@@ -97,12 +87,12 @@ class PointSpread(nn.Module):
         self.log_axial_sd = nn.Parameter(torch.tensor(math.log(_AXIAL_SD) / FASTER))
 
     def forward(self, echoes: Tensor) -> Tensor:
-        across = self.lateral_kernels(echoes.shape[2])
-        reach = across.shape[1] // 2
-        windows = functional.pad(echoes, (reach, reach)).unfold(3, across.shape[1], 1)
-        spread = torch.einsum("ncdlk,dk->ncdl", windows, across).flatten(0, 1)
-        along = self.axial_kernel()[None, None, :, None]
-        return functional.conv2d(spread[:, None], along, padding="same").view_as(echoes) * math.sqrt(0.5)
+        depths, lines = echoes.shape[2:]
+        # As products with banded matrices: convolutions of one channel are many times as slow, backwards above all.
+        across = _banded(self.lateral_kernels(depths), lines)
+        along = _banded(self.axial_kernel()[None], depths)[0]
+        spread = torch.einsum("ncdl,dlk->ncdk", echoes, across)
+        return (along @ spread) * math.sqrt(0.5)
 
     def lateral_kernels(self, depths: int) -> Tensor:
         """(depths, taps), each of norm 1."""
@@ -124,6 +114,12 @@ def _gaussians(sd: Tensor, most: float) -> Tensor:
     reach = math.ceil(3 * most)
     at = torch.arange(-reach, reach + 1, device=sd.device, dtype=torch.float32)
     return functional.normalize(torch.exp(-0.5 * (at / sd[:, None]) ** 2), dim=1)
+
+
+def _banded(kernels: Tensor, size: int) -> Tensor:
+    """Symmetrical kernels (K, taps) → matrices (K, size, size) that convolve with them, zeros beyond the ends."""
+    beside = size - 1 - kernels.shape[1] // 2
+    return functional.pad(kernels, (beside, beside)).unfold(1, size, 1).flip(1)
 
 
 @functools.lru_cache(maxsize=2)

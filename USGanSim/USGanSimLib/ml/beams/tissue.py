@@ -8,55 +8,26 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ..parts.places import FEATURE_SCALE, FEATURE_SD, VOLUME_REACH, FeatureVolume
+from ..parts.places import FeaturePlanes, FeatureVolume
+from .grid import BLOCK
 
 _COARSER = 4
-# Axes of the three planes.
-PLANES = (0, 1), (0, 2), (1, 2)
-
-
-class FeaturePlanes(nn.Module):
-    """Features on three planes, of x and y, x and z, y and z, that span ± VOLUME_REACH; a place has the sum of those
-    where it falls on each, linear between cells."""
-
-    def __init__(self, channels: int, cells: int) -> None:
-        super().__init__()
-        self.channels, self.cells = channels, cells
-        # Flat, as the features of a volume are.
-        self.features = nn.Parameter(FEATURE_SD * torch.randn(3, channels, cells**2))
-
-    def at(self, grid: Tensor) -> Tensor:
-        """Normalised coordinates (B, 3, h, w) → features (B, channels, h, w)."""
-        batch, _, height, width = grid.shape
-        flat = (grid.permute(0, 2, 3, 1) / VOLUME_REACH).reshape(1, batch * height, width, 3)
-        found = torch.stack(
-            [
-                functional.grid_sample(
-                    plane.view(1, self.channels, self.cells, self.cells),
-                    flat[..., list(axes)],
-                    padding_mode="border",
-                    align_corners=False,
-                )
-                for plane, axes in zip(self.features, PLANES, strict=True)
-            ]
-        ).sum(0)
-        return found.view(self.channels, batch, height, width).transpose(0, 1) * FEATURE_SCALE
 
 
 class Tissue(nn.Module):
-    """All features of the places of a grid: those of planes at every place, those of volumes at every second one each
-    way, whose cells are larger than that."""
+    """All features of blocks of the beams' grid: those of planes at every row of a block, those of volumes, whose cells
+    are larger than that, at its middle."""
 
     def __init__(self, channels: int, cells: int, plane_cells: int) -> None:
         super().__init__()
         self.fine = FeatureVolume(channels, cells)
         self.coarse = FeatureVolume(channels, max(1, cells // _COARSER))
         self.planes = FeaturePlanes(channels, plane_cells)
+        self.count = (BLOCK + 2) * channels
 
-    def forward(self, grid: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised coordinates (B, 3, h, w) → (B, channels, h, w) and (B, 2 · channels, ⌈h / 2⌉, ⌈w / 2⌉)."""
-        # A convolution of stride 2 with a border of 1 is about these places.
-        second = grid[:, :, ::2, ::2]
-        return self.planes.at(grid), torch.cat([self.fine.at(second), self.coarse.at(second)], 1)
+    def forward(self, middles: Tensor, rows: Tensor) -> Tensor:
+        """Normalised coordinates of the middles (B, 3, h, w) and of the rows of blocks (B, 3, BLOCK · h, w), all first
+        ones before all second ones → (B, count, h, w)."""
+        found = self.planes.at(rows).reshape(len(rows), -1, *middles.shape[2:])
+        return torch.cat([found, self.fine.at(middles), self.coarse.at(middles)], 1)

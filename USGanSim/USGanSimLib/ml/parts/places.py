@@ -14,6 +14,8 @@ COORDINATES = 3
 VOLUME_REACH = 2.4
 # Adam moves every number by about its learning rate; features have further to go than the weights of a convolution.
 FEATURE_SCALE, FEATURE_SD = 10.0, 1e-3
+# Axes of three planes.
+PLANES = (0, 1), (0, 2), (1, 2)
 
 
 def coordinate_grid(affine: Tensor, height: int, width: int, stride: int = 1) -> Tensor:
@@ -45,6 +47,34 @@ class FeatureVolume(nn.Module):
         places = (grid.permute(0, 2, 3, 1) / VOLUME_REACH)[None]
         found = functional.grid_sample(volume, places, padding_mode="border", align_corners=False)
         return found[0].transpose(0, 1) * FEATURE_SCALE
+
+
+class FeaturePlanes(nn.Module):
+    """Features on three planes, of x and y, x and z, y and z, that span ± VOLUME_REACH; a place has the sum of those
+    where it falls on each, linear between cells."""
+
+    def __init__(self, channels: int, cells: int) -> None:
+        super().__init__()
+        self.channels, self.cells = channels, cells
+        # Flat, as the features of a volume are.
+        self.features = nn.Parameter(FEATURE_SD * torch.randn(3, channels, cells**2))
+
+    def at(self, grid: Tensor) -> Tensor:
+        """Normalised coordinates (B, 3, h, w) → features (B, channels, h, w)."""
+        batch, _, height, width = grid.shape
+        flat = (grid.permute(0, 2, 3, 1) / VOLUME_REACH).reshape(1, batch * height, width, 3)
+        found = torch.stack(
+            [
+                functional.grid_sample(
+                    plane.view(1, self.channels, self.cells, self.cells),
+                    flat[..., list(axes)],
+                    padding_mode="border",
+                    align_corners=False,
+                )
+                for plane, axes in zip(self.features, PLANES, strict=True)
+            ]
+        ).sum(0)
+        return found.view(self.channels, batch, height, width).transpose(0, 1) * FEATURE_SCALE
 
 
 def linear_in_cells(features: Tensor, cells: int, places: Tensor) -> Tensor:
