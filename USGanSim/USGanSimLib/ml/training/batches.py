@@ -69,6 +69,13 @@ class Batches:
             noise = generator.standard_normal((_STATISTICS_BATCH, self._noise_size), np.float32)
             yield self._to_device(noise), self._to_device(self._affine[chosen])
 
+    def evenly(self, frames: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images, affine) of at most so many training frames, as far from each other as can be, batch by batch."""
+        chosen = self._frames[:: -(-len(self._frames) // frames)]
+        for begin in range(0, len(chosen), _STATISTICS_BATCH):
+            part = chosen[begin : begin + _STATISTICS_BATCH]
+            yield to_unit_range(self._to_device(self._dataset.read_images(part))), self.poses(part)
+
     def poses(self, frames: NDArray[np.int_]) -> Tensor:
         """Coefficients (B, 3, 3) of any frames of the set."""
         return self._to_device(self._affine[frames])

@@ -18,6 +18,8 @@ from ...model.run_folder import MetricsFile, RunFolder
 from ...model.settings import TrainSettings
 from ...progress import Progress, Silent
 from ...recording.dataset import Dataset
+from ..beams.generator import BeamGenerator
+from ..beams.priming import prime
 from ..devices import device_name
 from .batches import Batch, Batches, made_ahead
 from .checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -30,6 +32,7 @@ from .readings import READ_EVERY, Reading, Readings
 from .results import finish_model, sample_picture
 
 _FIRST_PICTURE_STEP = 10
+_PRIMING_FRAMES = 800
 _LONGEST_WITHOUT_CHECKPOINT_S = 600.0
 
 
@@ -95,6 +98,8 @@ class Trainer:
             workers.rank,
             workers.size,
         )
+        if not resume:
+            self._prime()
         self.networks = Networks.of(self.state, workers, settings.precision)
         self.objectives = {
             stage.objective: objective_of(stage.objective, self.networks) for stage in self.recipe.stages
@@ -209,6 +214,13 @@ class Trainer:
             self.metrics = MetricsFile(self.folder.metrics, names, state.step)
         self.workers.wait()
         return state
+
+    def _prime(self) -> None:
+        """Let a tissue begin with what the training frames show."""
+        generator, average = self.state.generator, self.state.average
+        if isinstance(generator, BeamGenerator):
+            prime(generator.tissue, self.batches.evenly(_PRIMING_FRAMES), generator.grid.inside)
+            average.load_state_dict(generator.state_dict())
 
     def _configuration(self) -> dict[str, Any]:
         return {
