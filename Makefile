@@ -120,7 +120,7 @@ table: .venv/ready
 	        --out $$here/$$recipe --recipe $$recipe --minutes $(MINUTES) --ema-decay 0.99 \
 	        $$(test $$recipe = beams || echo $(NARROW)) || exit; done; \
 	    $(USGANSIM) evaluate $(foreach recipe,$(RECIPES),$$here/$(recipe)/model.safetensors) $(MODEL) --dataset $$here/dataset \
-	        --observer $(OBSERVER) --landmarks $$here/scan.landmarks.json --classifier --curve '' \
+	        --observer $(OBSERVER) --landmarks $$here/scan.landmarks.json --classifier --curve '' --tri-planes 4 \
 	        --out $$here/report || exit; \
 	done
 

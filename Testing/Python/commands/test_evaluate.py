@@ -219,6 +219,19 @@ def test_images_of_another_program_are_a_row_as_good_as_they_are(dotted, points,
     assert "1 held-out frames have no image in the images of simulated." in content["warnings"]
 
 
+def test_tri_planes_are_a_row_where_they_are_asked_for(dotted, points, tmp_path) -> None:
+    words = ["evaluate", "--dataset", str(dotted.folder), "--points", str(points), "--json", "--curve", ""]
+    names = []
+    for count, minutes in enumerate(([], ["--tri-planes", "0.01"])):
+        out = tmp_path / f"report{count}"
+        assert cli.main([*words, "--out", str(out), *minutes]) == 0
+        names.append(set(rows_by_name(json.loads((out / "report.json").read_text()))))
+    more = names[1] - names[0]
+    assert "tri-planes, 0.01 min" in more
+    assert not names[0] - names[1]
+    assert all(name.startswith("tri-planes") for name in more)
+
+
 MEASURED_OF_A_MEAN = {"mae_grey", "ncc", "psnr_db", "ssim", "points_mean_mm", "ncc_field"}
 LOOK_AND_SPREAD = {"nakagami_m", "ms_ssim_samples", "video_change_grey", "render_median_ms"}
 

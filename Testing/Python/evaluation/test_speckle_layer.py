@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from USGanSimLib.evaluation.predictors.baselines import baselines
-from USGanSimLib.evaluation.predictors.speckle_layer import FWHM_PER_SD, ReslicedWithSpeckle, SpeckleModel
+from USGanSimLib.evaluation.predictors.speckle_layer import FWHM_PER_SD, SpeckleModel, WithSpeckle
 from USGanSimLib.evaluation.predictors.volume import VolumeReslice
 from USGanSimLib.evaluation.speckle import autocovariance, full_width
 from USGanSimLib.geometry.image_geometry import ImageGeometry
@@ -60,7 +60,7 @@ def test_the_layer_is_as_wide_as_its_closed_form_says(blur_px) -> None:
 
 
 def test_width_and_strength_of_the_training_images_are_found(tissue) -> None:
-    model = ReslicedWithSpeckle(VolumeReslice(tissue)).model
+    model = WithSpeckle("speckled", VolumeReslice(tissue)).model
     assert model.blur_px == (pytest.approx(2.0, rel=0.15), pytest.approx(1.2, rel=0.15))
     # What compounding left of the speckle need not be added.
     assert 0.75 * 18 < model.strength_grey < 18
@@ -68,18 +68,18 @@ def test_width_and_strength_of_the_training_images_are_found(tissue) -> None:
 
 def test_speckle_that_compounding_keeps_is_not_added_again(tmp_path) -> None:
     still = a_set(tmp_path / "still", [7] * 40)
-    assert ReslicedWithSpeckle(VolumeReslice(still)).model.strength_grey < 3
+    assert WithSpeckle("speckled", VolumeReslice(still)).model.strength_grey < 3
 
 
 def test_fluid_stays_dark(tissue, monkeypatch) -> None:
     reslice = VolumeReslice(tissue)
-    predictor = ReslicedWithSpeckle(reslice)
+    predictor = WithSpeckle("speckled", reslice)
     monkeypatch.setattr(reslice, "grey", lambda pose: np.full((SIZE, SIZE), 5.0))
     assert predictor.at(tissue.poses[0], 20, seed=0).mean() == pytest.approx(5.0, abs=0.6)
 
 
 def test_samples_differ_by_seed_and_have_the_real_images_spread(tissue) -> None:
-    predictor = ReslicedWithSpeckle(VolumeReslice(tissue))
+    predictor = WithSpeckle("speckled", VolumeReslice(tissue))
     first, second = predictor.at(tissue.poses[5], 2, seed=1)
     np.testing.assert_array_equal(predictor.at(tissue.poses[5], 1, seed=1)[0], first)
     assert (predictor.at(tissue.poses[5], 1, seed=2)[0] != first).any()

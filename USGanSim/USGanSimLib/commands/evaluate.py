@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import UserError
 from ..evaluation.measures.metrics import Table
 from ..evaluation.measures.points import GATE_MM
-from ..evaluation.predictors.baselines import baselines
+from ..evaluation.predictors.baselines import baselines, tri_planes
 from ..evaluation.predictors.foreign import ForeignImages
 from ..evaluation.predictors.predictor import MeanOfSamples
 from ..evaluation.report.exclusion_curve import RADII_MM, curve_charts, exclusion_curve
@@ -70,6 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images that another program simulated at the held-out poses, named as heldout.csv of 'export' says; once "
         "for each program",
     )
+    parser.add_argument(
+        "--tri-planes",
+        type=number(0),
+        default=0,
+        metavar="MINUTES",
+        help="also fit a field of grey levels on three planes, for so many minutes of one core, and measure it without "
+        "and with a layer of speckle: what a model should beat (default: not)",
+    )
     add_measure_options(parser)
 
 
@@ -121,9 +129,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         arguments.model, dataset, arguments.samples, arguments.seed, arguments.device
     )
     tests = suite(dataset, measured)
-    predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor, *models]
     foreign = [ForeignImages(folder, dataset) for folder in arguments.images]
-    predictors += foreign
+    progress = terminal_or_silent()
+    predictors = [*baselines(dataset, arguments.samples, arguments.seed), *tests.observed.floor]
+    if arguments.tri_planes:
+        predictors += tri_planes(dataset, arguments.tri_planes, arguments.samples, arguments.seed, progress)
+    predictors += [*models, *foreign]
     means = [MeanOfSamples(model, arguments.mean_of) for model in models if arguments.mean_of]
     details = {
         "kind": "evaluation",
@@ -134,7 +145,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "models": about_models,
         "mean_of": arguments.mean_of,
     }
-    progress = terminal_or_silent()
     with replacing_folder(arguments.out, MARKER) as part:
         rows = compare(dataset, predictors, tests.measures, progress, tests.controls)
         rows += compare(dataset, means, tests.measures_of_means, progress, tests.controls_of_means)

@@ -1,16 +1,17 @@
-"""Reslicing with a layer of speckle on it: the cheap way to make a reconstruction look real, which a GAN must beat.
+"""A mean image with a layer of speckle on it: the cheap way to make a reconstruction look real, which a GAN must beat.
 
 Speckle of fully developed scattering is the modulus of a complex Gaussian field that the point-spread function has
-blurred; log compression makes it an additive layer, and the display cuts off what is below black or above white. A
-resliced grey level is the mean of what the display showed, so the level before the layer is the one that gives this
-mean after cutting: fluid stays dark. Point-spread function (a Gaussian, one for the whole image) and strength are
-estimated from patches of even tissue in real training images: the layer gets the width of their autocorrelation, and
-the variance that the resliced volume lacks there.
+blurred; log compression makes it an additive layer, and the display cuts off what is below black or above white. The
+grey level of a resliced volume, or of any other mean image, is the mean of what the display showed, so the level before
+the layer is the one that gives this mean after cutting: fluid stays dark. Point-spread function (a Gaussian, one for
+the whole image) and strength are estimated from patches of even tissue in real training images: the layer gets the
+width of their autocorrelation, and the variance that the mean images lack there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from ...recording.dataset import Dataset
 from ...recording.sweep import Frames
 from ..speckle import PatchFinder, autocovariance, detrended, full_width
 from .predictor import PosePredictor
-from .volume import VolumeReslice
 
 MOST_FRAMES = 60
 # FWHM of the autocovariance of log |Gaussian-blurred complex noise|, in SDs of the blur: it is Li₂(exp(−d²/2σ²)),
@@ -59,43 +59,53 @@ class SpeckleModel:
         return np.asarray(np.interp(mean_grey, means, levels))
 
 
-class ReslicedWithSpeckle(PosePredictor):
-    """A resliced volume with a new draw of speckle in every sample."""
+class Even(Protocol):
+    """What makes mean images, such as a resliced volume."""
 
-    def __init__(self, reslice: VolumeReslice, samples: int = 1, seed: int = 0) -> None:
-        super().__init__("reconstructed volume with speckle", reslice.dataset, samples, seed)
-        self._reslice = reslice
-        self.model = fit_speckle(reslice)
+    dataset: Dataset
+
+    def grey(self, pose: Matrix) -> NDArray[np.float64]:
+        """Grey levels (H, W) at ImageToReference (4, 4)."""
+        ...
+
+
+class WithSpeckle(PosePredictor):
+    """Mean images with a new draw of speckle in every sample."""
+
+    def __init__(self, name: str, even: Even, samples: int = 1, seed: int = 0) -> None:
+        super().__init__(name, even.dataset, samples, seed)
+        self._even = even
+        self.model = fit_speckle(even)
 
     def at(self, pose: Matrix, count: int, seed: int) -> Frames:
-        grey, random = self._reslice.grey(pose), np.random.default_rng(seed)
+        grey, random = self._even.grey(pose), np.random.default_rng(seed)
         layers = np.stack([self.model.layer((grey.shape[0], grey.shape[1]), random) for _ in range(count)])
         # Where nothing was ever scanned, or never an echo, there is nothing to interfere.
         shown = np.where(grey > 0, self.model.level_of(grey) + layers, 0.0)
         return np.asarray(np.rint(np.clip(shown, 0, 255)), np.uint8)
 
 
-def fit_speckle(reslice: VolumeReslice) -> SpeckleModel:
-    """The layer that gives resliced training poses the variance and the widths of real training images."""
-    dataset = reslice.dataset
-    real, resliced = _patches(dataset, reslice)
+def fit_speckle(even: Even) -> SpeckleModel:
+    """The layer that gives mean images of training poses the variance and the widths of real training images."""
+    real, means = _patches(even)
     if not len(real):
         return SpeckleModel((1.0, 1.0), 0.0)
-    (real_x, real_y), (own_x, own_y) = autocovariance(real), autocovariance(resliced)
+    (real_x, real_y), (own_x, own_y) = autocovariance(real), autocovariance(means)
     missing = max(float(real_x[0] - own_x[0]), 0.0)
     wanted = [full_width(lacking, 1.0) or 1.0 for lacking in (real_x - own_x, real_y - own_y)]
     return SpeckleModel(_blur_for(wanted, real.shape), float(np.sqrt(missing)))
 
 
-def _patches(dataset: Dataset, reslice: VolumeReslice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _patches(even: Even) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    dataset = even.dataset
     finder, frames = PatchFinder.of_dataset(dataset), dataset.train_indices
-    real, resliced = [], []
+    real, means = [], []
     for index in frames[evenly(len(frames), MOST_FRAMES)]:
         image = dataset.read_images([index])[0]
         corners = finder.find(image)
         real.append(finder.cut(image, corners))
-        resliced.append(finder.cut(np.rint(reslice.grey(dataset.poses[index])).astype(np.uint8), corners))
-    return detrended(np.concatenate(real)), detrended(np.concatenate(resliced))
+        means.append(finder.cut(np.rint(even.grey(dataset.poses[index])).astype(np.uint8), corners))
+    return detrended(np.concatenate(real)), detrended(np.concatenate(means))
 
 
 def _blur_for(wanted_px: list[float], shape: tuple[int, ...]) -> tuple[float, float]:
