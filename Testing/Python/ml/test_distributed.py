@@ -7,6 +7,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from USGanSimLib.errors import UserError
 from USGanSimLib.geometry.field_of_view import FieldOfView
+from USGanSimLib.ml.beams.texture import TextureCritic
 from USGanSimLib.ml.training.batches import Batches
 from USGanSimLib.ml.training.checkpoint import TrainingState
 from USGanSimLib.ml.training.distributed import Workers
@@ -121,6 +123,38 @@ def test_a_run_is_the_same_on_both_before_and_after_the_discriminator_joins(
     assert lines[-1]["equal"]
     train(dataset, tmp_path / "one", settings, recorder())
     assert losses(tmp_path / "two", "loss_l2") == pytest.approx(losses(tmp_path / "one", "loss_l2"), rel=0.15)
+
+
+def test_statistics_of_textures_of_two_processes_are_those_of_one_that_sees_both_shares():
+    """Each of two processes gets half of a batch; what one gives to be averaged meets what the other gave."""
+    critic = [TextureCritic(FieldOfView.whole((64, 48))) for _ in range(3)]
+    images = torch.rand(8, 1, 48, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    meeting, given = threading.Barrier(2), [torch.empty(0), torch.empty(0)]
+
+    def process(rank: int) -> None:
+        def averaged(values):
+            given[rank] = values
+            meeting.wait()
+            mean = (given[0] + given[1]) / 2
+            meeting.wait()
+            return mean
+
+        for step in range(8):
+            critic[rank].see_real(images[rank::2], step, averaged)
+            critic[rank].distance(images[rank::2].flip(2), step, averaged)
+
+    threads = [threading.Thread(target=process, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for step in range(8):
+        critic[2].see_real(images, step)
+        critic[2].distance(images.flip(2), step)
+    first, second, alone = (dict(each.named_buffers()) for each in critic)
+    for name, values in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        assert torch.allclose(first[name], values, atol=1e-5), name
 
 
 @pytest.mark.parametrize(("batch", "size"), [(36, 5), (4, 4)])

@@ -11,6 +11,7 @@ always trained to its end. All statistics are gathered while training goes on, a
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -35,6 +36,13 @@ _GENERATED_MEMORY = 60  # Of generated ones, which change while they are learned
 _LEAST_SHARE = 1e-4
 _LEAST_SD = 5e-3  # Of a feature: what real images never show is not infinitely far.
 _LEAST = 1e-3  # Grey levels: responses of an image without texture.
+
+
+Averaged = Callable[[Tensor], Tensor]
+
+
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
 
 
 class FilterBank(nn.Module):
@@ -112,16 +120,17 @@ class TextureCritic(nn.Module):
         self.register_buffer("beams", _beams(field), persistent=False)
 
     @torch.no_grad()
-    def see_real(self, images: Tensor, step: int) -> None:
-        """Let the bank of iteration `step` learn of real images."""
-        self._statistics(step).see_real(self.features(images, step))
+    def see_real(self, images: Tensor, step: int, averaged: Averaged = _as_it_is) -> None:
+        """Let the bank of iteration `step` learn of real images. `averaged` gives the mean over the processes that
+        share a batch: all of them know the same."""
+        self._statistics(step).see_real(self.features(images, step), averaged)
 
-    def distance(self, images: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def distance(self, images: Tensor, step: int, averaged: Averaged = _as_it_is) -> tuple[Tensor, Tensor]:
         """What to go down for the generated images, (), and how far the means are apart in SDs along the best
         direction, (). Half way between two normal distributions of that distance d an observer is right in Φ(d / 2)."""
         mean = self.features(images, step).mean(0)
         statistics = self._statistics(step)
-        direction, square = statistics.discriminant(mean.detach())
+        direction, square = statistics.discriminant(averaged(mean.detach()))
         if not statistics.enough:
             direction = torch.zeros_like(direction)
         # The gradient of √(1 + d²): of the same size however far apart they are.
@@ -171,12 +180,12 @@ class Statistics(nn.Module):
         """Whether so many real images were seen that their covariance says something."""
         return float(self.batches[0]) > _ENOUGH
 
-    def see_real(self, features: Tensor) -> None:
+    def see_real(self, features: Tensor, averaged: Averaged = _as_it_is) -> None:
         """Learn of real features (B, p)."""
         share = self._share(0, _MEMORY)
-        self.real_mean.lerp_(features.mean(0), share)
+        self.real_mean.lerp_(averaged(features.mean(0)), share)
         around = features - self.real_mean
-        self.real_covariance.lerp_(around.T @ around / len(around), share)
+        self.real_covariance.lerp_(averaged(around.T @ around / len(around)), share)
 
     @torch.no_grad()
     def discriminant(self, generated: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,11 +52,15 @@ class Workers:
 
     def mean(self, values: dict[str, Tensor]) -> Tensor:
         """The mean over the processes of some scalars, (len(values),), still on the device."""
-        stacked = torch.stack([value.detach().float() for value in values.values()])
-        if self.size > 1:
-            distributed.all_reduce(stacked)
-            stacked /= self.size
-        return stacked
+        return self.averaged(torch.stack([value.detach().float() for value in values.values()]))
+
+    def averaged(self, values: Tensor) -> Tensor:
+        """The mean over the processes of a tensor that no gradient passes."""
+        if self.size == 1:
+            return values
+        shared = values.detach().clone()
+        distributed.all_reduce(shared)
+        return shared / self.size
 
     def largest(self, value: int) -> int:
         """The largest value that any process gives; so all of them come to the same decision."""

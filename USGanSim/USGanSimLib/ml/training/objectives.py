@@ -74,12 +74,14 @@ class Networks:
 
     discriminator    None where the recipe has none
     keeps_maps       whether the generator's maps are kept while the discriminator is evaluated
+    averaged         the mean of a tensor over all processes
     """
 
     generator: Learner
     discriminator: Learner | None
     autocast: Autocast
     keeps_maps: bool = True
+    averaged: Callable[[Tensor], Tensor] = lambda values: values
 
     @classmethod
     def of(cls, state: TrainingState, workers: Workers, precision: str) -> Networks:
@@ -93,6 +95,7 @@ class Networks:
             discriminator,
             autocast_of(precision, workers.device),
             keeps_maps=workers.size > 1 or workers.device.type != "cpu",
+            averaged=workers.averaged,
         )
 
     def set_rate(self, learning_rate: float) -> None:
@@ -196,6 +199,7 @@ class AnchoredObjective:
         critics = networks.discriminator.network
         assert isinstance(critics, Critics)
         self._texture, self._corners = critics.texture, critics.corners
+        self._averaged = networks.averaged
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         noise = torch.cat([batch.noise, batch.noise.roll(1, 0)])
@@ -205,8 +209,8 @@ class AnchoredObjective:
         corners = self._corners(len(first), step)
         loss_critics = self.critics_step(batch, first.detach(), corners, step)
         score = energy_score(first, second, batch.images, random_filters(step))
-        self._texture.see_real(batch.images, step)
-        texture, distance = self._texture.distance(first, step)
+        self._texture.see_real(batch.images, step, self._averaged)
+        texture, distance = self._texture.distance(first, step, self._averaged)
         with frozen(self._critics.network), self._autocast():
             # Both by the critics as they are now: a difference of logits of two states says nothing.
             real = self._critics.network(batch.images, batch.affine, corners)
