@@ -14,6 +14,7 @@ All but speckle is made on the network's grid, so its cost does not depend on th
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -53,8 +54,8 @@ _LEAK = 0.01  # Of greys beyond black and white, in training alone: something to
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What z says of one image each: the coarse map (N, _MAP, _MAP, _MAP), losses of log power (N, 1, 1, L) by line and
-    (N, 1, D, 1) by depth."""
+    """What z says of one image each: the coarse map as the network takes it (N, C, D / 4, L / 4), losses of log power
+    (N, 1, 1, L) by line and (N, 1, D, 1) by depth."""
 
     coarse: Tensor
     by_line: Tensor
@@ -71,7 +72,7 @@ class NoisePart(NamedTuple):
 
 
 class FromNoise(nn.Module):
-    """z (N, noise_size) → Circumstances."""
+    """z (N, noise_size) → Circumstances, with the coarse map still at its own size (N, _MAP, _MAP, _MAP)."""
 
     depths: Tensor
 
@@ -104,8 +105,10 @@ class Trunk(nn.Module):
 
     No map is as large as the grid: a block's channels say what is within it."""
 
-    def __init__(self, told: int, channels: tuple[int, int]) -> None:
+    def __init__(self, told: int, channels: tuple[int, int], size: tuple[int, int]) -> None:
+        """`size` is that of the maps of blocks."""
         super().__init__()
+        self._blocks = size
         blocks, fewer = channels
         self.first, self.middle1 = _conv(told, blocks, size=1), _conv(blocks, blocks)
         self.down, self.middle2 = _conv(blocks, fewer, 2), _conv(fewer, fewer)
@@ -115,13 +118,20 @@ class Trunk(nn.Module):
         self.head = _without_bias(nn.Conv2d(blocks, 3 * BLOCK**2, 3, padding=1))
         nn.init.normal_(self.head.weight, 0.0, 0.01)
 
+    def spread(self, coarse: Tensor) -> Tensor:
+        """The coarse map (N, _MAP, _MAP, _MAP) → what it adds to the maps at a quarter of the grid's size."""
+        size = [_half(side) for side in self._blocks]
+        enlarged = functional.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+        added: Tensor = self.from_map(enlarged)
+        return added
+
     def forward(self, told: Tensor, coarse: Tensor) -> Tensor:
-        blocks = functional.relu_(self.middle1(functional.relu_(self.first(told))))
+        """`coarse` is what `spread` has made of the map."""
+        blocks = functional.relu_(self.middle1(functional.relu_(_pixelwise(self.first, told))))
         fewer = self.middle2(functional.relu_(self.down(blocks)))
         # What does not depend on z is made once for all samples of a pose.
         blocks, fewer = (_repeated(part, len(coarse) // len(told)) for part in (blocks, fewer))
-        spread = functional.interpolate(coarse, size=fewer.shape[2:], mode="bilinear", align_corners=False)
-        fewer = functional.relu_(fewer + self.from_map(spread))
+        fewer = functional.relu_(fewer + coarse)
         fewer = self.before_up(functional.relu_(self.middle3(fewer)))
         enlarged = functional.interpolate(fewer, size=blocks.shape[2:], mode="nearest")
         return _unfolded(self.head(functional.relu_(self.up(blocks + enlarged))))
@@ -162,7 +172,7 @@ class BeamGenerator(nn.Module):
         self.settings = settings
         self.grid = BeamGrid(settings, field)
         self.tissue = Tissue(settings.volume, settings.volume_cells, settings.plane_cells)
-        self.trunk = Trunk(self.tissue.count + 2, settings.channels)
+        self.trunk = Trunk(self.tissue.count + 2, settings.channels, self.grid.blocks)
         self.from_noise = FromNoise(settings)
         self.spread = PointSpread(self.grid.finer)
         self.display = Display()
@@ -184,7 +194,8 @@ class BeamGenerator(nn.Module):
         """Noise (N, noise_size) → its part of the images."""
         tables = echo_tables(noise)
         receiver = power_of(looked_up(tables, self.receiver_entries, self.grid.fine_size)) / 2
-        return NoisePart(tables, receiver, self.from_noise(noise))
+        about = self.from_noise(noise)
+        return NoisePart(tables, receiver, dataclasses.replace(about, coarse=self.trunk.spread(about.coarse)))
 
     def images(self, noise: NoisePart, affine: Tensor) -> Tensor:
         """Noise parts (N, …) and coefficients (B, 3, 3) → images (N, 1, H, W)."""
@@ -251,6 +262,17 @@ def _unfolded(blocks: Tensor) -> Tensor:
     for number, (row, column) in enumerate(itertools.product(range(BLOCK), repeat=2)):
         maps[:, :, row::BLOCK, column::BLOCK] = blocks[:, number :: BLOCK**2]
     return maps
+
+
+def _pixelwise(conv: nn.Conv2d, maps: Tensor) -> Tensor:
+    """A convolution of size 1 as a product, channels last: several times as fast where channels come first."""
+    rows = functional.linear(maps.flatten(2).transpose(1, 2), conv.weight[:, :, 0, 0], conv.bias)
+    return rows.view(len(maps), *maps.shape[2:], -1).permute(0, 3, 1, 2)
+
+
+def _half(size: int) -> int:
+    """Of a map after a convolution of stride 2."""
+    return (size + 1) // 2
 
 
 def _repeated(maps: Tensor, times: int) -> Tensor:
