@@ -1,5 +1,6 @@
-"""Images a second of the live path beside busy processes: with one thread, with all, and with the number chosen while
-rendering. `python Testing/Measurements/pace_under_load.py [SECONDS]`; every row is measured for so long (default 15)."""
+"""Images a second of the live path beside busy processes: with one thread, with all, and with the number that is chosen
+while rendering. `python Testing/Measurements/pace_under_load.py [SECONDS]`; a row is measured for so long (default 15).
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             flush=True,
         )
         try:
-            _watch(simulation, server, math.inf if arguments.seconds is None else arguments.seconds)
+            _watch(simulation, server, renderer, math.inf if arguments.seconds is None else arguments.seconds)
         except KeyboardInterrupt:
             result = _figures(arguments, simulation, server)
             print(strict_json(result)) if arguments.json else show(result)
@@ -136,15 +136,18 @@ def show(result: dict[str, Any]) -> None:
     )
 
 
-def _watch(simulation: Any, server: Any, seconds: float) -> None:
+def _watch(simulation: Any, server: Any, renderer: Any, seconds: float) -> None:
     """Show the state once a second until the time is over; raises what ends the simulation."""
-    progress, end_s, told = terminal_or_silent(), time.monotonic() + seconds, ""
+    progress, end_s, told, pace = terminal_or_silent(), time.monotonic() + seconds, "", ""
     newline = "\n" if sys.stderr.isatty() else ""  # the state stands in the line above
     while (left_s := end_s - time.monotonic()) > 0:
         simulation.wait(min(left_s, 0.5))
         if simulation.link_state != told:
             told = simulation.link_state
             print(f"{newline}Tracker: {told}.", file=sys.stderr, flush=True)
+        if renderer.pace_in_words != pace:
+            pace = renderer.pace_in_words
+            print(f"{newline}Rendering: {pace or 'with all threads'}.", file=sys.stderr, flush=True)
         progress.emit(
             "step",
             state=str(simulation.status),
