@@ -34,6 +34,7 @@ COMMANDS = {
     "prepare": "make a training set of recordings",
     "train": "train a model on a training set",
     "simulate": "simulate the images of a recording's poses",
+    "volume": "write what a model has learned, or the frames of a training set, as a volume",
     "train-observer": "train the landmark observer of 'evaluate' on virtual subjects",
     "evaluate": "compare models with baselines on held-out frames",
     "crossval": "cross-validate baselines and a recipe, near poses left out of training",

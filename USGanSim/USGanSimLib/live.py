@@ -66,9 +66,9 @@ class SamplingRenderer(Renderer, Protocol):
         """Move the noise a little, so that its correlation with what it was is √(1 − step²); step from 0 to 1."""
         ...
 
-    def sample(self, image_to_reference: Matrix, n: int) -> NDArray[np.uint8]:
-        """n images (n, height_px, width_px) uint8 of one pose (4, 4), the same each time; the noise that stands is left
-        alone."""
+    def sample(self, image_to_reference: Matrix, n: int, seed: int = 0) -> NDArray[np.uint8]:
+        """n images (n, height_px, width_px) uint8 of one pose (4, 4), the same for the same seed; the noise that stands
+        is left alone."""
         ...
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from USGanSimLib.evaluation.predictors import volume as volume_module
 from USGanSimLib.evaluation.predictors.volume import VolumeReslice, reconstruct
+from USGanSimLib.geometry import volume_grid
 from USGanSimLib.geometry.image_geometry import ImageGeometry
 from USGanSimLib.recording.dataset import Dataset, write_dataset
 
@@ -94,7 +94,7 @@ def test_held_out_frames_and_what_lies_outside_the_field_of_view_are_not_used(tm
 
 def test_large_volumes_get_larger_voxels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = swept(tmp_path / "set", [*range(FRAMES), 7.0])
-    monkeypatch.setattr(volume_module, "MOST_VOXELS", 600)
+    monkeypatch.setattr(volume_grid, "MOST_VOXELS", 600)
     found = reconstruct(dataset, EVERYWHERE)
     assert found.spacing_mm == pytest.approx((23 * 19 * 15 / 600) ** (1 / 3))
     assert found.grey.size < 1500

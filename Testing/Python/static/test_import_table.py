@@ -32,6 +32,7 @@ RING_OF = {
     "phantom": "core",
     "link": "core",
     "live": "core",
+    "expected": "core",
     "uncertainty": "core",
     "errors": "core",
     "files": "core",

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "calibration": "geometry recording",
     "calibration/pinhead": "calibration recording geometry",
     "calibration/lag": "calibration calibration/pinhead recording geometry",
-    "phantom": "recording geometry",
+    "phantom": "recording recording/exchange geometry",
     "link": "recording geometry",
     "ml/parts": "",
     "ml/beams": "ml/parts model geometry",

@@ -37,15 +37,17 @@ class Compounding:
     """A volume of `shape` (X, Y, Z) voxels in the making; `reference_to_voxel` (4, 4) maps mm to voxel indices.
 
     grey          (X, Y, Z) grey levels, once `fill` has ended; 0 where nothing is known
+    known         (X, Y, Z) where something is, once `fill` has ended
     seen_share    share of the voxels that were hit by a pixel
     filled_share  share that was filled from around
-    Memory: three arrays of single precision while it is made, one of them afterwards.
+    Memory: three arrays of single precision while it is made, one of them and the mask afterwards.
     """
 
     def __init__(self, shape: tuple[int, int, int], reference_to_voxel: Matrix) -> None:
         self._to_voxel = reference_to_voxel
         self.grey: Voxels = np.zeros(shape, np.float32)
         self._weight: Voxels = np.zeros(shape, np.float32)
+        self.known = np.zeros((0, 0, 0), bool)
         self.seen_share = self.filled_share = 0.0
 
     def add(
@@ -90,6 +92,7 @@ class Compounding:
         for done, (sd, (begin, end)) in enumerate(itertools.product(FILL_SDS, slabs), 1):
             self._fill_slab(sd, begin, end, seen, known)
             yield done / (len(FILL_SDS) * len(slabs))
+        self.known = known
         self.filled_share = float((known & ~seen).mean())
         # What was seen is no longer needed.
         self._weight = np.zeros((0, 0, 0), np.float32)

@@ -6,7 +6,6 @@ an identity ReferenceToRas.
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ..files import replacing_file
+from ..recording.exchange.volume_file import write_volume
 from .body import Body
-from .shapes import Vector
 from .tissues import TISSUES, table
 
 MARKUPS_SCHEMA = (
@@ -68,31 +66,8 @@ def write_volumes(folder: Path, name: str, body: Body) -> list[Path]:
         folder / f"{name}.labels.nrrd": body.labels,
         folder / f"{name}.ct.nrrd": ct_like(body),
     }
+    names = [f"Segment{label}:={tissue.name}" for label, tissue in enumerate(TISSUES)]
     for path, voxels in volumes.items():
-        write_volume(path, voxels, body.lower_mm, body.voxel_mm)
+        more = names if voxels is body.labels else []
+        write_volume(path, voxels, body.lower_mm, body.voxel_mm, more)
     return [*volumes]
-
-
-def write_volume(path: Path, voxels: NDArray[np.generic], lower_mm: Vector, voxel_mm: float) -> None:
-    """Write a (Z, Y, X) volume, uint8 or int16, as a compressed NRRD whose axes are those of Reference."""
-    kind = {"uint8": "uchar", "int16": "short"}[voxels.dtype.name]
-    depth, height, width = voxels.shape
-    x, y, z = lower_mm
-    header = [
-        "NRRD0005",
-        f"type: {kind}",
-        "dimension: 3",
-        "space: right-anterior-superior",
-        f"sizes: {width} {height} {depth}",
-        "endian: little",
-        "encoding: gzip",
-        "kinds: domain domain domain",
-        f"space directions: ({voxel_mm},0,0) (0,{voxel_mm},0) (0,0,{voxel_mm})",
-        f"space origin: ({x},{y},{z})",
-    ]
-    if kind == "uchar":
-        header += [f"Segment{label}:={tissue.name}" for label, tissue in enumerate(TISSUES)]
-    with replacing_file(path) as part, part.open("wb") as stream:
-        stream.write(("\n".join(header) + "\n\n").encode())
-        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=4, mtime=0) as pixels:
-            pixels.write(np.ascontiguousarray(voxels.astype(voxels.dtype.newbyteorder("<"))).data)
