@@ -1,6 +1,7 @@
 # make demo RECORDING=… CALIBRATION=… [MODEL=…]   make test   make check   make bench [MODEL=…]   make slow   make docs   make hooks   make venv
 # make gui SLICER_SOURCE=…   make cycles SLICER_SOURCE=…   make oldest   (Resources/Docs/testing.md)
-# make journey   make model [TRAIN=…]   make table [MINUTES=…]   (hours: see Resources/Docs/measured.md)
+# make journey   make model [TRAIN=…]   make table [MINUTES=…]   make living SWEEP=… CALIBRATION=…   (long: see
+# Resources/Docs/measured.md)
 # Needs Python 3.10 or newer (with venv) and make; everything else goes into .venv. Without make: see README.md.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ USGANSIM = $(VENV) -m USGanSimLib
 # Many small networks: threads of torch would only wait for each other.
 test check slow gui cycles oldest: export OMP_NUM_THREADS = 1
 
-.PHONY: demo journey test check docs hooks bench slow gui cycles oldest venv model table clean
+.PHONY: demo journey test check docs hooks bench slow gui cycles oldest venv model table living clean
 
 venv: .venv/ready
 
@@ -123,6 +124,16 @@ table: .venv/ready
 	        --observer $(OBSERVER) --landmarks $$here/scan.landmarks.json --classifier --curve '' --tri-planes 4 \
 	        --out $$here/report || exit; \
 	done
+
+# A living liver as an open benchmark: make living SWEEP=liver_sweep.igs.mha CALIBRATION=liver_sweep.calibration.xml
+# Two blocks of twelve of its 116 frames are held out; the report is in $(RUNS)/living/report.
+living: .venv/ready
+	test -d $(RUNS)/living/dataset || $(USGANSIM) prepare "$(SWEEP)" --calibration "$(CALIBRATION)" --blocks 2 \
+	    --holdout 0.207 --out $(RUNS)/living/dataset
+	test -f $(RUNS)/living/run/model.safetensors || $(USGANSIM) train $(RUNS)/living/dataset --out $(RUNS)/living/run \
+	    --recipe beams --minutes $(MINUTES) --ema-decay 0.98
+	$(USGANSIM) evaluate $(RUNS)/living/run/model.safetensors --dataset $(RUNS)/living/dataset --classifier --curve '' \
+	    --tri-planes 2 --out $(RUNS)/living/report
 
 clean:
 	rm -rf .venv .venv-gui .venv-oldest build .mypy_cache .ruff_cache .pytest_cache
