@@ -69,7 +69,7 @@ def test_rate_batch_and_smoothing_are_the_same_in_all(name):
 
 def test_our_own_recipe_begins_with_the_score_which_stays_beside_the_critics():
     assert objectives(RECIPES["beams"]) == [Score, Anchored, Anchored]
-    assert [stage.iterations for stage in RECIPES["beams"].stages] == [1000, 3000, None]
+    assert [stage.iterations for stage in RECIPES["beams"].stages] == [1000, 2000, None]
 
 
 def test_each_iteration_is_of_the_stage_that_has_it():
@@ -104,9 +104,9 @@ def test_the_columns_of_metrics_keep_their_order(stages, columns):
 
 
 def test_only_given_numbers_are_changed():
-    changed = choose_recipe("beams", batch=4, generator_channels=32, discriminator_channels=None)
+    changed = choose_recipe("beams", batch=4, generator_channels=48, discriminator_channels=None)
     shape = changed.shape
-    assert (changed.batch, shape.generator_channels, shape.discriminator_channels) == (4, 32, 20)
+    assert (changed.batch, shape.generator_channels, shape.discriminator_channels) == (4, 48, 20)
     assert dataclasses.replace(changed, batch=6, shape=RECIPES["beams"].shape) == RECIPES["beams"]
 
 
@@ -161,3 +161,9 @@ def test_recipes_and_settings_are_known_without_torch(repository):
         timeout=60,
     )
     assert outcome.stdout.strip() == "False", outcome.stderr
+
+
+@pytest.mark.parametrize("changes", [{"depths": 121}, {"lines": 33}])
+def test_a_grid_of_beams_that_has_no_half_is_refused(changes) -> None:
+    with pytest.raises(UserError, match="has no half. Use even numbers"):
+        BeamShape(**changes)
