@@ -42,7 +42,7 @@ def test_help_of_training_has_its_name_its_words_and_its_numbers(capsys):
     assert "regression or made-up (default beams)" in told
     assert "made-up: made up for a test." in told
     assert "(default 36; beams 6; made-up 6)" in told
-    assert "(default 512; beams 16; made-up 32)" in told
+    assert "(default 512; beams 32; made-up 32)" in told
     assert "(default 32; beams 20; made-up 4)" in told
 
 

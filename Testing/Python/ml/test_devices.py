@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 
@@ -18,10 +16,20 @@ def only_a_cpu(monkeypatch):
 
 
 @pytest.fixture
-def up_to_four_threads(monkeypatch):
+def work_of(monkeypatch):
+    """Makes work that takes so long by the number of threads, of which there are up to four, on a clock of its own."""
+    now_s = [0.0]
     monkeypatch.setattr(devices, "MOST_THREADS", 4)
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: now_s[0])
     threads = torch.get_num_threads()
-    yield
+
+    def make(seconds):
+        def work():
+            now_s[0] += seconds(torch.get_num_threads())
+
+        return work
+
+    yield make
     torch.set_num_threads(threads)
 
 
@@ -48,13 +56,13 @@ def test_an_unknown_device_is_refused_with_the_choices():
         devices.choose_device("tpu")
 
 
-def test_one_thread_is_kept_where_threads_wait_for_each_other(up_to_four_threads):
-    assert devices.use_fastest_threads(lambda: time.sleep(0.002 * torch.get_num_threads()), runs=3) == 1
+def test_one_thread_is_kept_where_threads_wait_for_each_other(work_of):
+    assert devices.use_fastest_threads(work_of(lambda threads: 0.002 * threads), runs=3) == 1
     assert torch.get_num_threads() == 1
 
 
-def test_all_threads_are_kept_where_the_work_is_shared(up_to_four_threads):
-    assert devices.use_fastest_threads(lambda: time.sleep(0.012 / torch.get_num_threads()), runs=3) == 4
+def test_all_threads_are_kept_where_the_work_is_shared(work_of):
+    assert devices.use_fastest_threads(work_of(lambda threads: 0.012 / threads), runs=3) == 4
     assert torch.get_num_threads() == 4
 
 
