@@ -26,7 +26,7 @@ GEOMETRY = ImageGeometry(8, 6, np.diag([1.0, 1.0, 1.0, 1.0]))
 
 
 class Renderer:
-    pace_in_words = ""
+    threads_in_words = ""
     width_px, height_px, image_to_probe = 8, 6, GEOMETRY.image_to_probe
     pose_range = PoseRange(8, 6, np.eye(4)[np.newaxis], coverage_mm=50.0)
 
@@ -101,7 +101,7 @@ def test_poses_become_images_until_the_time_is_over(model, capsys):
 
 def test_that_fewer_threads_render_is_said_when_it_begins_and_when_it_ends(model, capsys, monkeypatch):
     words = iter(["1 of 2 threads, the processor is busy"] * 2)
-    monkeypatch.setattr(Renderer, "pace_in_words", property(lambda renderer: next(words, "")))
+    monkeypatch.setattr(Renderer, "threads_in_words", property(lambda renderer: next(words, "")))
     _, _, err = answer(capsys, model, "--connect", "127.0.0.1:1", "--port", 0, "--seconds", 1.4)
     assert err.index("Rendering: 1 of 2 threads, the processor is busy.") < err.index(
         "Rendering: with all threads."

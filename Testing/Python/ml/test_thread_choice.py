@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from USGanSimLib.ml.pace import Pace
+from USGanSimLib.ml.thread_choice import ThreadChoice
 
 # Milliseconds of an image by threads, as measured quiet, and with six busy processes beside.
 QUIET = {1: 10.0, 2: 6.5}
@@ -20,7 +20,7 @@ class Machine:
     def __init__(self, load: Callable[[float], dict[int, float]], threads: tuple[int, int]) -> None:
         self.load, self.now_s, self.threads = load, 0.0, 0
         self.times_s: list[tuple[float, float]] = []
-        self.pace = Pace(threads, self.use, lambda: self.now_s)
+        self.choice = ThreadChoice(threads, self.use, lambda: self.now_s)
 
     def use(self, threads: int) -> None:
         self.threads = threads
@@ -30,7 +30,7 @@ class Machine:
             taken_s = self.load(self.now_s)[self.threads] / 1000
             self.now_s += max(taken_s, 1 / 60)
             self.times_s.append((self.now_s, taken_s))
-            self.pace.rendered(taken_s)
+            self.choice.rendered(taken_s)
 
     def mean_ms(self, from_s: float, to_s: float) -> float:
         taken = [1000 * s for at_s, s in self.times_s if from_s <= at_s < to_s]
@@ -42,21 +42,21 @@ class Machine:
 def test_on_a_steady_machine_it_is_about_as_fast_as_the_better_number(load, threads) -> None:
     machine = Machine(lambda now_s: load, threads)
     machine.run(300)
-    assert machine.pace.threads == min(load, key=load.__getitem__) or load is SHARED
+    assert machine.choice.threads == min(load, key=load.__getitem__) or load is SHARED
     assert machine.mean_ms(60, 300) <= 1.2 * min(load.values())
 
 
 def test_when_others_come_it_steps_down_within_seconds_and_when_they_go_it_comes_back() -> None:
     machine = Machine(lambda now_s: BUSY if 60 <= now_s < 180 else QUIET, (2, 1))
     machine.run(60)
-    assert (machine.pace.threads, machine.pace.words) == (2, "")
+    assert (machine.choice.threads, machine.choice.words) == (2, "")
     machine.run(75)
-    assert machine.pace.threads == 1
-    assert machine.pace.words == "1 of 2 threads, the processor is busy"
+    assert machine.choice.threads == 1
+    assert machine.choice.words == "1 of 2 threads, the processor is busy"
     machine.run(180)
     assert machine.mean_ms(75, 180) <= 1.2 * BUSY[1]
     machine.run(245)
-    assert machine.pace.threads == 2
+    assert machine.choice.threads == 2
     machine.run(300)
     assert machine.mean_ms(245, 300) <= 1.05 * QUIET[2]
 
@@ -71,5 +71,5 @@ def test_a_trial_of_many_threads_on_a_busy_machine_costs_one_image_a_minute() ->
 def test_one_slow_image_changes_nothing() -> None:
     machine = Machine(lambda now_s: BUSY if 10.0 <= now_s < 10.01 else QUIET, (2, 1))
     machine.run(30)
-    assert machine.pace.threads == 2
+    assert machine.choice.threads == 2
     assert machine.mean_ms(12, 30) <= 1.1 * QUIET[2]

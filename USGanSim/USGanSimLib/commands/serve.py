@@ -145,8 +145,8 @@ def _watch(simulation: Any, server: Any, renderer: Any, seconds: float) -> None:
         if simulation.link_state != told:
             told = simulation.link_state
             print(f"{newline}Tracker: {told}.", file=sys.stderr, flush=True)
-        if renderer.pace_in_words != pace:
-            pace = renderer.pace_in_words
+        if renderer.threads_in_words != pace:
+            pace = renderer.threads_in_words
             print(f"{newline}Rendering: {pace or 'with all threads'}.", file=sys.stderr, flush=True)
         progress.emit(
             "step",

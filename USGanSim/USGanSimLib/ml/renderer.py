@@ -25,7 +25,7 @@ from ..model.info import ModelInfo
 from .devices import MOST_THREADS, choose_device, use_fastest_threads
 from .generators import AnyGenerator, AnyNoisePart, folded
 from .model_file import load_model
-from .pace import Pace
+from .thread_choice import ThreadChoice
 
 # Samples of one pose that are computed at once, so that memory stays bounded. On a CPU more are slower, once their
 # maps no longer fit its caches.
@@ -43,13 +43,13 @@ class ModelRenderer(SamplingRenderer):
         self._folded = folded(generator).to(device)
         self._random = torch.Generator()
         self._noise_part: AnyNoisePart | None = None
-        self._pace: Pace | None = None
+        self._threads: ThreadChoice | None = None
         self.resample(seed)
 
     @classmethod
     def load(cls, path: Path, device: str = "auto", threads: int | None = None) -> ModelRenderer:
         """The renderer of a model file. `threads` of the CPU are used, by the whole process; None measures how many
-        are the fastest, and again while images are rendered (pace.py).
+        are the fastest, and again while images are rendered (thread_choice.py).
 
         Raises UserError for a file that is no model, an absent device, or less than one thread.
         """
@@ -62,13 +62,13 @@ class ModelRenderer(SamplingRenderer):
         if threads is None and chosen.type == "cpu":
             fastest = use_fastest_threads(lambda: renderer.render(renderer.pose_range.poses[0]))
             if MOST_THREADS > 1:
-                renderer._pace = Pace((fastest, 1 if fastest > 1 else MOST_THREADS))
+                renderer._threads = ThreadChoice((fastest, 1 if fastest > 1 else MOST_THREADS))
         return renderer
 
     @property
-    def pace_in_words(self) -> str:
+    def threads_in_words(self) -> str:
         """That fewer threads render than could, and why; otherwise empty."""
-        return self._pace.words if self._pace else ""
+        return self._threads.words if self._threads else ""
 
     @property
     def width_px(self) -> int:
@@ -105,8 +105,8 @@ class ModelRenderer(SamplingRenderer):
         if self._noise_part is None:
             self._noise_part = self._folded.noise_part(self._noise[None].to(self.device))
         image: NDArray[np.uint8] = self._folded(self._noise_part, affine)[0].cpu().numpy()
-        if self._pace is not None:
-            self._pace.rendered(time.perf_counter() - began_s)
+        if self._threads is not None:
+            self._threads.rendered(time.perf_counter() - began_s)
         return image
 
     def sample(self, image_to_reference: Matrix, n: int, seed: int = 0) -> NDArray[np.uint8]:

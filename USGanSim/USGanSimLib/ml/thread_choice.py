@@ -22,7 +22,7 @@ _RECENT, _SLOWER = 7, 1.4
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
 
 
-class Pace:
+class ThreadChoice:
     """Two numbers of threads, of which the one is used that renders faster now."""
 
     def __init__(
