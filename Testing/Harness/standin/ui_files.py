@@ -9,7 +9,7 @@ from typing import Any
 from PySide6 import QtCore, QtUiTools
 
 from .problems import problems
-from .widgets import is_python_property, registered
+from .widgets import is_python_property, is_qt_property, registered
 
 _OF_OTHERS = ("ctk", "qMRML", "qSlicer")
 _READ: dict[str, Callable[[str], Any]] = {
@@ -77,7 +77,7 @@ def _taken_properties(root: ElementTree.Element) -> list[tuple[str, str, Any]]:
             if is_python_property(cls, attribute):
                 found.append((name, attribute, _value(entry[0])))
                 widget.remove(entry)
-            elif entry.get("stdset") != "0" and cls.staticMetaObject.indexOfProperty(attribute) < 0:  # type: ignore[attr-defined]
+            elif entry.get("stdset") != "0" and not is_qt_property(cls, attribute):
                 problems.tell("api", f".ui: {class_name} has no property {attribute} ({name})")
     return found
 

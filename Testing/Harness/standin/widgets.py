@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from typing import Any, ClassVar
@@ -48,8 +49,19 @@ class Strict:
 def is_python_property(cls: type, name: str) -> bool:
     """Whether a stand-in has a property that Qt does not know."""
     found = inspect.getattr_static(cls, name, None)
+    return isinstance(found, (property, Stored)) and not is_qt_property(cls, name)
+
+
+def is_qt_property(cls: type, name: str) -> bool:
+    """Whether Qt knows a property of a class, as it was when the class was exported."""
+    return name in _qt_properties(cls)
+
+
+@functools.cache
+def _qt_properties(cls: type) -> frozenset[str]:
+    """Asked once and early: PySide may delete a meta object that it has given out, and gives the dead one again."""
     meta = cls.staticMetaObject  # type: ignore[attr-defined]
-    return isinstance(found, (property, Stored)) and meta.indexOfProperty(name) < 0
+    return frozenset(meta.property(number).name() for number in range(meta.propertyCount()))
 
 
 def parent_among(arguments: tuple[Any, ...]) -> Any | None:
@@ -62,6 +74,8 @@ def export(module: types.ModuleType, *classes: type) -> None:
     compare the class of a widget with many."""
     for cls in classes:
         registered[cls.__name__] = cls
+        if hasattr(cls, "staticMetaObject"):
+            _qt_properties(cls)
         setattr(module, cls.__name__, cls)
 
 

@@ -8,6 +8,9 @@ import pytest
 
 from USGanSimLib.errors import UserError
 
+# Panels catch and log them; conftest.py asks for none elsewhere.
+PROVOKES_ERRORS = True
+
 
 def says_only_what_it_does(panel, section) -> list[str]:
     """The buttons of a section that are off, and have the tooltip of their .ui file or none."""

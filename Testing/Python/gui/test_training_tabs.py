@@ -266,7 +266,7 @@ def played(train):
 
 @pytest.mark.parametrize(
     ("recipe", "said", "channels", "wide"),
-    [("beams", "beams and speckle inside", 16, False), ("paper", "Hu et al.", 512, True)],
+    [("beams", "beams and speckle inside", 32, False), ("paper", "Hu et al.", 512, True)],
 )
 def test_the_chosen_recipe_is_told_with_its_own_numbers(tab, recipe, said, channels, wide):
     train = tab("TrainSection")
