@@ -45,6 +45,9 @@ class PlaceRenderer:
     def render(self, image_to_reference: np.ndarray) -> np.ndarray:
         return np.full((HEIGHT_PX, WIDTH_PX), round(2 * image_to_reference[2, 3]) % 256, np.uint8)
 
+    def sample(self, image_to_reference: np.ndarray, n: int) -> np.ndarray:
+        return np.stack([self.render(image_to_reference)] * n)
+
 
 @pytest.fixture
 def model(tmp_path):
