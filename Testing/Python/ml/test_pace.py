@@ -35,10 +35,10 @@ def slow_steps(monkeypatch):
 def test_every_stage_is_timed_for_itself(make_dataset, tiny, slow_steps):
     settings = tiny("beams")
     measured = pace.measure_pace(make_dataset(), settings, seconds_a_stage=0.2)
-    assert [first for first, _seconds in measured.stages] == [0, 1000, 4000]
-    first_s, later_s, _last_s = (seconds for _first, seconds in measured.stages)
-    assert later_s > 0.05
-    assert 0 < first_s < later_s
+    assert [first for first, _seconds in measured.stages] == [0, 1000, 3000]
+    first_s, *later_s = (seconds for _first, seconds in measured.stages)
+    assert min(later_s) > 0.05
+    assert first_s > 0
 
 
 def test_the_command_says_how_far_the_minutes_reach_and_writes_nothing(
