@@ -93,7 +93,7 @@ bench: .venv/ready
 # make model TRAIN="--recipe paper --iterations 20000"
 RUNS ?= runs
 SEEDS ?= 1 2 3 4 5 6 7 8
-TRAIN ?= --recipe beams --threads 1 --iterations 4200 --ema-decay 0.998
+TRAIN ?= --recipe beams --threads 1 --iterations 3226 --ema-decay 0.998
 
 model: .venv/ready
 	for seed in $(SEEDS); do $(USGANSIM) phantom --session --frames 2000 --seed $$seed --out $(RUNS)/session_$$seed || exit; done
