@@ -68,6 +68,17 @@ def test_a_trial_of_many_threads_on_a_busy_machine_costs_one_image_a_minute() ->
     assert len(slow) <= 480 / 60 + 1
 
 
+def test_where_all_threads_are_fast_by_turns_the_steady_number_is_kept_most_of_the_time() -> None:
+    """One busy process beside two threads: for tenths of a second it is in the way, and for tenths it is not."""
+
+    def load(now_s: float) -> dict[int, float]:
+        return {1: 13.5, 2: 10.0 if now_s % 0.6 < 0.2 else 26.0}
+
+    machine = Machine(load, (2, 1))
+    machine.run(300)
+    assert machine.mean_ms(30, 300) <= 1.2 * 13.5
+
+
 def test_one_slow_image_changes_nothing() -> None:
     machine = Machine(lambda now_s: BUSY if 10.0 <= now_s < 10.01 else QUIET, (2, 1))
     machine.run(30)
