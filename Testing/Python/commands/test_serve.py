@@ -3,6 +3,7 @@ header, which decides about fit and frames, is real."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import sys
@@ -68,26 +69,34 @@ def answer(capsys, *words):
     return code, json.loads(out) if out else None, err
 
 
+@contextlib.contextmanager
+def poses_from(tracker):
+    """Up to 500 poses, 10 ms apart, come from a server meanwhile."""
+    stopping = threading.Event()
+
+    def track():
+        for i in range(500):
+            tracker.send([wire.transform_message("ProbeToReference", np.eye(4), float(i))])
+            if stopping.wait(0.01):
+                return
+
+    sender = threading.Thread(target=track)
+    sender.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        sender.join()
+
+
 def test_poses_become_images_until_the_time_is_over(model, capsys):
     with LinkServer(0) as tracker, LinkServer(0) as free:
         port = free.port
         free.stop()
-        stopping = threading.Event()
-
-        def track():
-            for i in range(200):
-                tracker.send([wire.transform_message("ProbeToReference", np.eye(4), float(i))])
-                if stopping.wait(0.01):
-                    return
-
-        sender = threading.Thread(target=track)
-        sender.start()
-        with LinkClient("127.0.0.1", port, wanted=("IMAGE",)) as client:
+        with poses_from(tracker), LinkClient("127.0.0.1", port, wanted=("IMAGE",)) as client:
             code, result, err = answer(
                 capsys, model, "--connect", f"127.0.0.1:{tracker.port}", "--port", port, "--seconds", 1.0
             )
-            stopping.set()
-            sender.join()
             images = client.counts.received[("IMAGE", "Image_Reference")]
     assert code == 0
     assert images > 10
@@ -114,22 +123,10 @@ def test_the_pose_that_is_being_rendered_when_the_time_is_over_is_in_the_account
         return np.full((6, 8), 9, np.uint8)
 
     monkeypatch.setattr(Renderer, "render", slow)
-    with LinkServer(0) as tracker:
-        stopping = threading.Event()
-
-        def track():
-            for i in range(500):
-                tracker.send([wire.transform_message("ProbeToReference", np.eye(4), float(i))])
-                if stopping.wait(0.01):
-                    return
-
-        sender = threading.Thread(target=track)
-        sender.start()
+    with LinkServer(0) as tracker, poses_from(tracker):
         code, result, _ = answer(
             capsys, model, "--connect", f"127.0.0.1:{tracker.port}", "--port", 0, "--seconds", 1.0
         )
-        stopping.set()
-        sender.join()
     poses = result["poses"]
     assert code == 0
     assert poses["rendered"] >= 1

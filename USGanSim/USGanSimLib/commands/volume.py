@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..evaluation.predictors.volume import frames_into
 from ..expected import SAMPLES, ModelVolume
 from ..geometry.compounding import Compounding
 from ..geometry.volume_grid import VolumeGrid, grid_around
 from ..model.info import MODEL_SUFFIX, read_model_header
 from ..progress import terminal_or_silent
-from ..recording.dataset import MARKER, Dataset, open_dataset
+from ..recording.dataset import MARKER, open_dataset
 from ..recording.exchange.volume_file import write_volume
 from .options import number, whole
 
@@ -105,18 +106,9 @@ def _of_dataset(arguments: argparse.Namespace) -> Made:
     frames = dataset.train_indices
     grid = grid_around(dataset.poses[frames], dataset.geometry, arguments.spacing_mm)
     compounding = Compounding(grid.shape, grid.reference_to_voxel)
-    _tell(_frames_into(compounding, dataset), len(frames))
+    _tell(frames_into(compounding, dataset, dataset.field.mask()), len(frames))
     grey = np.rint(compounding.grey.transpose(2, 1, 0)).astype(np.uint8)
     return grid, grey, compounding.known.transpose(2, 1, 0), len(frames)
-
-
-def _frames_into(compounding: Compounding, dataset: Dataset) -> Iterator[int]:
-    area = dataset.field.mask()
-    for done, frame in enumerate(dataset.train_indices, 1):
-        compounding.add(dataset.read_images([frame])[0], dataset.poses[frame], area)
-        yield done
-    for _ in compounding.fill():
-        pass
 
 
 def _tell(steps: Iterator[int], of: int) -> None:

@@ -5,6 +5,7 @@ The training frames are compounded by mean (geometry/compounding.py); a slice is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,15 +67,25 @@ def reconstruct(dataset: Dataset, field: NDArray[np.bool_]) -> Volume:
     indices = dataset.train_indices
     grid = grid_around(dataset.poses[indices], dataset.geometry)
     compounding = Compounding(grid.shape, grid.reference_to_voxel)
-    for start in range(0, len(indices), _FRAMES_AT_ONCE):
-        chosen = indices[start : start + _FRAMES_AT_ONCE]
-        for image, pose in zip(dataset.read_images(chosen), dataset.poses[chosen], strict=True):
-            compounding.add(image, pose, field)
-    for _ in compounding.fill():
+    for _ in frames_into(compounding, dataset, field):
         pass
     return Volume(
         compounding.grey, grid.origin_mm, grid.spacing_mm, compounding.seen_share, compounding.filled_share
     )
+
+
+def frames_into(compounding: Compounding, dataset: Dataset, field: NDArray[np.bool_]) -> Iterator[int]:
+    """Compound a set's training frames, of the pixels inside `field` (H, W); yields the number of frames that are in
+    it, and fills it after the last."""
+    indices, done = dataset.train_indices, 0
+    for start in range(0, len(indices), _FRAMES_AT_ONCE):
+        chosen = indices[start : start + _FRAMES_AT_ONCE]
+        for image, pose in zip(dataset.read_images(chosen), dataset.poses[chosen], strict=True):
+            compounding.add(image, pose, field)
+            done += 1
+            yield done
+    for _ in compounding.fill():
+        pass
 
 
 def voxel_places(
